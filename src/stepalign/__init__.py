@@ -1,0 +1,1 @@
+"""stepalign: self-distillation from feedback that follows the model's own reasoning step by step."""

@@ -1,0 +1,54 @@
+"""A critique: what a critic makes of one rollout, typed, so that its text is rendered and never merely believed.
+
+Cases (arXiv 2606.11173): A everything is right; B the answer is right but a justification is missing; C the trace is
+unfinished; D a step is wrong. A step marked "copied" holds the solver's characters exactly.
+
+    Critique(case="A", first_wrong_step=None, steps=(CritiqueStep("2 + 2 = 4", "copied"),), answer="4").text
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from stepalign.core.trace import render_steps
+
+Case = Literal["A", "B", "C", "D"]
+Origin = Literal["copied", "rewritten", "inserted"]
+
+
+@dataclass(frozen=True)
+class CritiqueStep:
+    """One step of the corrected trace and where its text is from."""
+
+    text: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Critique:
+    """The corrected trace of one rollout.
+
+    `first_wrong_step` counts from 1 in the solver's trace; None in case A. `verified`: the answer was graded correct.
+    `source` names the critic.
+    """
+
+    case: Case
+    first_wrong_step: int | None
+    steps: tuple[CritiqueStep, ...]
+    answer: str
+    verified: bool = False
+    source: str = ""
+
+    @property
+    def text(self) -> str:
+        """The corrected trace in step tags, ready to be a context."""
+        return render_steps([step.text for step in self.steps], self.answer)
+
+
+@dataclass(frozen=True)
+class Context:
+    """The text that the self-teacher sees and the student does not; `critique` where it came from one."""
+
+    text: str
+    critique: Critique | None = None

@@ -1,0 +1,44 @@
+"""The errors a user can cause. Each says what is wrong, what was got, what was expected, and the remedy.
+
+The command line turns any `StepalignError` into one message on stderr and exit code 2. `assert` is for our own bugs.
+
+    raise ConfigError(f"unknown condition 'stepalgin'{suggest('stepalgin', ['grpo', 'refsol', 'stepalign'])}")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class StepalignError(Exception):
+    """Base of all errors that the user can put right."""
+
+
+class ConfigError(StepalignError):
+    """A setting is unknown, missing or contradicts another."""
+
+
+class DataError(StepalignError):
+    """A file is missing, malformed or empty; the message carries the line number where there is one."""
+
+
+class ModelError(StepalignError):
+    """A model or tokenizer cannot be loaded or does not fit its use."""
+
+
+class ShapeError(StepalignError):
+    """Tensors whose shapes must agree do not."""
+
+
+class CriticError(StepalignError):
+    """The critic cannot be reached, or a budget for it ran out."""
+
+
+def suggest(word: str, options: Iterable[str]) -> str:
+    """A `; perhaps you meant 'x'?` for the nearest option, or the list of options when none is near."""
+    known = sorted(set(options))
+    near = get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"; perhaps you meant '{near[0]}'?"
+    return f"; expected one of: {', '.join(known)}"

@@ -1,0 +1,77 @@
+"""Files of a run that survive a kill: JSON written whole or not at all, JSONL appended a line at a time.
+
+    write_json(run / "results.json", results)
+    append_jsonl(run / "metrics.jsonl", {"step": 1, "loss": 0.2})
+    rows = read_jsonl(run / "metrics.jsonl")        # a half-written last line is dropped
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.errors import DataError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` by `text` in one atomic rename, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Atomically write `value` as indented JSON; NaN and infinity become errors, not invalid JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def append_jsonl(path: Path, *rows: dict[str, Any]) -> None:
+    """Append rows and flush them to disk before returning."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Atomically write all rows."""
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file that this program appended; a last line cut off by a kill is dropped, a missing file is empty.
+
+    Raises:
+        DataError: a line other than the last is not JSON.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            if number == len(lines):  # no newline after it: the write was cut off
+                break
+            raise DataError(f"{path}, line {number}: got no JSON object. Remove the line and run again.") from None
+    return rows
+
+
+def keep_rows(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Rewrite a JSONL file with only the rows for which `keep` is true; also mends a cut-off last line."""
+    if path.exists():
+        write_jsonl(path, [row for row in read_jsonl(path) if keep(row)])

@@ -1,0 +1,69 @@
+"""A rollout: one sampled response with its token ids, why it stopped, and its grade once it has one.
+
+    Rollout(problem, sample=0, text="<step_1>...", token_ids=(5, 9), finish_reason="stop")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Literal
+
+from stepalign.core.problem import Problem
+from stepalign.core.trace import Trace, parse_trace
+
+FinishReason = Literal["stop", "length"]
+
+
+class Outcome(StrEnum):
+    """What grading found. Unparseable and timeout are counted on their own, never silently as wrong."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNPARSEABLE = "unparseable"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True)
+class Grade:
+    """The outcome and the answer text it was based on (None where no answer was found)."""
+
+    outcome: Outcome
+    extracted: str | None = None
+
+    @property
+    def is_correct(self) -> bool:
+        return self.outcome is Outcome.CORRECT
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A response that the solver sampled for a problem.
+
+    `finish_reason` is "length" when the token limit cut it off. `token_ids` are the sampled ids, end-of-sequence included.
+    """
+
+    problem: Problem
+    sample: int
+    text: str
+    token_ids: tuple[int, ...] = ()
+    finish_reason: FinishReason = "stop"
+    grade: Grade | None = None
+
+    @property
+    def trace(self) -> Trace:
+        return parse_trace(self.text)
+
+    def graded(self, grade: Grade) -> Rollout:
+        return replace(self, grade=grade)
+
+    def to_json(self) -> dict[str, Any]:
+        """The rollout as a row of `samples.jsonl`."""
+        row: dict[str, Any] = {"problem_id": self.problem.id, "sample": self.sample, "text": self.text}
+        if self.token_ids:
+            row["num_tokens"] = len(self.token_ids)
+        row["finish_reason"] = self.finish_reason
+        if self.grade is not None:
+            row["grade"] = self.grade.outcome.value
+            row["extracted"] = self.grade.extracted
+        return row

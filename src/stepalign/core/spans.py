@@ -1,0 +1,55 @@
+"""Where each token lies in the text, for any fast Hugging Face tokenizer and for token ids exactly as they were sampled.
+
+Sampled ids need not be the ids that the tokenizer gives for the decoded text, so offsets come from decoding the ids
+themselves, with a short window, as streaming servers do.
+
+    offsets = token_offsets(tokenizer, rollout.token_ids)
+    steps = token_steps(parse_trace(rollout.text), offsets)      # [None, None, 1, 1, ...]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from stepalign.core.trace import Trace
+
+WINDOW = 6  # tokens decoded before the current one; merges and spaces depend on near neighbours only
+
+
+class Decoder(Protocol):
+    """What is needed of a tokenizer: `decode` as in transformers."""
+
+    def decode(self, token_ids: Sequence[int], /, *, skip_special_tokens: bool = False) -> str: ...
+
+
+def token_offsets(tokenizer: Decoder, token_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Character span of each token in `tokenizer.decode(token_ids)`, special tokens included in the text.
+
+    Tokens that together form one character (bytes of an emoji) all get that character's span.
+    """
+    spans: list[tuple[int, int]] = []
+    at = 0  # characters settled so far
+    pending = 0  # tokens that end inside a character
+    window_start = 0
+    for i in range(len(token_ids)):
+        before = tokenizer.decode(token_ids[window_start : i - pending], skip_special_tokens=False)
+        now = tokenizer.decode(token_ids[window_start : i + 1], skip_special_tokens=False)
+        if now.endswith("�") and i + 1 < len(token_ids) and pending < 4:
+            pending += 1
+            continue
+        width = max(0, len(now) - len(before))
+        spans += [(at, at + width)] * (pending + 1)
+        at += width
+        pending = 0
+        window_start = max(window_start, i + 1 - WINDOW)
+    return spans
+
+
+def token_steps(trace: Trace, offsets: Sequence[tuple[int, int]]) -> list[int | None]:
+    """For each token the index (from 1) of the step whose text it overlaps; None in tags, gaps and the answer."""
+    result: list[int | None] = []
+    for start, end in offsets:
+        step = trace.step_at(start, end)
+        result.append(step.index if step else None)
+    return result
