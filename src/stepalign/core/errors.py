@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LISTED = 20  # options that a message names
+
 
 class StepalignError(Exception):
     """Base of all errors that the user can put right."""
@@ -36,9 +38,10 @@ class CriticError(StepalignError):
 
 
 def suggest(word: str, options: Iterable[str]) -> str:
-    """A `; perhaps you meant 'x'?` for the nearest option, or the list of options when none is near."""
+    """A `; perhaps you meant 'x'?` for the nearest option, or the list of options (its start) when none is near."""
     known = sorted(set(options))
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     if near:
         return f"; perhaps you meant '{near[0]}'?"
-    return f"; expected one of: {', '.join(known)}"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return f"; expected one of: {', '.join(known[:LISTED])}{more}"

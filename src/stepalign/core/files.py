@@ -35,6 +35,18 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """The value of a JSON file that this program wrote.
+
+    Raises:
+        DataError: the file is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path}: {error}.") from None
+
+
 def append_jsonl(path: Path, *rows: dict[str, Any]) -> None:
     """Append rows and flush them to disk before returning."""
     path.parent.mkdir(parents=True, exist_ok=True)

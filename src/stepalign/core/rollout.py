@@ -1,6 +1,6 @@
 """A rollout: one sampled response with its token ids, why it stopped, and its grade once it has one.
 
-    Rollout(problem, sample=0, text="<step_1>...", token_ids=(5, 9), finish_reason="stop")
+Rollout(problem, sample=0, text="<step_1>...", token_ids=(5, 9), finish_reason="stop")
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Grade:
 class Rollout:
     """A response that the solver sampled for a problem.
 
-    `finish_reason` is "length" when the token limit cut it off. `token_ids` are the sampled ids, end-of-sequence included.
+    `finish_reason` is "length" when the token limit cut it off. `token_ids` are the sampled ids, end-of-sequence
+    included. `num_tokens` is their number; it may be known where the ids are not, None where neither is.
     """
 
     problem: Problem
@@ -49,6 +50,11 @@ class Rollout:
     token_ids: tuple[int, ...] = ()
     finish_reason: FinishReason = "stop"
     grade: Grade | None = None
+    num_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_tokens is None and self.token_ids:
+            object.__setattr__(self, "num_tokens", len(self.token_ids))
 
     @property
     def trace(self) -> Trace:
@@ -60,8 +66,8 @@ class Rollout:
     def to_json(self) -> dict[str, Any]:
         """The rollout as a row of `samples.jsonl`."""
         row: dict[str, Any] = {"problem_id": self.problem.id, "sample": self.sample, "text": self.text}
-        if self.token_ids:
-            row["num_tokens"] = len(self.token_ids)
+        if self.num_tokens is not None:
+            row["num_tokens"] = self.num_tokens
         row["finish_reason"] = self.finish_reason
         if self.grade is not None:
             row["grade"] = self.grade.outcome.value

@@ -1,0 +1,27 @@
+"""Grading: is the answer of a response mathematically equal to the true one?
+
+grade_answer("16 - 3 = 13\\nA: 13", "13")       # Grade(Outcome.CORRECT, '13')
+"""
+
+from __future__ import annotations
+
+import atexit
+from functools import cache
+
+from stepalign.core.rollout import Grade
+from stepalign.grading.answers import ANSWER_PATTERNS, extract_answer
+from stepalign.grading.grader import Grader
+
+__all__ = ["ANSWER_PATTERNS", "Grader", "extract_answer", "grade_answer"]
+
+
+def grade_answer(text: str, answer: str) -> Grade:
+    """Grade a response against the true answer with a grader that all calls share and that ends with the program."""
+    return _shared_grader().grade(text, answer)
+
+
+@cache
+def _shared_grader() -> Grader:
+    grader = Grader()
+    atexit.register(grader.close)
+    return grader

@@ -1,0 +1,35 @@
+# make demo and make test set up what they need: a virtual environment in .venv, from constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test lint format clean
+
+help:  ## show the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | sort
+
+setup: $(STAMP)  ## make .venv and install stepalign with its development tools
+
+$(STAMP): pyproject.toml constraints.txt scripts/install.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/install.sh
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## train and compare the three conditions on the micro model; leaves runs/demo/report.html
+	$(BIN)/stepalign compare --output_dir runs/demo
+
+lint: $(STAMP)  ## formatting, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+test: lint  ## lint, then all tests
+	$(BIN)/python -m pytest
+
+format: $(STAMP)  ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache

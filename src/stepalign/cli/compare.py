@@ -1,0 +1,94 @@
+"""`stepalign compare`: train several conditions alike, evaluate their checkpoints, and report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.environment import describe_environment
+from stepalign.core.errors import ConfigError
+from stepalign.core.files import write_json
+
+USAGE = "stepalign compare [--quick | --config RECIPE.yaml] [--output_dir DIR] [--key value ...]"
+DESCRIPTION = """Train grpo, refsol and stepalign on the same problems with the same settings, evaluate every checkpoint, and report.
+
+  stepalign compare                          the micro world: a real tiny model on a CPU
+  stepalign compare --quick                  the same in a few minutes: fewer steps and problems
+  stepalign compare --config my.yaml --seeds 0 1 2 --output_dir runs/mine
+
+Interrupted at any moment, the same command goes on where it was. The table and the report are in the output directory."""
+DEFAULT_OUTPUT = "runs/compare"
+
+
+def run(argv: Sequence[str]) -> None:
+    """Entry of the command: `argv` is what follows `compare`."""
+    from stepalign.cli.config import parse_settings, print_settings, read_recipe
+    from stepalign.cli.quiet import quieten
+    from stepalign.cli.train import COMMON, types
+    from stepalign.study.compare import CompareArguments
+
+    all_types = [CompareArguments, *types()]
+    if "--help" in argv or "-h" in argv or "--help_all" in argv:
+        print_settings(all_types, USAGE, DESCRIPTION, COMMON, "--help_all" in argv)
+        return
+    quieten()
+    argv, quick = [word for word in argv if word != "--quick"], "--quick" in argv
+    if quick and "--config" in argv:
+        raise ConfigError("--quick is a recipe of its own; got --config as well. Give one of them.")
+    defaults = {} if "--config" in argv else read_recipe("micro-quick" if quick else "micro")
+    (compare, study, args, model_args), given = parse_settings(all_types, argv, defaults)
+    directory = Path(given.get("output_dir") or (f"{DEFAULT_OUTPUT}-quick" if quick else DEFAULT_OUTPUT))
+    compare_conditions(directory, compare, study, args, model_args, {**given, "output_dir": str(directory)})
+
+
+def compare_conditions(
+    directory: Path, compare: Any, study: Any, args: Any, model_args: Any, given: dict[str, Any]
+) -> dict[str, Any]:
+    """Lay out, run, collect and report a comparison; returns the results."""
+    from stepalign.cli.table import print_results
+    from stepalign.cli.train import plain
+    from stepalign.cli.wiring import check_study, resolve_model
+    from stepalign.models.loading import check_model
+    from stepalign.study.compare import Comparison, check_conditions_alike, lay_out, run_comparison
+    from stepalign.study.report import write_report
+    from stepalign.study.results import collect_results
+
+    num_checkpoints = _num_checkpoints(args)
+    check_study(study, compare.conditions)
+    check_model(resolve_model(model_args.model_name_or_path))
+    comparison = Comparison(directory, compare, plain(given), args.max_steps, num_checkpoints)
+    lay_out(comparison, _problems(study, compare))
+    write_json(directory / "environment.json", describe_environment())
+    run_comparison(comparison)
+    check_conditions_alike(comparison)
+    results = collect_results(comparison.base, comparison.seed_directories)
+    write_json(directory / "results.json", results)
+    report = write_report(directory)
+    print_results(results)
+    print(f"\nReport: {report}")
+    return results
+
+
+def _num_checkpoints(args: Any) -> int:
+    if args.max_steps <= 0 or args.save_steps < 1:
+        raise ConfigError(f"compare needs max_steps and save_steps; got {args.max_steps} and {args.save_steps}.")
+    steps = {*range(int(args.save_steps), args.max_steps + 1, int(args.save_steps)), args.max_steps}
+    return len(steps)  # Hugging Face saves at the last step as well
+
+
+def _problems(study: Any, compare: Any) -> dict[str, list[Any]]:
+    from stepalign.cli.wiring import micro_splits
+    from stepalign.data.problems import load_problems
+
+    given = {
+        "train": study.train_problems,
+        "validation": compare.validation_problems,
+        "test": compare.test_problems,
+    }
+    missing = [split for split, path in given.items() if path is None]
+    if len(missing) == len(given):
+        return micro_splits(study, compare.micro_num_validation, compare.micro_num_test)
+    if missing:
+        raise ConfigError(f"{missing[0]}_problems is missing; expected all three of {', '.join(given)}, or none.")
+    return {split: load_problems(path) for split, path in given.items()}

@@ -1,0 +1,115 @@
+"""`stepalign evaluate`: sample a model on problems and measure pass@k, maj@k and avg@k."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.errors import ConfigError
+from stepalign.core.files import append_jsonl, read_json, read_jsonl, write_json, write_jsonl
+
+EXAMPLE = "example: stepalign evaluate --model micro --problems test.jsonl --num_samples 12 --output_dir runs/base"
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="sample a model on problems; pass@k, maj@k, avg@k with intervals",
+        description="Sample a model on problems and measure pass@k, maj@k and avg@k with 95 % intervals.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--model", required=True, help="directory or hub name of a causal LM; micro: the shipped solver")
+    parser.add_argument("--adapter", help="directory or hub name of a PEFT adapter for it")
+    parser.add_argument("--problems", required=True, help="JSONL with id, problem, answer")
+    parser.add_argument("--output_dir", required=True, help="where metrics.json and samples.jsonl go")
+    parser.add_argument("--num_samples", type=int, default=12, help="responses a problem")
+    parser.add_argument("--k", type=int, nargs="+", default=[], help="for which k; none: the number of samples")
+    parser.add_argument("--temperature", type=float, default=1.1, help="sampling temperature; 0 decodes greedily")
+    parser.add_argument("--top_p", type=float, default=1.0, help="nucleus sampling; 1 keeps everything")
+    parser.add_argument("--top_k", type=int, default=0, help="keep the k likeliest tokens; 0 keeps all")
+    parser.add_argument("--max_new_tokens", type=int, default=2048, help="longest response, in tokens")
+    parser.add_argument("--batch_size", type=int, default=264, help="sequences sampled together")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sampling")
+    parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
+    parser.add_argument("--prompt_templates", help="steps, bare or a directory; none: bare for micro, else steps")
+    parser.add_argument("--no_thinking", action="store_true", help="pass enable_thinking=False to the chat template")
+    parser.add_argument("--answer_patterns", nargs="+", help="where answers may stand; none: everywhere known")
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Sample what is not sampled yet, grade, measure, write."""
+    from stepalign.cli.wiring import MICRO, resolve_model
+    from stepalign.data.problems import load_problems
+    from stepalign.models.sampling import Sampling
+
+    bad = [k for k in args.k if not 1 <= k <= args.num_samples]
+    if bad:
+        raise ConfigError(f"--k: got {bad[0]}; expected 1 to {args.num_samples}, the number of samples a problem.")
+    sampling = Sampling(
+        num_samples=args.num_samples,
+        temperature=args.temperature,
+        top_p=args.top_p,
+        top_k=args.top_k,
+        max_new_tokens=args.max_new_tokens,
+        seed=args.seed,
+        batch_size=args.batch_size,
+    )
+    problems = load_problems(args.problems)
+    args.prompt_templates = args.prompt_templates or ("bare" if args.model == MICRO else "steps")
+    metrics = evaluate_model(resolve_model(args.model), problems, sampling, args)
+    shown = {name: f"{100 * metrics[name]:.1f}" for name in metrics if "@" in name}
+    for name, value in shown.items():
+        low, high = metrics["ci95"][name]
+        print(f"{name}: {value} [{100 * low:.1f}, {100 * high:.1f}]")
+    print(f"Metrics and samples are in {args.output_dir}")
+
+
+def evaluate_model(model_name: str, problems: Any, sampling: Any, args: argparse.Namespace) -> dict[str, Any]:
+    """Metrics of a model; samples go to disk batch by batch, so that an interrupted evaluation goes on."""
+    from tqdm import tqdm
+
+    from stepalign.cli.quiet import quieten
+    from stepalign.data.samples import load_samples
+    from stepalign.grading import Grader
+    from stepalign.models.loading import load_model
+    from stepalign.study.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
+
+    quieten()
+    directory = Path(args.output_dir)
+    partial = directory / "samples.partial.jsonl"
+    _check_same_evaluation(directory, args)
+    model, tokenizer = load_model(model_name, args.adapter, dtype=args.dtype)
+    kwargs = {"enable_thinking": False} if args.no_thinking else None
+    total = len(problems) * sampling.num_samples
+    done = {(row["problem_id"], row["sample"]) for row in read_jsonl(partial)}
+    with tqdm(total=total, initial=len(done), unit="sample", desc="sampling") as bar:
+        for batch in sample_problems(model, tokenizer, problems, sampling, args.prompt_templates, kwargs, done):
+            append_jsonl(partial, *(rollout.to_json() for rollout in batch))
+            bar.update(len(batch))
+    with Grader(patterns=args.answer_patterns) as grader:
+        rollouts = grade_rollouts(load_samples(partial, problems), grader)
+        metrics = evaluate_rollouts(problems, rollouts, grader, args.k).metrics
+    order = {problem.id: i for i, problem in enumerate(problems)}
+    rollouts.sort(key=lambda r: (order[r.problem.id], r.sample))
+    write_jsonl(directory / "samples.jsonl", (rollout.to_json() for rollout in rollouts))
+    write_json(directory / "metrics.json", metrics)
+    partial.unlink()
+    return metrics
+
+
+def _check_same_evaluation(directory: Path, args: argparse.Namespace) -> None:
+    """Samples of another evaluation must not be mixed in: settings are kept beside the partial samples."""
+    settings = {k: v for k, v in vars(args).items() if isinstance(v, str | int | float | list | None)}
+    path = directory / "evaluation.json"
+    if (directory / "samples.partial.jsonl").exists() and path.exists():
+        stored = read_json(path)
+        for key in sorted({*stored, *settings} - {"k", "answer_patterns", "debug"}):
+            if stored.get(key) != settings.get(key):
+                raise ConfigError(
+                    f"{directory} holds an unfinished evaluation with {key} {stored.get(key)}; now it is "
+                    f"{settings.get(key)}. Use another --output_dir, or the settings it was started with."
+                )
+    write_json(path, settings)

@@ -1,0 +1,142 @@
+"""`stepalign COMMAND ...`: find the command, run it, and turn what went wrong into one message and an exit code.
+
+A command is a module with two functions, and one line in COMMANDS. It is imported only when it is called, so
+`stepalign --help` is quick; its own imports belong into `run`.
+
+    def add_parser(subparsers): ...     # subparsers.add_parser("grade", description=...) and its arguments
+    def run(args): ...                  # the work; raises a StepalignError for what the user can put right
+
+A command whose settings come from recipes parses them itself: it has no `add_parser`, and `run` gets the list of the
+arguments that follow its name.
+
+Exit codes: 0 done; 2 a usage, data or file error; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from stepalign.core.errors import StepalignError, suggest
+
+EXAMPLE = """\
+example:
+  stepalign grade --problems problems.jsonl --samples samples.jsonl --output_dir graded
+
+'stepalign COMMAND --help' explains a command. '--debug' shows the traceback of an error."""
+
+
+class Command(NamedTuple):
+    """Where a command lives and the line about it in `stepalign --help`."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "compare": Command("stepalign.cli.compare", "train several conditions alike, evaluate them, and report"),
+    "train": Command("stepalign.cli.train", "train one condition from a recipe"),
+    "evaluate": Command("stepalign.cli.evaluate", "sample a model on problems; pass@k, maj@k, avg@k with intervals"),
+    "grade": Command("stepalign.cli.grade", "grade sampled responses by mathematical equality with the true answers"),
+    "critique": Command("stepalign.cli.critique", "critique given samples with a language model or the exact critic"),
+    "cache": Command("stepalign.cli.cache", "show or prune the cache of critics' replies"),
+    "report": Command("stepalign.cli.report", "write the report of a run as one HTML file"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments after the program's name; None takes those of the process.
+    Returns:
+        The exit code.
+    Raises:
+        SystemExit: by argparse, with 0 for `--help` and `--version`, 2 for arguments that it does not accept.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    return guarded(lambda: _run([argument for argument in arguments if argument != "--debug"]), debug=debug)
+
+
+def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
+    """Do `work`; what the user can put right becomes one message on stderr and an exit code.
+
+    Args:
+        work: returns an exit code; None is 0.
+        debug: also print the traceback.
+    """
+    try:
+        return work() or 0
+    except (StepalignError, OSError, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, KeyboardInterrupt):
+            return _fail("interrupted.", code=130)
+        return _fail(_explain_os_error(error) if isinstance(error, OSError) else str(error))
+
+
+def _run(arguments: list[str]) -> int | None:
+    name = arguments[0] if arguments else ""
+    if not name or name.startswith("-"):
+        parser = _parser()
+        parser.parse_args(arguments)  # ends the program on --help, --version and what is unknown
+        parser.print_help(sys.stderr)
+        return 2
+    if name not in COMMANDS:
+        return _fail(f"unknown command '{name}'{suggest(name, COMMANDS)}")
+    module = import_module(COMMANDS[name].module)
+    if not hasattr(module, "add_parser"):
+        return module.run(arguments[1:])
+    return module.run(_parser(name, module).parse_args(arguments))
+
+
+def _parser(name: str | None = None, module: Any = None) -> argparse.ArgumentParser:
+    """The parser of all commands; only the command that was called gets its arguments, from its module."""
+    parser = argparse.ArgumentParser(
+        prog="stepalign",
+        description="Self-distillation from feedback that follows the model's own reasoning step by step.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    for other, command in COMMANDS.items():
+        if other == name:
+            module.add_parser(subparsers)
+        else:
+            subparsers.add_parser(other, help=command.help, add_help=False)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: reading the package's metadata takes a while."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *unused: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"stepalign {version('stepalign')}")
+        parser.exit()
+
+
+def _explain_os_error(error: OSError) -> str:
+    what = error.strerror or str(error)
+    if error.filename is not None:
+        what = f"{error.filename}: {what}"
+    remedies = {
+        errno.ENOSPC: "Free some space, or choose another output directory, and run again.",
+        errno.EDQUOT: "Free some space, or choose another output directory, and run again.",
+        errno.EACCES: "Change the permissions or choose another path.",
+        errno.EROFS: "Choose a path that can be written to.",
+    }
+    return f"{what}. {remedies.get(error.errno or 0, '')}".rstrip()
+
+
+def _fail(message: str, code: int = 2) -> int:
+    print(f"stepalign: {message}", file=sys.stderr)
+    return code

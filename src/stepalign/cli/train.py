@@ -1,0 +1,97 @@
+"""`stepalign train`: train one condition from a recipe and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.environment import describe_environment
+from stepalign.core.errors import ConfigError
+from stepalign.core.files import write_json, write_text
+
+COMMON = (
+    "model_name_or_path",
+    "use_peft",
+    "lora_r",
+    "lora_alpha",
+    "lora_target_modules",
+    "output_dir",
+    "seed",
+    "learning_rate",
+    "max_steps",
+    "save_steps",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "gradient_checkpointing",
+    "max_completion_length",
+    "temperature",
+    "chat_template_kwargs",
+    "use_vllm",
+    "vllm_mode",
+    "report_to",
+)
+USAGE = "stepalign train [--config RECIPE.yaml] --output_dir DIR [--condition NAME] [--key value ...]"
+DESCRIPTION = """Train a model under one condition: grpo, refsol, stepalign, or a feedback format of your own.
+
+  stepalign train --config micro --condition refsol --output_dir runs/refsol
+  stepalign train --model_name_or_path Qwen/Qwen3-0.6B --use_peft --train_problems train.jsonl --output_dir runs/mine
+
+Flags win over the recipe. Run again on the same directory, training goes on from the last checkpoint."""
+
+
+def types() -> list[type]:
+    from trl import ModelConfig
+
+    from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
+
+    return [StudyArguments, SelfDistillationConfig, ModelConfig]
+
+
+def run(argv: Sequence[str]) -> None:
+    """Entry of the command: `argv` is what follows `train`."""
+    from stepalign.cli.config import parse_settings, print_settings
+
+    if "--help" in argv or "-h" in argv or "--help_all" in argv:
+        print_settings(types(), USAGE, DESCRIPTION, COMMON, "--help_all" in argv)
+        return
+    (study, args, model_args), given = parse_settings(types(), argv)
+    if not given.get("output_dir"):
+        raise ConfigError("train needs --output_dir: the directory for checkpoints and records.")
+    checkpoints = train_condition(study, args, model_args)
+    print(f"{len(checkpoints)} checkpoint(s) in {args.output_dir}; the last one: {checkpoints[-1].name}")
+
+
+def train_condition(study: Any, args: Any, model_args: Any, problems: Any = None) -> list[Path]:
+    """Wire problems, grader and critic to one training run, and stamp its directory."""
+    import yaml
+
+    from stepalign.cli.wiring import check_study, make_critic, resolve_model, training_problems
+    from stepalign.grading import Grader
+    from stepalign.training.run import TrainingRun, train
+
+    check_study(study, [study.condition])
+    model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
+    problems = problems or training_problems(study)
+    directory = Path(args.output_dir)
+    resolved = {**vars(study), **args.to_dict(), **vars(model_args)}
+    write_text(directory / "config.yaml", yaml.safe_dump(plain(resolved), sort_keys=True, allow_unicode=True))
+    write_json(directory / "environment.json", describe_environment())
+    with Grader(patterns=study.answer_patterns) as grader:
+
+        def grade(rollouts: Any) -> list[Any]:
+            return [grader.grade(r.text, r.problem.answer) for r in rollouts]
+
+        critic = make_critic(study, directory)
+        return train(TrainingRun(study, model_args, args, problems, grade, critic))
+
+
+def plain(value: Any) -> Any:
+    """Settings as YAML can hold them."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(v) for v in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.value if hasattr(value, "value") else value
+    return str(value)

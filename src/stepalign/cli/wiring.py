@@ -1,0 +1,113 @@
+"""What commands share: names to models, settings to problems and critics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.errors import ConfigError, suggest
+
+MICRO = "micro"
+
+
+def resolve_model(name: str | None) -> str:
+    """The directory or hub name of a model; `micro` is the shipped micro solver.
+
+    Raises:
+        ConfigError: no name.
+    """
+    from stepalign.micro import SOLVER_DIR
+
+    if not name:
+        raise ConfigError(
+            "no model: set model_name_or_path to a directory, a hub name, or 'micro' (the shipped solver)."
+        )
+    return str(SOLVER_DIR) if name == MICRO else name
+
+
+def world_of(study: Any) -> Any:
+    """The micro world that the micro_* settings describe."""
+    from stepalign.micro import World
+
+    return World(
+        min_steps=study.micro_min_steps,
+        max_steps=study.micro_max_steps,
+        min_carries=study.micro_min_carries,
+        max_carries=study.micro_max_carries,
+        foreign=study.micro_foreign,
+        condensed=study.micro_condensed,
+    )
+
+
+def micro_splits(study: Any, num_validation: int, num_test: int) -> dict[str, list[Any]]:
+    """Train, validation and test problems of the micro world, all different, from `micro_seed`."""
+    from stepalign.micro import make_problems
+
+    counts = {"train": study.micro_num_train, "validation": num_validation, "test": num_test}
+    problems = make_problems(world_of(study), sum(counts.values()), study.micro_seed)
+    splits: dict[str, list[Any]] = {}
+    for name, count in counts.items():
+        splits[name], problems = problems[:count], problems[count:]
+    return splits
+
+
+def training_problems(study: Any) -> list[Any]:
+    """Problems from `train_problems`, or from the micro world where none is given."""
+    from stepalign.data.problems import load_problems
+
+    if study.train_problems is not None:
+        return load_problems(study.train_problems)
+    return micro_splits(study, 0, 0)["train"]
+
+
+def check_study(study: Any, conditions: list[str]) -> None:
+    """Fail before anything is loaded or written: unknown conditions, plugins that do not import, a missing critic.
+
+    Raises:
+        ConfigError: with the remedy.
+    """
+    from stepalign.feedback.formats import feedback_class, load_plugins
+    from stepalign.training.run import GRPO, check_condition
+
+    load_plugins(study.plugins)
+    if not conditions:
+        raise ConfigError("conditions: got none; expected at least one, for example: --conditions grpo stepalign.")
+    for condition in conditions:
+        check_condition(condition)
+        if condition != GRPO:
+            feedback_class(condition)(make_critic(study, Path()))
+
+
+def make_critic(study: Any, directory: Path) -> Any:
+    """The critic that the settings name, None for none."""
+    if study.critic is None:
+        return None
+    if study.critic == "exact":
+        from stepalign.micro import exact_critique
+
+        return lambda rollouts: [exact_critique(rollout) for rollout in rollouts]
+    raise ConfigError(f"unknown critic '{study.critic}'{suggest(study.critic, ['exact'])}")
+
+
+@contextmanager
+def make_evaluator(study: Any, args: Any, compare: Any, run_directory: Path) -> Iterator[Any]:
+    """The evaluator of a comparison: its validation and test problems, and one sampling for all."""
+    from stepalign.data.problems import load_problems
+    from stepalign.grading import Grader
+    from stepalign.models.sampling import Sampling
+    from stepalign.study.checkpoints import Evaluator
+
+    sampling = Sampling(
+        num_samples=compare.num_samples,
+        temperature=args.temperature if compare.eval_temperature is None else compare.eval_temperature,
+        top_p=args.top_p,
+        top_k=args.top_k,
+        max_new_tokens=args.max_completion_length,
+        seed=compare.eval_seed,
+        batch_size=compare.eval_batch_size,
+    )
+    splits = {split: load_problems(run_directory / "problems" / f"{split}.jsonl") for split in ("validation", "test")}
+    with Grader(patterns=study.answer_patterns) as grader:
+        yield Evaluator(splits, sampling, grader, study.prompt_templates, args.chat_template_kwargs or None)

@@ -1,0 +1,46 @@
+"""The child process of a comparison: train one condition with one seed and evaluate its checkpoints, or the base model.
+
+python -m stepalign.cli.worker RUN RUN/conditions/stepalign/seed_0
+python -m stepalign.cli.worker RUN RUN/base
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stepalign.cli.main import guarded
+
+
+def work(run_directory: Path, directory: Path) -> None:
+    """Do what is not done yet in one directory of a comparison."""
+    from stepalign.cli.config import parse_settings
+    from stepalign.cli.quiet import quieten
+    from stepalign.cli.train import train_condition, types
+    from stepalign.cli.wiring import make_evaluator, resolve_model
+    from stepalign.core.files import append_jsonl, read_jsonl
+    from stepalign.study.checkpoints import EVALUATIONS, evaluate_checkpoints, evaluation_row
+    from stepalign.study.compare import CompareArguments
+
+    quieten()
+    stored = yaml.safe_load((run_directory / "config.yaml").read_text(encoding="utf-8"))
+    settings: dict[str, Any] = stored
+    own = directory / "settings.yaml"
+    if own.exists():
+        settings = {**stored, **yaml.safe_load(own.read_text(encoding="utf-8"))}
+    settings.setdefault("output_dir", str(directory))
+    (study, args, model_args, compare), _ = parse_settings([*types(), CompareArguments], [], settings)
+    base_model = resolve_model(model_args.model_name_or_path)
+    with make_evaluator(study, args, compare, run_directory) as evaluator:
+        if own.exists():
+            checkpoints = train_condition(study, args, model_args)
+            evaluate_checkpoints(directory, checkpoints, base_model, evaluator)
+        elif not read_jsonl(directory / EVALUATIONS):
+            append_jsonl(directory / EVALUATIONS, {"step": 0, **evaluation_row(evaluator.evaluate(base_model))})
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(lambda: work(Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -1,0 +1,118 @@
+"""Writes with a transformers model in this process: no server, one batch at a time.
+
+Requests that wait together form a batch; those of another temperature wait for the next. The model is loaded with the
+first request.
+
+    async with LocalWriter(settings, ledger) as writer:
+        reply = await writer.write(request)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from stepalign.core.errors import ModelError
+from stepalign.feedback.critics.ledger import Ledger
+from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.feedback.critics.writer import Reply, Request
+
+
+class LocalWriter:
+    """`critic_model` is a directory or hub name; critic_concurrency is the batch size."""
+
+    def __init__(self, settings: CriticSettings, ledger: Ledger) -> None:
+        self.url = "local"
+        self._settings, self._ledger = settings, ledger
+        self._loaded: tuple[Any, Any] | None = None
+
+    async def __aenter__(self) -> LocalWriter:
+        self._waiting: list[tuple[Request, asyncio.Future[Reply]]] = []
+        self._batches: asyncio.Task[None] | None = None
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        if self._batches is not None:
+            self._batches.cancel()
+
+    async def check(self) -> None:
+        await asyncio.to_thread(self._load)
+
+    async def write(self, request: Request) -> Reply:
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, future))
+        if self._batches is None or self._batches.done():
+            self._batches = asyncio.create_task(self._run_batches())
+        return await future
+
+    async def _run_batches(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(0)  # let the others that are ready put theirs in
+            temperature = self._waiting[0][0].body["temperature"]
+            batch = [item for item in self._waiting if item[0].body["temperature"] == temperature]
+            batch = batch[: self._settings.critic_concurrency]
+            self._waiting = [item for item in self._waiting if item not in batch]
+            try:
+                replies = await asyncio.to_thread(self._generate, [request for request, _ in batch], temperature)
+            except BaseException as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                raise
+            for (_, future), reply in zip(batch, replies, strict=True):
+                if not future.done():
+                    future.set_result(reply)
+
+    def _generate(self, requests: list[Request], temperature: float) -> list[Reply]:
+        import torch
+
+        tokenizer, model = self._load()
+        prompts = [
+            tokenizer.apply_chat_template(
+                request.body["messages"],
+                tokenize=False,
+                add_generation_prompt=True,
+                **request.body.get("chat_template_kwargs", {}),
+            )
+            for request in requests
+        ]
+        inputs = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
+        sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+        with torch.inference_mode():
+            output = model.generate(**inputs, max_new_tokens=requests[0].body["max_tokens"], **sampling)
+        ends = {*_as_list(model.generation_config.eos_token_id), tokenizer.eos_token_id}
+        new_ids = output[:, inputs["input_ids"].shape[1] :].tolist()
+        self._ledger.num_requests += len(requests)
+        return [
+            self._reply(ids, ends, mask) for ids, mask in zip(new_ids, inputs["attention_mask"].tolist(), strict=True)
+        ]
+
+    def _reply(self, ids: list[int], ends: set[int | None], mask: list[int]) -> Reply:
+        tokenizer, _ = self._load()
+        length = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
+        is_cut_off = not ids or ids[length - 1] not in ends
+        self._ledger.tokens_in += sum(mask)
+        self._ledger.tokens_out += length
+        text = tokenizer.decode(ids[:length], skip_special_tokens=True)
+        return Reply(text, "length" if is_cut_off else "stop", sum(mask), length)
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._loaded is None:
+            import torch
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+
+            name = self._settings.critic_model
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
+                model: Any = AutoModelForCausalLM.from_pretrained(name)
+            except (OSError, ValueError) as error:
+                raise ModelError(f"critic_model '{name}' cannot be loaded: {error}") from None
+            if tokenizer.pad_token_id is None:
+                tokenizer.pad_token = tokenizer.eos_token
+            device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+            self._loaded = tokenizer, model.to(device).eval()
+        return self._loaded
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

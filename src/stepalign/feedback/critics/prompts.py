@@ -1,0 +1,59 @@
+"""Prompts of the critique protocols: Jinja templates over the problem, the ground truth shown, and the attempt.
+
+The attempt's steps are shown in canonical numbered tags whatever layout the solver used. A directory with `user.jinja`
+and perhaps `system.jinja` replaces the package's own.
+
+    render_messages("edit", rollout, truth="answer")        # [{"role": "system", ...}, {"role": "user", ...}]
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from stepalign.core.errors import ConfigError
+from stepalign.core.rollout import Rollout
+from stepalign.core.trace import render_steps
+from stepalign.feedback.critics.settings import Truth
+
+CLOSE = re.compile(r"</attempt\s*>", re.IGNORECASE)  # an attempt must not be able to end itself and speak on
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@lru_cache(maxsize=8)
+def _templates(name: str) -> dict[str, Template]:
+    directory = Path(name).expanduser()
+    if not (directory / "user.jinja").is_file():
+        raise ConfigError(f"critic_prompts: {directory} has no user.jinja. Give a directory that has one.")
+    # autoescape off: prompts are plain text, not HTML
+    environment = Environment(
+        loader=FileSystemLoader(directory),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    roles = [role for role in ("system", "user") if (directory / f"{role}.jinja").is_file()]
+    return {role: environment.get_template(f"{role}.jinja") for role in roles}
+
+
+def render_messages(protocol: str, rollout: Rollout, *, truth: Truth, directory: str = "") -> list[dict[str, str]]:
+    """The chat messages that ask for one critique.
+
+    Raises:
+        ConfigError: the directory lacks user.jinja.
+    """
+    templates = _templates(directory or str(TEMPLATES / protocol))
+    problem, trace = rollout.problem, rollout.trace
+    values = {
+        "problem": problem.problem,
+        "solution": problem.solution if truth == "solution" else None,
+        "answer": None if truth == "none" else problem.answer,
+        "attempt": CLOSE.sub("< /attempt>", render_steps([step.text for step in trace.steps], trace.answer)),
+        "num_steps": len(trace.steps),
+        "is_cut_off": rollout.finish_reason == "length",
+    }
+    return [{"role": role, "content": template.render(values).strip()} for role, template in templates.items()]

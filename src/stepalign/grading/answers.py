@@ -1,0 +1,114 @@
+r"""Find the answer in a response: of all the places where a model may put it, the last one in the text counts.
+
+- `answer_tag`: `<answer>18</answer>`; a `\boxed{}` inside it gives the inside of the box.
+- `boxed`: `\boxed{18}` with balanced braces.
+- `hash` and `a_colon`: a line `#### 18` or `A: 18`; what follows must start like a number or a formula, so that a
+  Markdown heading is no answer.
+
+Thinking is stripped first. The calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search is linear in the
+length of the text, whatever the text.
+
+    extract_answer("16 - 3 = <<16-3=13>>13\nA: 13")                      # '13'
+    extract_answer(r"\boxed{3}, no: \boxed{4}", patterns=("boxed",))      # '4'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from stepalign.core.errors import ConfigError, suggest
+from stepalign.core.trace import ANSWER_CLOSE, ANSWER_OPEN, strip_thinking
+
+MAX_ANSWER_CHARS = 1000  # what is longer is no answer: no reader could check it, and it only costs the grader
+
+_NOTE = re.compile(r"<<[^<>\n]*>>")
+_BRACES = re.compile(r"(?P<boxed>\\boxed\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
+_VALUE = r"[ \t]*(?:\*\*)?(?!\d+[.):]\s+\S)(?P<value>[-+−.\d$€£¥\\].*)$"  # not "1. Compute": a heading's number
+_HASH = re.compile(r"^[ \t]*####" + _VALUE, re.MULTILINE)
+_A_COLON = re.compile(r"^[ \t]*A:" + _VALUE, re.MULTILINE)
+
+
+class _Found(NamedTuple):
+    start: int
+    text: str
+
+
+def extract_answer(text: str, patterns: Sequence[str] | None = None) -> str | None:
+    """The last answer in the response, stripped; None where there is none or it is longer than MAX_ANSWER_CHARS.
+
+    Args:
+        text: the response, with or without its thinking.
+        patterns: names from ANSWER_PATTERNS, in any order; None is all of them.
+    Raises:
+        ConfigError: an unknown pattern.
+    """
+    body = _NOTE.sub("", strip_thinking(text))
+    found = [answer for find in _finders(patterns) if (answer := find(body)) is not None]
+    if not found:
+        return None
+    answer = max(found).text
+    return answer if len(answer) <= MAX_ANSWER_CHARS else None
+
+
+def unbox(text: str) -> str:
+    r"""The inside of the last `\boxed{}`, or the text itself, stripped."""
+    box = _in_box(text)
+    return box.text if box else text.strip()
+
+
+def check_patterns(patterns: Sequence[str] | None) -> None:
+    """Raises a ConfigError for an unknown pattern or none at all."""
+    _finders(patterns)
+
+
+def _finders(patterns: Sequence[str] | None) -> list[Callable[[str], _Found | None]]:
+    names = ANSWER_PATTERNS if patterns is None else patterns
+    if not names:
+        raise ConfigError(f"no answer patterns; expected at least one of: {', '.join(ANSWER_PATTERNS)}.")
+    for name in names:
+        if name not in _FINDERS:
+            raise ConfigError(f"unknown answer pattern '{name}'{suggest(name, ANSWER_PATTERNS)}")
+    return [_FINDERS[name] for name in names]
+
+
+def _in_tag(text: str) -> _Found | None:
+    """The last `<answer>`; without a close tag it runs to the end, as in a trace."""
+    opened = None
+    for opened in ANSWER_OPEN.finditer(text):  # noqa: B007 - the last one is wanted
+        pass
+    if opened is None:
+        return None
+    close = ANSWER_CLOSE.search(text, opened.end())
+    content = unbox(text[opened.end() : close.start() if close else len(text)])
+    return _Found(opened.start(), content) if content else None
+
+
+def _in_box(text: str) -> _Found | None:
+    r"""The last `\boxed{}` that is closed and not empty; of nested ones the innermost."""
+    last: _Found | None = None
+    unclosed: list[re.Match[str]] = []
+    for token in _BRACES.finditer(text):
+        if token["boxed"] or token["open"]:
+            unclosed.append(token)
+        elif token["close"] and unclosed:
+            opened = unclosed.pop()
+            if opened["boxed"] and (last is None or opened.start() > last.start):
+                content = text[opened.end() : token.start()].strip()
+                last = _Found(opened.start(), content) if content else last
+    return last
+
+
+def _on_line(pattern: re.Pattern[str], text: str) -> _Found | None:
+    lines = [_Found(line.start(), line["value"].strip(" \t\r*")) for line in pattern.finditer(text)]
+    return lines[-1] if lines else None
+
+
+_FINDERS: dict[str, Callable[[str], _Found | None]] = {
+    "answer_tag": _in_tag,
+    "boxed": _in_box,
+    "hash": lambda text: _on_line(_HASH, text),
+    "a_colon": lambda text: _on_line(_A_COLON, text),
+}
+ANSWER_PATTERNS = tuple(_FINDERS)

@@ -1,0 +1,113 @@
+"""How sure a mean over problems is: percentile bootstrap intervals, for one condition and for the difference of two.
+
+Problems are resampled with replacement, since another benchmark would have had other problems. Two conditions are
+compared on the same problems, resampled together: what makes a problem hard then cancels out. Several seeds are
+averaged per problem first; the interval then speaks of these seeds, not of where another training run would land.
+
+    bootstrap_interval([0.5, 0.0, 1.0, 0.25])              # Interval(estimate=0.4375, low=0.125, high=0.8125, ...)
+    paired_bootstrap(one_accuracy, other_accuracy)         # Difference(estimate=..., ..., share_above_zero=...)
+
+With one problem, or with all values equal, an interval has no width: there is no spread to see. Show `num_problems`
+beside it.
+
+Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stepalign.core.errors import ConfigError, DataError, ShapeError
+
+Values = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any]
+BATCH = 1000  # resamples drawn at once: bounds the memory
+
+
+class Interval(NamedTuple):
+    """The mean over problems and the ends of its interval, in the unit of the values."""
+
+    estimate: float
+    low: float
+    high: float
+    num_problems: int
+
+
+class Difference(NamedTuple):
+    """First condition minus second: as `Interval`, and the share (0 to 1) of resamples in which it is above 0."""
+
+    estimate: float
+    low: float
+    high: float
+    num_problems: int
+    share_above_zero: float
+
+
+def bootstrap_interval(
+    values: Values, *, confidence: float = 0.95, num_resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """Interval of the mean over problems.
+
+    Args:
+        values: (problems,), or (problems, seeds).
+        confidence: share of resampled means inside the interval.
+    Raises:
+        DataError: no problem, or a value that is not finite. Leave out what could not be scored, and count it.
+        ShapeError: neither one nor two dimensions.
+        ConfigError: a confidence outside (0, 1), or no resamples.
+    """
+    problems = _per_problem(values)
+    low, high = _percentiles(_resampled_means(problems, num_resamples, seed), confidence)
+    return Interval(float(problems.mean()), low, high, len(problems))
+
+
+def paired_bootstrap(
+    first: Values, second: Values, *, confidence: float = 0.95, num_resamples: int = 10_000, seed: int = 0
+) -> Difference:
+    """Interval of the mean difference, first minus second, on the same problems in the same order.
+
+    Args:
+        first: (problems,), or (problems, seeds).
+        second: as first; the number of seeds may differ.
+        confidence: share of resampled differences inside the interval.
+    Raises:
+        ShapeError: the numbers of problems differ.
+        Others as in `bootstrap_interval`.
+    """
+    one, two = _per_problem(first), _per_problem(second)
+    if len(one) != len(two):
+        raise ShapeError(f"a paired comparison needs the same problems; got {len(one)} and {len(two)}.")
+    differences = one - two
+    means = _resampled_means(differences, num_resamples, seed)
+    low, high = _percentiles(means, confidence)
+    return Difference(float(differences.mean()), low, high, len(differences), float((means > 0).mean()))
+
+
+def _per_problem(values: Values) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim not in (1, 2):
+        raise ShapeError(f"values have shape {array.shape}; expected (problems,) or (problems, seeds).")
+    if array.size == 0:
+        raise DataError("no values to take an interval of; expected at least one problem.")
+    if not np.isfinite(array).all():
+        raise DataError("a value is not finite; leave out problems that could not be scored, and count them.")
+    return array.reshape(len(array), -1).mean(axis=1)
+
+
+def _resampled_means(problems: NDArray[np.float64], num_resamples: int, seed: int) -> NDArray[np.float64]:
+    if num_resamples < 1:
+        raise ConfigError(f"num_resamples is {num_resamples}; expected at least 1.")
+    generator = np.random.default_rng(seed)
+    sizes = [min(BATCH, num_resamples - done) for done in range(0, num_resamples, BATCH)]
+    draws = (generator.integers(len(problems), size=(size, len(problems))) for size in sizes)
+    return np.concatenate([problems[draw].mean(axis=1) for draw in draws])
+
+
+def _percentiles(means: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence is {confidence}; expected a share between 0 and 1.")
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

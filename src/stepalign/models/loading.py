@@ -1,0 +1,111 @@
+"""Load a causal LM and its tokenizer from a directory or the hub, and say at once what is wrong when that cannot work.
+
+    model, tokenizer = load_model("path/to/model", adapter="path/to/adapter")
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from huggingface_hub import constants, try_to_load_from_cache
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from stepalign.core.errors import ModelError
+
+CONNECT_TIMEOUT_S = 5
+
+
+class LoadedModel(NamedTuple):
+    model: Any
+    tokenizer: Any
+
+
+def best_device() -> torch.device:
+    """cuda, else mps, else cpu."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def load_model(
+    name: str, adapter: str | None = None, *, dtype: str = "auto", device: torch.device | str | None = None
+) -> LoadedModel:
+    """A model in evaluation mode on `device` (best available by default), and its tokenizer, padding on the left.
+
+    Args:
+        name: a directory saved by `save_pretrained`, or a hub name.
+        adapter: a directory or hub name of a PEFT adapter for it.
+        dtype: auto (as saved), float32, bfloat16 or float16.
+    Raises:
+        ModelError: no model there, the hub cannot be reached, or the files do not load.
+    """
+    check_model(name)
+    if adapter is not None:
+        check_model(adapter, marker="adapter_config.json")
+    try:
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+        if adapter is not None:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, adapter)
+        tokenizer = load_tokenizer(name)
+    except ModelError:
+        raise
+    except Exception as error:  # transformers raises many kinds
+        raise ModelError(f"cannot load the model '{name}': {_first_line(error)}") from error
+    return LoadedModel(model.to(device or best_device()).eval(), tokenizer)
+
+
+def load_tokenizer(name: str) -> Any:
+    """The tokenizer of a model, padding on the left, with a padding token.
+
+    Raises:
+        ModelError: it does not load, or it has no chat template.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
+    except Exception as error:
+        raise ModelError(f"cannot load the tokenizer of '{name}': {_first_line(error)}") from error
+    if tokenizer.chat_template is None:
+        raise ModelError(f"the tokenizer of '{name}' has no chat template. Use an instruct model, or add the template.")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def check_model(name: str, marker: str = "config.json") -> None:
+    """Fail fast where loading cannot work: not a model directory, or a hub that cannot be reached.
+
+    Raises:
+        ModelError: with what was expected and the remedy.
+    """
+    path = Path(name)
+    if path.is_dir():
+        if not (path / marker).is_file():
+            raise ModelError(f"'{name}' is no model directory: it has no {marker}. Expected one saved by save_pretrained.")
+        return
+    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name:
+        raise ModelError(f"no model directory '{name}'. Expected a directory saved by save_pretrained, or a hub name.")
+    if try_to_load_from_cache(name, marker) is not None:
+        return
+    if constants.HF_HUB_OFFLINE:
+        raise ModelError(f"'{name}' is not in the local cache and HF_HUB_OFFLINE is set. Unset it, or give a directory.")
+    host = constants.ENDPOINT.split("//")[-1].split("/")[0].split(":")
+    port = int(host[1]) if len(host) > 1 else 80 if constants.ENDPOINT.startswith("http:") else 443
+    if any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return  # a proxy resolves the host; the client must find out
+    try:
+        socket.create_connection((host[0], port), timeout=CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        raise ModelError(
+            f"'{name}' is no local directory and the hub {constants.ENDPOINT} cannot be reached ({error}). "
+            "Give a model directory, or connect to the network."
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,149 @@
+"""Sample responses in process: prompts of similar length together, one prefill for all samples of a prompt, and
+finished sequences leave the batch.
+
+    for batch in sample_responses(model, prompt_ids, Sampling(num_samples=12, temperature=1.1), eos_token_ids):
+        for response in batch: ...
+
+Every batch has a generator of its own, seeded by `seed` and the batch's number, so that the result depends on the
+arguments alone and not on what was sampled before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from transformers import DynamicCache
+
+from stepalign.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample.
+
+    Attributes:
+        num_samples: responses a prompt.
+        temperature: 0 decodes greedily.
+        top_p: 0 to 1; nucleus sampling, 1 keeps everything.
+        top_k: 0 keeps everything.
+        max_new_tokens: a longer response is cut off.
+        seed: of the random numbers.
+        batch_size: sequences sampled together.
+    """
+
+    num_samples: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 2048
+    seed: int = 0
+    batch_size: int = 256
+
+    def __post_init__(self) -> None:
+        checks = {
+            "num_samples": self.num_samples >= 1,
+            "temperature": self.temperature >= 0,
+            "top_p": 0 < self.top_p <= 1,
+            "top_k": self.top_k >= 0,
+            "max_new_tokens": self.max_new_tokens >= 1,
+            "batch_size": self.batch_size >= 1,
+        }
+        for name, fine in checks.items():
+            if not fine:
+                raise ConfigError(f"{name}: got {getattr(self, name)}; expected a positive number (top_p at most 1).")
+
+
+class Response(NamedTuple):
+    """One sampled response: the prompt's index, the sample's number, the token ids with their end-of-sequence token."""
+
+    prompt: int
+    sample: int
+    token_ids: list[int]
+
+
+def sample_responses(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    eos_token_ids: Sequence[int],
+    done: Container[int] = (),
+) -> Iterator[list[Response]]:
+    """Yield the responses batch by batch, all samples of a prompt in one batch.
+
+    Longest prompts come first, so that memory problems show at once. Batches whose prompts are all in `done` are
+    skipped and leave the others' samples as they are.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
+    per_batch = max(1, sampling.batch_size // sampling.num_samples)
+    for number, at in enumerate(range(0, len(order), per_batch)):
+        indices = order[at : at + per_batch]
+        if all(index in done for index in indices):
+            continue
+        generator = torch.Generator(device=model.device)
+        generator.manual_seed((sampling.seed * 1_000_003 + number) % 2**63)
+        responses = _sample_batch(model, [prompts[i] for i in indices], sampling, eos_token_ids, generator)
+        yield [
+            Response(indices[row // sampling.num_samples], row % sampling.num_samples, ids)
+            for row, ids in enumerate(responses)
+        ]
+
+
+@torch.inference_mode()
+def _sample_batch(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    eos_token_ids: Sequence[int],
+    generator: torch.Generator,
+) -> list[list[int]]:
+    device, copies = model.device, sampling.num_samples
+    width = max(len(prompt) for prompt in prompts)
+    input_ids = torch.tensor([[0] * (width - len(p)) + list(p) for p in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    cache = DynamicCache(config=model.config)
+    logits = model(
+        input_ids=input_ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
+    ).logits[:, -1]
+    if copies > 1:
+        cache.batch_repeat_interleave(copies)
+    logits, mask = logits.repeat_interleave(copies, 0), mask.repeat_interleave(copies, 0)
+    position = positions[:, -1:].repeat_interleave(copies, 0)
+    responses: list[list[int]] = [[] for _ in range(len(prompts) * copies)]
+    alive = torch.arange(len(responses), device=device)
+    ends = torch.tensor(list(eos_token_ids), device=device)
+    for step in range(sampling.max_new_tokens):
+        tokens = choose(logits, sampling, generator)
+        for row, token in zip(alive.tolist(), tokens.tolist(), strict=True):
+            responses[row].append(token)
+        keep = (~torch.isin(tokens, ends)).nonzero().squeeze(1)
+        if not len(keep) or step + 1 == sampling.max_new_tokens:
+            break
+        if len(keep) < len(tokens):
+            tokens, mask, position, alive = tokens[keep], mask[keep], position[keep], alive[keep]
+            cache.batch_select_indices(keep)
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        position = position + 1
+        logits = model(
+            input_ids=tokens[:, None], attention_mask=mask, position_ids=position, past_key_values=cache
+        ).logits[:, -1]
+    return responses
+
+
+def choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
+    """One token a row. logits: (B, V). Returns (B,) int64."""
+    if sampling.temperature == 0:
+        return logits.argmax(dim=-1)
+    logits = logits.float() / sampling.temperature
+    if sampling.top_k:
+        kth = logits.topk(min(sampling.top_k, logits.size(-1)), dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < kth, -torch.inf)
+    probabilities = logits.softmax(dim=-1)
+    if sampling.top_p < 1:
+        ordered, indices = probabilities.sort(dim=-1, descending=True)
+        outside = ordered.cumsum(dim=-1) - ordered >= sampling.top_p
+        probabilities = probabilities.scatter(-1, indices, ordered.masked_fill(outside, 0.0))
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)

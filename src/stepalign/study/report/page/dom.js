@@ -1,0 +1,77 @@
+// The page's data and how elements are made. Text is only ever set as text, never as HTML.
+const data = JSON.parse(document.getElementById("data").textContent);
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  return node;
+}
+const el = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
+const svg = (tag, attributes = {}, ...children) =>
+  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+const thousands = (value) => value.toLocaleString("en-US");
+
+function short(value) {
+  const size = Math.abs(value);
+  for (const [limit, unit, name] of [[1e9, 1e9, " G"], [1e6, 1e6, " M"], [1e4, 1e3, " k"]])
+    if (size >= limit) return String(Number((value / unit).toPrecision(3))) + name;
+  return String(Number(value.toPrecision(4)));
+}
+
+function radios(legend, name, options, chosen, onchange) {
+  const inputs = options.map(([value, text]) =>
+    el("label", {}, el("input", { type: "radio", name, value, checked: value === chosen, onchange: () => onchange(value) }), text));
+  return el("fieldset", {}, el("legend", {}, legend), inputs);
+}
+
+function dropdown(label, options, chosen, onchange) {
+  const items = options.map(([value, text]) => el("option", { value, selected: value === chosen }, text));
+  return el("label", { class: "field" }, label, el("select", { onchange: (event) => onchange(event.target.value) }, items));
+}
+
+function scrollable(label, ...children) {
+  return el("div", { class: "scroll", role: "region", "aria-label": label, tabindex: 0 }, children);
+}
+
+// A table behind a chart, built when it is first opened: rows() gives arrays of text.
+function tableBehind(label, head, rows) {
+  const details = el("details", {}, el("summary", {}, `Table: ${label}`));
+  details.addEventListener("toggle", () => {
+    if (!details.open || details.children.length > 1) return;
+    const body = rows().map(([first, ...rest]) =>
+      el("tr", {}, el("th", { scope: "row" }, first), rest.map((text) => el("td", { class: "num" }, text))));
+    details.append(scrollable(label, el("table", {},
+      el("thead", {}, el("tr", {}, head.map((text, i) => el("th", { scope: "col", class: i ? "num" : null }, text)))),
+      el("tbody", {}, body))));
+  });
+  return details;
+}
+
+// Redraw when the width of `node` changes: charts are drawn at their true size, so that text keeps its own.
+function drawnAtWidth(node, draw) {
+  let width = 0;
+  new ResizeObserver(([entry]) => {
+    const now = Math.round(entry.contentRect.width);
+    if (now && now !== width) draw((width = now));
+  }).observe(node);
+  return node;
+}
+
+// A condition's own dash and shape besides its colour: circle, square, triangle, diamond, cross, bar.
+const DASHES = ["none", "7 3", "2 3", "9 3 2 3", "1 4", "12 4"];
+const SHAPES = ["M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M-3.5-3.5h7v7h-7z", "M0-4.5L4.5 3.5h-9z", "M0-5L5 0L0 5L-5 0z", "M-4-1.5h8v3h-8z", "M-1.5-4.5h3v9h-3z"];
+const style = (condition) => Math.max(0, data.conditions.indexOf(condition)) % SHAPES.length;
+const point = (condition, x, y, title) =>
+  svg("path", { class: "point", d: SHAPES[style(condition)], transform: `translate(${x} ${y})` }, title ? svg("title", {}, title) : null);
+
+function key(condition) {
+  const line = svg("path", { class: "line", d: "M0 6H30", "stroke-dasharray": DASHES[style(condition)] });
+  return svg("svg", { viewBox: "0 0 30 12", class: `c${style(condition)}`, "aria-hidden": "true" }, line, point(condition, 15, 6));
+}
+for (const node of document.querySelectorAll(".key"))
+  if (data.conditions.includes(node.dataset.condition)) node.append(key(node.dataset.condition));

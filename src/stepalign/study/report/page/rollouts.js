@@ -1,0 +1,155 @@
+// The rollout browser: filters over the index, texts unpacked chunk by chunk when they are shown or searched.
+const PAGE_ROWS = 25, PIECE = 20000, CACHED = 100;
+const GRADES = { correct: "✓ correct", wrong: "✗ wrong", unparseable: "? unparseable", timeout: "… timeout" };
+const FILTERS = [["condition", "Condition"], ["seed", "Seed"], ["step", "Step"], ["grade", "Grade"], ["context_status", "Context"], ["case", "Critique case"]];
+const index = data.rollouts;
+const browser = { filters: {}, query: "", found: [], page: 0, chosen: null, search: 0 };
+
+const cache = new Map();
+function unpack(number) {
+  if (!cache.has(number)) {
+    if (cache.size >= CACHED) cache.clear();
+    const packed = Uint8Array.from(atob(document.getElementById(`chunk-${number}`).textContent), (c) => c.charCodeAt(0));
+    cache.set(number, new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).json());
+  }
+  return cache.get(number);
+}
+const textsOf = async (i) => (await unpack(Math.floor(i / data.chunk_size)))[i % data.chunk_size];
+
+const problemOf = (i) => (Object.hasOwn(data.problems, index.problem_id[i]) ? data.problems[index.problem_id[i]] : ["", null]);
+
+// Pieces of about PIECE characters that do not split a surrogate pair.
+function cut(text) {
+  const pieces = [];
+  for (let at = 0, end; at < text.length; at = end) {
+    end = at + PIECE;
+    if (/[\ud800-\udbff]/.test(text[end - 1] ?? "")) end++;
+    pieces.push(text.slice(at, end));
+  }
+  return pieces;
+}
+
+// A long text by pieces: nothing is left out, and a million characters do not stop the page.
+function longText(label, parts) {
+  const body = el("pre", { class: "text", role: "region", tabindex: 0, "aria-label": label });
+  const pieces = parts.flatMap((text, part) => cut(text).map((piece) => [piece, part === 1]));
+  const more = el("button", { type: "button", onclick: show });
+  function show() {
+    let room = PIECE;
+    while (pieces.length && room > 0) {
+      const [text, wrong] = pieces.shift();
+      room -= text.length;
+      body.append(wrong ? el("mark", { title: "first wrong step" }, text) : text);
+    }
+    more.textContent = `Show more of ${label.toLowerCase()}: ${thousands(pieces.reduce((n, [text]) => n + text.length, 0))} characters are left`;
+    more.hidden = !pieces.length;
+  }
+  show();
+  return el("figure", {}, el("figcaption", {}, label), body, more);
+}
+
+function facts(pairs) {
+  return el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
+}
+
+function critiqueFacts(critique) {
+  if (!critique) return [];
+  const origins = (critique.steps ?? []).map((step, n) => `${n + 1} ${step?.origin}`).join(", ");
+  const verified = critique.verified ? "verified" : "not verified";
+  const wrong = critique.first_wrong_step ? `, first wrong step ${critique.first_wrong_step}` : "";
+  return [["Critique", `case ${critique.case}${wrong}, ${verified}${critique.source ? `, by ${critique.source}` : ""}`], ["Steps of the critique", origins]];
+}
+
+async function showRollout(i, scroll) {
+  browser.chosen = i;
+  listRollouts();
+  const texts = await textsOf(i);
+  if (browser.chosen !== i) return;
+  const [problem, answer] = problemOf(i);
+  const stopped = { length: "token limit reached", stop: "ended by itself" }[index.finish_reason[i]] ?? index.finish_reason[i];
+  const status = { none: "none", too_long: "too long for the prompt: skipped", not_used: "not used by this condition" }[index.context_status[i]];
+  heading.replaceChildren(el("h3", {}, `${index.condition[i]}, step ${index.step[i]}, problem ${index.problem_id[i]}, sample ${index.sample[i]}`));
+  detail.replaceChildren(
+    facts([["Problem", problem], ["Answer", answer], ["Extracted", texts.extracted], ["Grade", GRADES[index.grade[i]] ?? index.grade[i]],
+      ["Length", index.num_tokens[i] === null ? stopped : `${thousands(index.num_tokens[i])} tokens, ${stopped}`], ...critiqueFacts(texts.critique)]),
+    el("div", { class: "pair" }, longText("Trace", texts.trace),
+      texts.context === null ? el("figure", {}, el("figcaption", {}, "Context"), el("p", { class: "status" }, `No context: ${status ?? "none recorded"}.`))
+        : longText("Context", [texts.context])));
+  if (scroll && heading.getBoundingClientRect().top > innerHeight) heading.scrollIntoView();
+}
+
+function matches(i) {
+  return Object.entries(browser.filters).every(([name, value]) => value === "" || String(index[name][i]) === value);
+}
+
+const contains = (text) => typeof text === "string" && text.toLowerCase().includes(browser.query);
+
+async function findRollouts() {
+  const search = ++browser.search;
+  const candidates = index.condition.flatMap((_, i) => (matches(i) ? [i] : []));
+  browser.found = browser.query ? [] : candidates;
+  browser.page = 0;
+  for (let at = 0; browser.query && at < candidates.length; at++) {
+    const i = candidates[at];
+    const texts = await textsOf(i);
+    if (search !== browser.search) return;
+    if (contains(String(index.problem_id[i])) || contains(problemOf(i)[0]) || contains(texts.trace.join("")) || contains(texts.context) || contains(texts.extracted)) browser.found.push(i);
+    if (at % 2000 === 1999) {
+      listRollouts(`searched ${thousands(at + 1)} of ${thousands(candidates.length)}`);
+      await new Promise((done) => setTimeout(done));
+    }
+  }
+  listRollouts();
+}
+
+function listRollouts(progress) {
+  const { found, page } = browser;
+  const rows = found.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS).map((i) =>
+    el("tr", { "aria-current": i === browser.chosen ? "true" : null },
+      el("th", { scope: "row" }, index.condition[i]), el("td", { class: "num" }, String(index.step[i])),
+      el("td", {}, el("button", { type: "button", "data-rollout": i, "aria-label": `Show problem ${index.problem_id[i]}, sample ${index.sample[i]}, step ${index.step[i]}, ${index.condition[i]}`, onclick: () => showRollout(i, true) }, String(index.problem_id[i]).slice(0, 24))),
+      el("td", { class: "num" }, String(index.sample[i])), el("td", {}, GRADES[index.grade[i]] ?? String(index.grade[i]))));
+  const focused = document.activeElement?.dataset?.rollout;
+  body.replaceChildren(...rows);
+  if (focused !== undefined) body.querySelector(`[data-rollout="${focused}"]`)?.focus();
+  const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
+  status.textContent = `${thousands(found.length)} of ${thousands(index.condition.length)} rollouts` + (progress ? `; ${progress}` : "");
+  place.textContent = `page ${page + 1} of ${thousands(pages)}`;
+  previous.disabled = page === 0;
+  next.disabled = page + 1 >= pages;
+}
+
+const turn = (by) => { browser.page += by; listRollouts(); };
+const previous = el("button", { type: "button", onclick: () => turn(-1) }, "Previous");
+const next = el("button", { type: "button", onclick: () => turn(1) }, "Next");
+const place = el("span");
+const status = el("p", { class: "status", role: "status" });
+const body = el("tbody");
+const heading = el("div", { "aria-live": "polite" });
+const detail = el("div");
+
+if (document.getElementById("rollout-browser")) {
+  const selects = FILTERS.flatMap(([name, label]) => {
+    const counts = new Map();
+    for (const value of index[name]) counts.set(value, (counts.get(value) ?? 0) + 1);
+    const known = [...counts].filter(([value]) => value !== null);
+    if (known.length < 2) return [];
+    const options = known.map(([value, n]) => [String(value), `${value} (${thousands(n)})`]);
+    return [dropdown(label, [["", "all"], ...options], "", (value) => { browser.filters[name] = value; findRollouts(); })];
+  });
+  let pause = 0;
+  const search = el("input", { type: "search", placeholder: "problem, trace or context", oninput: (event) => {
+    clearTimeout(pause);
+    pause = setTimeout(() => { browser.query = event.target.value.toLowerCase(); findRollouts(); }, 250);
+  } });
+  const form = document.getElementById("rollout-controls");
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.append(...selects, el("label", { class: "field" }, "Search", search));
+  const head = ["Condition", "Step", "Problem", "Sample", "Grade"].map((name) => el("th", { scope: "col", class: ["Step", "Sample"].includes(name) ? "num" : null }, name));
+  document.getElementById("rollout-browser").append(el("div", { class: "browser" },
+    el("div", {}, status, scrollable("Rollouts found", el("table", {}, el("thead", {}, el("tr", {}, head)), body)), el("div", { class: "pages" }, previous, next, place)),
+    el("div", { class: "detail" }, heading, detail)));
+  findRollouts().then(() => showRollout(0));
+}
+document.documentElement.dataset.ready = "true";

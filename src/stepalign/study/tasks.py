@@ -1,0 +1,100 @@
+"""Run commands as child processes, a few at a time, with one progress bar each, and stop them all when one fails.
+
+    run_tasks([Task("grpo seed 0", ["python", "-m", "..."], log=Path("log.txt"), total=77, done=count_rows)], jobs=2)
+
+A child is its own process, so that conditions run side by side on several cores, a crash takes nothing else along, and
+what a child has left on disk is all that the next start needs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from stepalign.core.errors import StepalignError
+
+POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command; `done()` tells how many of its `total` units are on disk, `log` takes all it prints."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    total: int
+    done: Callable[[], int]
+
+
+def run_tasks(tasks: Sequence[Task], jobs: int) -> None:
+    """Run all tasks, at most `jobs` at a time, each with its share of the cores.
+
+    Raises:
+        StepalignError: a child failed; the message carries what it said last. The others are stopped first.
+    """
+    waiting, running = list(tasks), dict[subprocess.Popen[bytes], Task]()
+    threads = max(1, (os.cpu_count() or 1) // max(1, jobs))
+    environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}
+    try:
+        with _progress() as progress:
+            bars = {task.name: progress.add_task(task.name, total=task.total, start=False) for task in tasks}
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    task = waiting.pop(0)
+                    running[_start(task, environment)] = task
+                    progress.start_task(bars[task.name])
+                time.sleep(POLL_S)
+                for process, task in list(running.items()):
+                    progress.update(bars[task.name], completed=task.done())
+                    if process.poll() is not None:
+                        del running[process]
+                        if process.returncode != 0:
+                            raise StepalignError(_failure(task, process.returncode))
+    finally:
+        _stop(list(running))
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("remaining"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _start(task: Task, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    task.log.parent.mkdir(parents=True, exist_ok=True)
+    with task.log.open("ab") as log:
+        return subprocess.Popen(
+            list(task.command), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
+        )
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    for process in processes:
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _failure(task: Task, code: int) -> str:
+    lines = task.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    last = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
+    return f"{task.name} stopped with exit code {code}: {last.strip()} The whole log is {task.log}."

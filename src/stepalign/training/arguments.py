@@ -1,0 +1,100 @@
+"""The settings of one training run: ours here, everything else from TRL and Hugging Face under their own names.
+
+`StudyArguments` says what is trained on; `SelfDistillationConfig` adds the loss to TRL's `DistillationConfig`; TRL's
+`ModelConfig` brings model and LoRA. All are flat keys of a YAML recipe and flags of the command line.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+from trl import DistillationConfig
+
+from stepalign.core.errors import ConfigError, suggest
+from stepalign.core.settings import setting
+
+DIVERGENCES = ("forward_kl", "reverse_kl", "jsd")
+TEACHERS = ("initial",)
+
+
+@dataclass
+class StudyArguments:
+    """What is trained, on which problems, from which feedback."""
+
+    condition: str = setting("stepalign", "grpo, or a feedback format: refsol, stepalign or one of your plugins.")
+    train_problems: str | None = setting(
+        None, "JSONL of problems to train on; none: the micro world makes them from the micro_* dials."
+    )
+    prompt_templates: str = setting(
+        "steps",
+        "Templates of the student's and teacher's prompts: steps (asks for step tags), bare (adds nothing), or a "
+        "directory with student.jinja and teacher.jinja.",
+    )
+    max_teacher_prompt_length: int = setting(
+        4096, "Longest teacher prompt, in tokens. A longer one is never cut: its rollout is skipped and counted."
+    )
+    num_generations: int = setting(8, "Rollouts a prompt in a GRPO group; self-distillation always takes one.")
+    critic: str | None = setting(None, "Critic of the feedback format: exact (micro world) or openai (critic_base_url).")
+    answer_patterns: list[str] = setting(
+        ["answer_tag", "boxed", "hash", "a_colon"], "Where a final answer may stand; the last match counts."
+    )
+    plugins: list[str] = setting([], "Modules or .py files that register feedback formats of your own.")
+    micro_seed: int = setting(0, "Seed of the micro world's problems.")
+    micro_num_train: int = setting(282, "Training problems that the micro world makes.")
+    micro_min_steps: int = setting(3, "Fewest operations of a micro problem.")
+    micro_max_steps: int = setting(4, "Most operations of a micro problem (at most 6).")
+    micro_min_carries: int = setting(3, "Fewest carries of a micro problem.")
+    micro_max_carries: int = setting(5, "Most carries of a micro problem.")
+    micro_foreign: float = setting(1.0, "Share (0 to 1) of another author's words in micro reference solutions.")
+    micro_condensed: float = setting(0.0, "Share (0 to 1) of micro reference steps without their working.")
+
+
+@dataclass
+class SelfDistillationConfig(DistillationConfig):
+    """TRL's distillation settings and the self-distillation loss."""
+
+    divergence: str = setting(
+        "forward_kl", "forward_kl: KL(teacher || student); reverse_kl; jsd: generalized, with beta as its weight."
+    )
+    divergence_clip: float | None = setting(
+        None, "Largest divergence of one vocabulary entry, in nats; none: no clipping. Cures style tokens."
+    )
+    divergence_top_k: int | None = setting(
+        None, "Compare the teacher's k likeliest entries and one bucket for the rest; none: the full vocabulary."
+    )
+    teacher: str = setting("initial", "Who the self-teacher is. initial: the policy as it was before training.")
+    bf16: bool | None = setting(None, "bf16 mixed precision; none: on where a GPU is, off on a CPU.")
+    logging_steps: float = setting(1, "Log every this many optimizer steps.")
+    max_completion_length: int | None = setting(2048, "Longest rollout, in tokens.")
+    temperature: float = setting(1.1, "Sampling temperature of the rollouts.")
+    loss_temperature: float = setting(1.0, "Temperature at which the two distributions are compared.")
+    teacher_chat_template_kwargs: dict | str | None = setting(
+        None, "As chat_template_kwargs, for the teacher's prompt: {enable_thinking: true} for Qwen3's thinking."
+    )
+    report_to: None | str | list[str] = setting("none", "Trackers, as in Hugging Face (wandb, trackio, tensorboard …).")
+
+    _VALID_DICT_FIELDS = [*DistillationConfig._VALID_DICT_FIELDS, "teacher_chat_template_kwargs"]
+
+    def __post_init__(self) -> None:
+        if self.divergence not in DIVERGENCES:
+            raise ConfigError(f"unknown divergence '{self.divergence}'{suggest(self.divergence, DIVERGENCES)}")
+        if self.teacher not in TEACHERS:
+            raise ConfigError(f"unknown teacher '{self.teacher}'{suggest(self.teacher, TEACHERS)}")
+        trl_default = type(self).__dataclass_fields__["beta"].default
+        if self.divergence == "jsd":
+            self.beta = 0.5 if self.beta == trl_default else self.beta
+        elif self.beta != trl_default:
+            warnings.warn(f"beta has no effect with divergence {self.divergence}; set divergence: jsd.", stacklevel=2)
+        self.remove_unused_columns = False
+        if not accelerator_available():
+            self.use_cpu = True
+            self.bf16 = bool(self.bf16)
+        super().__post_init__()
+
+
+def accelerator_available() -> bool:
+    """Whether a CUDA or Apple GPU is there; without one TRL must be told to stay on the CPU."""
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()

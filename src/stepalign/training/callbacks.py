@@ -1,0 +1,75 @@
+"""What a training run leaves on disk, a row a step, and how it goes on after a kill.
+
+`metrics.jsonl` holds TRL's and our metrics of each step with the running totals of rollouts, generated tokens and
+seconds. A checkpoint counts once its `progress.json` is there: it is written last, and atomically.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from stepalign.core.files import append_jsonl, keep_rows, read_json, write_json
+from stepalign.training.rollouts import RolloutLog
+
+METRICS, ROLLOUTS, PROGRESS = "metrics.jsonl", "rollouts.jsonl", "progress.json"
+
+
+class RunRecorder(TrainerCallback):
+    """Writes `metrics.jsonl` and seals checkpoints. `wall_s` counts training alone, over all sessions of a run."""
+
+    def __init__(self, directory: Path, rollout_log: RolloutLog, wall_s: float = 0.0):
+        self.directory, self.rollout_log = directory, rollout_log
+        self.earlier_s, self.started = wall_s, time.monotonic()
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        return {
+            "num_rollouts": self.rollout_log.num_rollouts,
+            "num_generated_tokens": self.rollout_log.num_generated_tokens,
+            "wall_s": round(self.earlier_s + time.monotonic() - self.started, 3),
+        }
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.started = time.monotonic()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if state.is_world_process_zero and logs is not None and "loss" in logs:
+            append_jsonl(self.directory / METRICS, {"step": state.global_step, **logs, **self.totals})
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.is_world_process_zero:
+            checkpoint = self.directory / f"checkpoint-{state.global_step}"
+            write_json(checkpoint / PROGRESS, {"step": state.global_step, **self.totals})
+
+
+def checkpoints(directory: Path) -> list[Path]:
+    """The sealed checkpoints of a run, first step first."""
+    sealed = (path.parent for path in directory.glob(f"checkpoint-*/{PROGRESS}"))
+    return sorted(sealed, key=lambda path: int(path.name.split("-")[-1]))
+
+
+def roll_back(directory: Path) -> tuple[Path | None, float]:
+    """Bring a run's files back to its last sealed checkpoint: (that checkpoint or None, seconds trained so far).
+
+    Half-written checkpoints and the rows of steps after it go; those steps will be trained again.
+    """
+    sealed = checkpoints(directory)
+    for path in directory.glob("checkpoint-*"):
+        if path not in sealed:
+            shutil.rmtree(path)
+    progress = read_json(sealed[-1] / PROGRESS) if sealed else {"step": 0, "wall_s": 0.0}
+    for name in (METRICS, ROLLOUTS):
+        keep_rows(directory / name, lambda row: row["step"] <= progress["step"])
+    return (sealed[-1] if sealed else None), progress["wall_s"]

@@ -1,0 +1,90 @@
+"""From sampled token ids to rollouts, and from rollouts to the run's record: what both trainers share.
+
+`rollouts.jsonl` has one row a rollout: step, text, grade, and the context it got or why it got none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import gather_object
+from transformers import PreTrainedTokenizerBase
+
+from stepalign.core.critique import Context
+from stepalign.core.files import append_jsonl, read_jsonl
+from stepalign.core.problem import Problem
+from stepalign.core.rollout import Grade, Outcome, Rollout
+
+GradeRollouts = Callable[[Sequence[Rollout]], list[Grade]]
+
+
+def make_rollouts(
+    problems: Sequence[Problem],
+    token_ids: Sequence[Sequence[int]],
+    tokenizer: PreTrainedTokenizerBase,
+    eos_token_ids: Sequence[int],
+) -> list[Rollout]:
+    """One ungraded rollout for each problem and its sampled ids; repeats of a problem are numbered from 0."""
+    texts = tokenizer.batch_decode([list(ids) for ids in token_ids], skip_special_tokens=True)
+    seen: dict[str, int] = {}
+    rollouts: list[Rollout] = []
+    for problem, ids, text in zip(problems, token_ids, texts, strict=True):
+        sample = seen[problem.id] = seen.get(problem.id, -1) + 1
+        stopped = bool(ids) and ids[-1] in eos_token_ids
+        rollouts.append(Rollout(problem, sample, text, tuple(ids), "stop" if stopped else "length"))
+    return rollouts
+
+
+class RolloutLog:
+    """Appends rollouts to the run's `rollouts.jsonl` and keeps the running totals that the curves are drawn against."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        rows = read_jsonl(path)
+        self.num_rollouts = len(rows)
+        self.num_generated_tokens = sum(row.get("num_tokens", 0) for row in rows)
+
+    def add(
+        self,
+        step: int,
+        rollouts: Sequence[Rollout],
+        contexts: Sequence[Context | None] | None = None,
+        statuses: Sequence[str] | None = None,
+        write: bool = True,
+    ) -> None:
+        """Record the rollouts of one step from all processes; only the main process (`write`) touches the file."""
+        rows: list[dict[str, Any]] = []
+        for i, rollout in enumerate(rollouts):
+            context = contexts[i] if contexts is not None else None
+            row = {"step": step, **rollout.to_json(), "context": context.text if context else None}
+            row["context_status"] = statuses[i] if statuses is not None else "not_used"
+            if context is not None and context.critique is not None:
+                row["critique"] = critique_row(context.critique)
+            rows.append(row)
+        rows = gather_object(rows)
+        self.num_rollouts += len(rows)
+        self.num_generated_tokens += sum(row.get("num_tokens", 0) for row in rows)
+        if write:
+            append_jsonl(self.path, *rows)
+
+
+def critique_row(critique: Any) -> dict[str, Any]:
+    return {
+        "case": critique.case,
+        "first_wrong_step": critique.first_wrong_step,
+        "steps": [{"text": step.text, "origin": step.origin} for step in critique.steps],
+        "answer": critique.answer,
+        "verified": critique.verified,
+        "source": critique.source,
+    }
+
+
+def outcome_rates(rollouts: Sequence[Rollout]) -> Mapping[str, float]:
+    """Share of each grading outcome, as metrics; ungraded rollouts count for none."""
+    total = max(1, len(rollouts))
+    return {
+        f"rollouts/{outcome}_rate": sum(r.grade is not None and r.grade.outcome is outcome for r in rollouts) / total
+        for outcome in Outcome
+    }

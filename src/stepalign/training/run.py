@@ -1,0 +1,89 @@
+"""One training run: a model, problems, a condition, and a directory to leave everything in.
+
+    train(TrainingRun(study, model_args, args, problems=problems, grade=grade, critic=critic))
+
+Started again on the same directory it goes on from its last checkpoint, or returns at once if it was finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+from trl import ModelConfig, get_peft_config
+from trl.trainer.utils import create_model_from_path
+
+from stepalign.core.errors import ConfigError, suggest
+from stepalign.core.problem import Problem
+from stepalign.feedback.formats import CritiqueSource, feedback_class, feedback_names
+from stepalign.models.loading import check_model, load_tokenizer
+from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
+from stepalign.training.callbacks import ROLLOUTS, RunRecorder, checkpoints, roll_back
+from stepalign.training.grpo import GroupTrainer, grpo_config
+from stepalign.training.rollouts import GradeRollouts, RolloutLog
+from stepalign.training.self_distillation import SelfDistillationTrainer
+
+GRPO = "grpo"
+
+
+@dataclass
+class TrainingRun:
+    """All that a run needs. `critic` may stay None where the condition's format asks for none."""
+
+    study: StudyArguments
+    model_args: ModelConfig
+    args: SelfDistillationConfig
+    problems: Sequence[Problem]
+    grade: GradeRollouts
+    critic: CritiqueSource | None = None
+    callbacks: list[TrainerCallback] = field(default_factory=list[TrainerCallback])
+
+
+def check_condition(condition: str) -> None:
+    """Raises ConfigError where no such condition exists, with the nearest name."""
+    names = [GRPO, *feedback_names()]
+    if condition not in names:
+        raise ConfigError(f"unknown condition '{condition}'{suggest(condition, names)}")
+
+
+def train(run: TrainingRun) -> list[Path]:
+    """Train to the end and return the checkpoints, first step first.
+
+    Raises:
+        ConfigError: an unknown condition, or a format whose critic is missing.
+        ModelError: the model does not load.
+    """
+    check_condition(run.study.condition)
+    directory = Path(run.args.output_dir)
+    last, wall_s = roll_back(directory)
+    if last is not None and run.args.max_steps > 0 and last.name == f"checkpoint-{run.args.max_steps}":
+        return checkpoints(directory)
+    rollout_log = RolloutLog(directory / ROLLOUTS)
+    trainer = _make_trainer(run, rollout_log)
+    recorder = RunRecorder(directory, rollout_log, wall_s)
+    for callback in (recorder, *run.callbacks):
+        trainer.add_callback(callback)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    return checkpoints(directory)
+
+
+def _make_trainer(run: TrainingRun, rollout_log: RolloutLog) -> Any:
+    name = run.model_args.model_name_or_path or ""
+    feedback = None if run.study.condition == GRPO else feedback_class(run.study.condition)(run.critic)
+    check_model(name)
+    shared: dict[str, Any] = {
+        "model": create_model_from_path(name, dtype=run.model_args.dtype or "float32"),
+        "processing_class": load_tokenizer(name),
+        "peft_config": get_peft_config(run.model_args),
+        "problems": run.problems,
+        "grade": run.grade,
+        "prompt_templates": run.study.prompt_templates,
+        "rollout_log": rollout_log,
+    }
+    if feedback is None:
+        return GroupTrainer(args=grpo_config(run.args, run.study.num_generations), **shared)
+    limit = run.study.max_teacher_prompt_length
+    return SelfDistillationTrainer(args=run.args, feedback=feedback, max_teacher_prompt_length=limit, **shared)

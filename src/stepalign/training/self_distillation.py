@@ -1,0 +1,212 @@
+"""Self-distillation: on its own rollouts the student is pulled, token by token, towards the self-teacher.
+
+The student sees the problem; the self-teacher, the same model as it was before training, sees the problem and a
+context. `SelfDistillationTrainer` is glue over `trl.DistillationTrainer`: generation, distribution over devices,
+checkpoints and trackers are TRL's. Two of its hooks are replaced:
+
+- `_generate_and_score_completions`: after the rollouts, ask the feedback format for contexts, add the teacher's prompts.
+- `_compute_loss`: student and teacher each on their own prompt, then `maths.divergence` on their hidden states.
+
+    trainer = SelfDistillationTrainer(model, feedback=RefSol(), problems=problems, args=SelfDistillationConfig("out"))
+    trainer.train()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from trl import DistillationTrainer
+from trl.trainer.utils import pad
+
+from stepalign.core.critique import Context
+from stepalign.core.problem import Problem
+from stepalign.core.prompts import render_prompt
+from stepalign.core.rollout import Rollout
+from stepalign.feedback.formats import FeedbackFormat
+from stepalign.maths.divergence import divergence_loss
+from stepalign.models.head import head_of
+from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.training.rollouts import GradeRollouts, RolloutLog, make_rollouts, outcome_rates
+
+
+@dataclass(frozen=True)
+class TeacherPrompts:
+    """The teacher's prompt of each rollout. A rollout without one ("none", "too_long") carries no loss."""
+
+    token_ids: list[list[int]]
+    statuses: list[str]
+
+
+def student_dataset(problems: Sequence[Problem], prompt_templates: str) -> Dataset:
+    """The dataset TRL trains on: a conversational prompt and the problem's id."""
+    prompts = [render_prompt(prompt_templates, "student", problem=p) for p in problems]
+    return Dataset.from_list(
+        [
+            {"prompt": [{"role": "user", "content": prompt}], "problem_id": problem.id}
+            for prompt, problem in zip(prompts, problems, strict=True)
+        ]
+    )
+
+
+class SelfDistillationTrainer(DistillationTrainer):
+    """TRL's distillation trainer with the model itself, given a context, as its teacher.
+
+    Args:
+        model: a causal LM (with a PEFT adapter or none), or what TRL accepts as one.
+        feedback: the format that makes a context of each rollout.
+        problems: what `train_dataset` is made of.
+        prompt_templates: family of the prompts, see `core.prompts`.
+        max_teacher_prompt_length: tokens; a longer teacher prompt is skipped and counted, never cut.
+        grade: grades rollouts for the record; None leaves them ungraded.
+        rollout_log: where rollouts are recorded; None records nothing.
+        Others are TRL's.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        feedback: FeedbackFormat,
+        problems: Sequence[Problem],
+        args: SelfDistillationConfig,
+        prompt_templates: str = "steps",
+        max_teacher_prompt_length: int = 4096,
+        grade: GradeRollouts | None = None,
+        rollout_log: RolloutLog | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(model=model, args=args, train_dataset=student_dataset(problems, prompt_templates), **kwargs)
+        self.feedback = feedback
+        self.problems = {problem.id: problem for problem in problems}
+        self.prompt_templates = prompt_templates
+        self.max_teacher_prompt_length = max_teacher_prompt_length
+        self.teacher_template_kwargs = args.teacher_chat_template_kwargs or {}
+        self.grade = grade
+        self.rollout_log = rollout_log
+        # With an adapter the initial policy is the model with the adapter off; without one it must be kept as a copy.
+        student = self.accelerator.unwrap_model(self.model)
+        self.initial_policy = None if isinstance(student, PeftModel) else _frozen_copy(student)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        output = super()._generate_and_score_completions(inputs)
+        lengths = output["completion_mask"].sum(dim=1).tolist()
+        token_ids = [ids[:n].tolist() for ids, n in zip(output["completion_ids"], lengths, strict=True)]
+        problems = [self.problems[row["problem_id"]] for row in inputs]
+        rollouts = make_rollouts(problems, token_ids, self._tokenizer, self.eos_token_ids)
+        if self.grade is not None:
+            rollouts = [r.graded(grade) for r, grade in zip(rollouts, self.grade(rollouts), strict=True)]
+        contexts = self.feedback.contexts(rollouts)
+        teacher = self.teacher_prompts(rollouts, contexts)
+        self._record(rollouts, contexts, teacher.statuses)
+
+        device = output["completion_ids"].device
+        prompts = [torch.tensor(ids) for ids in teacher.token_ids]
+        output["teacher_prompt_ids"] = pad(prompts, self._tokenizer.pad_token_id, "left").to(device)
+        output["teacher_prompt_mask"] = pad([torch.ones_like(p) for p in prompts], 0, "left").to(device)
+        taught = torch.tensor([status == "ok" for status in teacher.statuses], device=device)
+        output["loss_mask"] = output["completion_mask"] * taught[:, None]
+        output["num_items_in_batch"] = self.accelerator.gather(output["loss_mask"].sum()).sum()
+        return output
+
+    def teacher_prompts(self, rollouts: Sequence[Rollout], contexts: Sequence[Context | None]) -> TeacherPrompts:
+        """Token ids of each teacher prompt; where there is none, the padding token stands in and the status says why."""
+        texts = [
+            render_prompt(self.prompt_templates, "teacher", problem=r.problem, context=c) if c is not None else ""
+            for r, c in zip(rollouts, contexts, strict=True)
+        ]
+        encoded = self.processing_class.apply_chat_template(
+            [[{"role": "user", "content": text}] for text in texts],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            **self.teacher_template_kwargs,
+        )["input_ids"]
+        token_ids: list[list[int]] = []
+        statuses: list[str] = []
+        for context, ids in zip(contexts, encoded, strict=True):
+            fits = len(ids) <= self.max_teacher_prompt_length
+            statuses.append("none" if context is None else "ok" if fits else "too_long")
+            token_ids.append(ids if statuses[-1] == "ok" else [self._tokenizer.pad_token_id])
+        return TeacherPrompts(token_ids, statuses)
+
+    def _record(self, rollouts: list[Rollout], contexts: Sequence[Context | None], statuses: list[str]) -> None:
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        for status in ("none", "too_long"):
+            metrics[f"feedback/{status}_rate"].append(statuses.count(status) / len(statuses))
+        metrics["feedback/skipped_rate"].append(1 - statuses.count("ok") / len(statuses))
+        for key, value in outcome_rates(rollouts).items():
+            metrics[key].append(value)
+        if self.rollout_log is not None and self.model.training:
+            step = self.state.global_step + 1
+            self.rollout_log.add(step, rollouts, contexts, statuses, write=self.accelerator.is_main_process)
+
+    def _compute_loss(
+        self, unwrapped_student: Any, inputs: dict[str, Any], num_items_in_batch: Any
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        completion_ids, completion_mask = inputs["completion_ids"], inputs["completion_mask"]
+
+        def hidden(model: Any, prompt: str) -> torch.Tensor:
+            return self._get_last_hidden_state(
+                model,
+                torch.cat([inputs[f"{prompt}_ids"], completion_ids], dim=1),
+                torch.cat([inputs[f"{prompt}_mask"], completion_mask], dim=1),
+                completion_ids.size(1),
+            )
+
+        student_hidden = hidden(unwrapped_student, "prompt")
+        with torch.no_grad(), self.teacher_policy(unwrapped_student) as teacher:
+            teacher_hidden = hidden(teacher, "teacher_prompt")
+            teacher_head = None if teacher is unwrapped_student else head_of(teacher)
+        args = self.args
+        output = divergence_loss(
+            student_hidden,
+            teacher_hidden,
+            head_of(unwrapped_student),
+            completion_ids,
+            inputs["loss_mask"].bool(),
+            teacher_head=teacher_head,
+            kind=args.divergence,
+            beta=args.beta,
+            temperature=args.loss_temperature,
+            clip=args.divergence_clip,
+            top_k=args.divergence_top_k,
+            normalizer=num_items_in_batch,
+        )
+        self._log_signal(output, inputs["loss_mask"].bool())
+        return output.loss, output.entropy.sum(), inputs["loss_mask"].sum()
+
+    @contextlib.contextmanager
+    def teacher_policy(self, unwrapped_student: Any) -> Iterator[Any]:
+        """The self-teacher, in evaluation mode: the adapter switched off, or the frozen copy of the initial policy."""
+        if self.initial_policy is not None:
+            yield self.initial_policy
+            return
+        was_training = unwrapped_student.training
+        unwrapped_student.eval()
+        with unwrapped_student.disable_adapter():
+            yield unwrapped_student
+        unwrapped_student.train(was_training)
+
+    def _log_signal(self, output: Any, mask: torch.Tensor) -> None:
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        advantage = output.advantage[mask]
+        if advantage.numel():
+            metrics["advantage/mean"].append(advantage.mean().item())
+            metrics["advantage/negative_rate"].append((advantage < 0).float().mean().item())
+            first = output.advantage[:, 0][mask[:, 0]]
+            metrics["advantage/first_token"].append(first.mean().item())
+            metrics["divergence/mean"].append(output.divergence[mask].mean().item())
+        if self.args.divergence_clip is not None:
+            metrics["divergence/clipped_share"].append(float(output.clipped_share))
+
+
+def _frozen_copy(model: torch.nn.Module) -> torch.nn.Module:
+    policy = copy.deepcopy(model).eval()
+    return policy.requires_grad_(False)

@@ -1,0 +1,132 @@
+import errno
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from types import SimpleNamespace
+
+import pytest
+
+import stepalign.cli.main  # noqa: F401 - the module lies behind the function of the same name
+from stepalign.cli import main
+from stepalign.core.errors import DataError
+
+module = sys.modules["stepalign.cli.main"]
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Registers a command `try` that does what the test says."""
+
+    def register(run, **functions):
+        monkeypatch.setitem(module.COMMANDS, "try", module.Command("the.module", "try something"))
+        fake = SimpleNamespace(run=run, add_parser=lambda subparsers: subparsers.add_parser("try"), **functions)
+        monkeypatch.setattr(module, "import_module", {"the.module": fake}.__getitem__)
+        return fake
+
+    return register
+
+
+def fail_with(error):
+    def run(args):
+        raise error
+
+    return run
+
+
+def test_help_has_a_line_for_each_command_and_imports_none():
+    script = (
+        "import sys\nfrom stepalign.cli import main\ntry:\n    main(['--help'])\nfinally:\n"
+        "    heavy = {'torch', 'transformers', 'jinja2', 'numpy', 'sympy', 'math_verify', 'tqdm', 'yaml'}\n"
+        "    commands = {name for name in sys.modules if name.startswith('stepalign.')}\n"
+        "    print(sorted(heavy & set(sys.modules)), sorted(commands))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stdout.endswith(
+        "[] ['stepalign.cli', 'stepalign.cli.main', 'stepalign.core', 'stepalign.core.errors']\n"
+    )
+    text = " ".join(done.stdout.split())
+    for name, command in module.COMMANDS.items():
+        assert f"{name} {command.help}" in text
+    assert "example:" in text
+
+
+def test_each_line_of_the_table_leads_to_a_module():
+    assert [name for name, command in module.COMMANDS.items() if find_spec(command.module) is None] == []
+
+
+def test_a_command_explains_itself(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["grade", "--help"])
+    assert "usage: stepalign grade" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("stepalign 0.")
+
+
+def test_python_dash_m():
+    done = subprocess.run([sys.executable, "-m", "stepalign", "gradee"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == "stepalign: unknown command 'gradee'; perhaps you meant 'grade'?\n"
+
+
+def test_no_command_prints_the_help(capsys):
+    assert main([]) == 2
+    assert "commands:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--nope"], ["grade"], ["grade", "--nope"]])
+def test_arguments_that_are_not_accepted(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "error:" in capsys.readouterr().err
+
+
+def test_the_exit_code_is_that_of_the_command(command):
+    command(lambda args: None)
+    assert main(["try"]) == 0
+    command(lambda args: 3)
+    assert main(["try"]) == 3
+
+
+def test_a_command_without_a_parser_gets_its_arguments(command):
+    got = []
+    del command(got.append).add_parser
+    assert main(["try", "--learning_rate", "1", "--debug"]) == 0
+    assert got == [["--learning_rate", "1"]]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (DataError("p.jsonl, line 3: 'id' is missing."), 2, "stepalign: p.jsonl, line 3: 'id' is missing.\n"),
+        (KeyboardInterrupt(), 130, "stepalign: interrupted.\n"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+            2,
+            "stepalign: No space left on device. Free some space, or choose another output directory, and run again.\n",
+        ),
+        (
+            PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/out/grades.json"),
+            2,
+            "stepalign: /out/grades.json: Permission denied. Change the permissions or choose another path.\n",
+        ),
+    ],
+)
+def test_errors_are_one_message(command, capsys, error, code, message):
+    command(fail_with(error))
+    assert main(["try"]) == code
+    assert capsys.readouterr().err == message
+    assert main(["try", "--debug"]) == code
+    shown = capsys.readouterr().err
+    assert shown.startswith("Traceback") and shown.endswith(message)
+
+
+def test_our_own_bugs_are_not_hidden(command):
+    command(fail_with(AssertionError("a bug")))
+    with pytest.raises(AssertionError, match="a bug"):
+        main(["try"])

@@ -1,0 +1,57 @@
+import asyncio
+
+import pytest
+
+from stepalign.core.errors import ModelError
+from stepalign.feedback.critics.build import build_critic
+from stepalign.feedback.critics.ledger import Ledger
+from stepalign.feedback.critics.local import LocalWriter
+from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.feedback.critics.writer import Reply, Request
+
+from .conftest import check_sums, many
+from .tiny_model import save_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return str(save_tiny_model(tmp_path_factory.mktemp("model")))
+
+
+def ask(text: str, temperature: float = 0.0) -> Request:
+    return Request({"messages": [{"role": "user", "content": text}], "temperature": temperature, "max_tokens": 8})
+
+
+def test_a_batch_gives_what_each_gives_alone(model):
+    ledger = Ledger()
+    writer = LocalWriter(CriticSettings(critic="local", critic_model=model, critic_concurrency=3), ledger)
+
+    async def write(*requests: Request) -> list[Reply]:
+        async with writer:
+            return await asyncio.gather(*(writer.write(request) for request in requests))
+
+    requests = [ask("2 + 3"), ask("a longer question than that"), ask("5 * 4"), ask("x")]
+    together = asyncio.run(write(*requests))
+    alone = [asyncio.run(write(request))[0] for request in requests]
+    assert together == alone
+    assert ledger.num_requests == 8
+    assert {reply.finish_reason for reply in together} == {"length"} and {reply.tokens_out for reply in together} == {8}
+
+
+def test_a_model_of_random_weights_is_a_critic_whose_replies_are_all_rejected(model, grade):
+    settings = CriticSettings(
+        critic="local", critic_model=model, critic_concurrency=4, critic_max_tokens=8, critic_num_reasks=1
+    )
+    critic = build_critic(settings, grade)
+    records = critic.critique(many(6))
+    assert {record.reason for record in records} == {"cut_off"}
+    assert critic.ledger.num_requests == 12 and critic.ledger.tokens_out == 12 * 8
+    check_sums(critic.ledger)
+    again = build_critic(settings, grade)
+    assert again.critique(many(6)) == records and again.ledger.num_requests == 0
+
+
+def test_a_directory_that_is_no_model(tmp_path, grade):
+    critic = build_critic(CriticSettings(critic="local", critic_model=str(tmp_path)), grade)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        critic.critique(many(2))

@@ -1,0 +1,68 @@
+"""The wire, against a real server: `transformers serve` with a tiny model of random weights."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from .conftest import check_sums, many
+from .tiny_model import save_tiny_model
+
+COMMAND = shutil.which("transformers", path=str(Path(sys.executable).parent)) or shutil.which("transformers")
+pytestmark = [pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    for package in ("fastapi", "uvicorn", "openai"):
+        pytest.importorskip(package, reason="needs transformers[serving]")
+    model = save_tiny_model(tmp_path_factory.mktemp("model"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (model.parent / "serve.log").open("w")
+    argv = [COMMAND, "serve", str(model), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    process = subprocess.Popen(argv, stdout=log, stderr=log)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        yield f"http://127.0.0.1:{port}/v1", str(model)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for(url: str, process: subprocess.Popen) -> None:
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            continue
+    raise AssertionError(f"the server ended with {process.returncode}")
+
+
+def test_replies_arrive_are_counted_and_cached(server, make_critic):
+    url, model = server
+    options = {"critic_model": model, "critic_max_tokens": 12, "critic_num_reasks": 1, "critic_concurrency": 2}
+    critic = make_critic(url, **options)
+    records = critic.critique(many(4))
+    assert {record.status for record in records} == {"skipped"}
+    assert {record.reason for record in records} <= {"cut_off", "empty", "not_json"}
+    ledger = critic.ledger
+    assert ledger.num_requests - ledger.num_retries == 8  # it may refuse while it loads the model
+    assert ledger.tokens_in > 1000 and 0 < ledger.tokens_out <= 8 * 12
+    check_sums(ledger)
+    again = make_critic(url, **options)
+    assert again.critique(many(4)) == records
+    assert (again.ledger.num_requests, again.ledger.num_cached) == (0, 8)
+
+
+def test_another_model_name_is_refused(server, make_critic):
+    critic = make_critic(server[0], critic_model="other")
+    (record,) = critic.critique(many(1))
+    assert record.reason == "http_400"

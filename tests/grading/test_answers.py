@@ -1,0 +1,91 @@
+import pytest
+
+from stepalign.core.errors import ConfigError
+from stepalign.grading.answers import MAX_ANSWER_CHARS, extract_answer, unbox
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<answer>18</answer>", "18"),
+        ("< ANSWER > 18\n</answer>", "18"),
+        ("<answer>18", "18"),
+        (r"<answer>The result is \boxed{18}.</answer>", "18"),
+        (r"so \boxed{18}.", "18"),
+        (r"\boxed {\frac{1}{2}}", r"\frac{1}{2}"),
+        (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
+        (r"\boxed{\left\{ x \right.}", r"\left\{ x \right."),
+        (r"\boxed{1\\}", r"1\\"),
+        (r"\boxed{2 = \boxed{3}}", "3"),
+        ("16 + 2 = 18\n#### 18", "18"),
+        ("#### $1,000", "$1,000"),
+        ("#### **18**", "18"),
+        ("so\nA: 18", "18"),
+        ("A: -9.9 billion \n", "-9.9 billion"),
+        ("A: <<16+2=18>>18", "18"),
+        ("<answer>16 + 2 = <<16+2=18>>18</answer>", "16 + 2 = 18"),
+    ],
+)
+def test_each_pattern(text, answer):
+    assert extract_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"\boxed{3}. No, wait: \boxed{4}", "4"),
+        (r"\boxed{3}, \boxed{4}", "4"),
+        (r"<answer>3</answer> or \boxed{4}", "4"),
+        (r"\boxed{4} or <answer>3</answer>", "3"),
+        ("A: 3\n#### 4", "4"),
+        ("#### 4\nA: 3", "3"),
+        ("<answer>3</answer><answer>4</answer>", "4"),
+        (r"\boxed{4}. I put it in \boxed{}", "4"),
+        (r"\boxed{4} <answer> </answer>", "4"),
+        (r"\boxed{4} and then \boxed{5 is cut off", "4"),
+        ("\\boxed{4}\n#### Checking the result\n#### 2. Check\n#### 3: Check\nA: it is right", "4"),
+    ],
+)
+def test_the_last_answer_counts(text, answer):
+    assert extract_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "18", "The answer is 18.", r"<think>\boxed{18}</think>", r"<think>\boxed{18}", r"\boxed{", "A: none", "B: 18"],
+)
+def test_no_answer(text):
+    assert extract_answer(text) is None
+
+
+def test_thinking_is_no_answer():
+    assert extract_answer(r"<think>\boxed{3}</think>\boxed{4}<think>\boxed{5}") == "4"
+
+
+def test_what_is_too_long_is_no_answer():
+    assert extract_answer(f"<answer>{'1' * MAX_ANSWER_CHARS}</answer>") == "1" * MAX_ANSWER_CHARS
+    assert extract_answer(f"<answer>{'1' * (MAX_ANSWER_CHARS + 1)}</answer>") is None
+
+
+def test_patterns_can_be_chosen():
+    text = "<answer>1</answer> \\boxed{2}\n#### 3\nA: 4"
+    assert [extract_answer(text, [name]) for name in ("answer_tag", "boxed", "hash", "a_colon")] == ["1", "2", "3", "4"]
+    assert extract_answer(text, ["a_colon", "hash"]) == "4"
+    with pytest.raises(ConfigError, match="'box'; perhaps you meant 'boxed'"):
+        extract_answer(text, ["box"])
+    with pytest.raises(ConfigError, match="no answer patterns"):
+        extract_answer(text, [])
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "piece",
+    ["<answer>", r"\boxed{", "{", "}", "\\", "<<", "<think>", "</think>", "\n####", "#### ", "A: ", " ", "<", "<\t"],
+)
+def test_the_time_is_linear_in_the_text(piece):
+    # quadratic, any of these would take an hour
+    assert extract_answer(piece * 300_000 + "\n\\boxed{1}\nA: 2") in ("2", None)
+
+
+def test_unbox():
+    assert [unbox(text) for text in (" 18 ", r"\boxed{18}", r"\boxed{}")] == ["18", "18", r"\boxed{}"]

@@ -1,0 +1,62 @@
+"""Bootstrap intervals: hand-checkable cases, edge cases, and how often they hold what they promise."""
+
+import numpy as np
+import pytest
+
+from stepalign.core.errors import ConfigError, DataError, ShapeError
+from stepalign.maths.intervals import bootstrap_interval, paired_bootstrap
+
+
+def test_two_problems_by_hand():
+    # Resampled means are 0, 1/2 and 1 with probabilities 1/4, 1/2 and 1/4.
+    assert bootstrap_interval([0, 1]) == (0.5, 0.0, 1.0, 2)
+    assert bootstrap_interval([0, 1], confidence=0.4)[1:3] == (0.5, 0.5)
+    assert paired_bootstrap([0, 1], [0, 0]).share_above_zero == pytest.approx(3 / 4, abs=0.02)
+
+
+def test_one_problem_and_equal_values_have_no_width():
+    assert bootstrap_interval([0.3]) == (0.3, 0.3, 0.3, 1)
+    assert bootstrap_interval([0.25] * 5) == (0.25, 0.25, 0.25, 5)
+    assert paired_bootstrap([0.25, 0.5], [0.25, 0.5]) == (0, 0, 0, 2, 0)
+
+
+def test_a_constant_lead_is_certain_however_the_problems_vary():
+    hard_and_easy = np.linspace(0, 0.75, 16)
+    difference = paired_bootstrap(hard_and_easy + 0.25, hard_and_easy)
+    assert difference[:3] == pytest.approx((0.25, 0.25, 0.25))
+    assert difference.share_above_zero == 1
+
+
+def test_seeds_are_averaged_per_problem_first():
+    by_seed = [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]
+    assert bootstrap_interval(by_seed) == bootstrap_interval([0.5, 1.0, 0.0])
+    assert paired_bootstrap(by_seed, [0.5, 1.0, 0.0]).estimate == 0
+
+
+def test_the_seed_decides():
+    values = np.random.default_rng(1).random(30)
+    assert bootstrap_interval(values, seed=3) == bootstrap_interval(values, seed=3)
+    assert bootstrap_interval(values, seed=3) != bootstrap_interval(values, seed=4)
+
+
+def test_width_is_that_of_the_normal_approximation():
+    values = np.random.default_rng(0).random(400)
+    interval = bootstrap_interval(values)
+    expected = 1.96 * values.std() / 20
+    assert interval.high - interval.estimate == pytest.approx(expected, rel=0.1)
+    assert interval.estimate - interval.low == pytest.approx(expected, rel=0.1)
+
+
+def test_errors():
+    with pytest.raises(DataError, match="at least one problem"):
+        bootstrap_interval([])
+    with pytest.raises(DataError, match="not finite"):
+        bootstrap_interval([0.1, float("nan")])
+    with pytest.raises(ShapeError, match="expected \\(problems,\\)"):
+        bootstrap_interval(np.zeros((2, 2, 2)))
+    with pytest.raises(ShapeError, match="got 2 and 3"):
+        paired_bootstrap([0, 1], [0, 1, 2])
+    with pytest.raises(ConfigError, match="confidence is 95"):
+        bootstrap_interval([0, 1], confidence=95)
+    with pytest.raises(ConfigError, match="num_resamples is 0"):
+        bootstrap_interval([0, 1], num_resamples=0)

@@ -1,0 +1,46 @@
+import pytest
+
+from stepalign.core.errors import ConfigError, DataError
+from stepalign.micro.critic import exact_critique
+from stepalign.core.rollout import Rollout
+from stepalign.micro.problems import World, make_problems, parse_problem
+
+
+def test_problems_are_within_the_dials_and_different():
+    world = World(min_steps=2, max_steps=3, min_carries=2, max_carries=4)
+    problems = make_problems(world, 60, seed=1)
+    assert len({p.problem for p in problems}) == len({p.id for p in problems}) == 60
+    for problem in problems:
+        chain = parse_problem(problem.problem)
+        assert 2 <= len(chain.operations) <= 3 and 2 <= chain.carries <= 4
+        assert problem.answer == str(chain.values[-1])
+
+
+def test_the_same_seed_gives_the_same_problems_and_another_does_not():
+    assert make_problems(World(), 5, 3) == make_problems(World(), 5, 3)
+    assert make_problems(World(), 5, 3) != make_problems(World(), 5, 4)
+
+
+def test_the_dial_of_foreignness_rewords_references_and_leaves_problems_alone():
+    plain = make_problems(World(foreign=0.0), 20, 0)
+    foreign = make_problems(World(foreign=1.0, condensed=0.5), 20, 0)
+    assert [p.problem for p in plain] == [p.problem for p in foreign]
+    assert all(a.solution != b.solution for a, b in zip(plain, foreign, strict=True))
+
+
+def test_reference_solutions_are_right_whatever_the_dials():
+    for problem in make_problems(World(foreign=1.0, condensed=0.0), 30, 0):
+        assert exact_critique(Rollout(problem, 0, problem.solution or "")).case == "A"
+
+
+@pytest.mark.parametrize(
+    "dials", [{"min_steps": 0}, {"min_steps": 5}, {"max_carries": 99}, {"foreign": 1.5}, {"condensed": -0.1}]
+)
+def test_impossible_dials_are_an_error(dials):
+    with pytest.raises(ConfigError, match="expected"):
+        World(**dials)
+
+
+def test_other_text_is_no_micro_problem():
+    with pytest.raises(DataError, match="not a micro problem"):
+        parse_problem("What is 2 + 2?")
