@@ -1,1 +1,69 @@
-"""stepalign: self-distillation from feedback that follows the model's own reasoning step by step."""
+"""stepalign: self-distillation from feedback that follows the model's own reasoning step by step.
+
+Everything here is imported when it is first used, so `import stepalign` is quick and needs no torch.
+
+    from stepalign import parse_trace, grade_answer, load_problems, build_context, train, evaluate
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stepalign.api import evaluate as evaluate
+    from stepalign.api import train as train
+    from stepalign.core.critique import Context as Context
+    from stepalign.core.critique import Critique as Critique
+    from stepalign.core.critique import CritiqueStep as CritiqueStep
+    from stepalign.core.problem import Problem as Problem
+    from stepalign.core.rollout import Grade as Grade
+    from stepalign.core.rollout import Outcome as Outcome
+    from stepalign.core.rollout import Rollout as Rollout
+    from stepalign.core.trace import Trace as Trace
+    from stepalign.core.trace import parse_trace as parse_trace
+    from stepalign.data.problems import load_problems as load_problems
+    from stepalign.data.samples import load_samples as load_samples
+    from stepalign.feedback.formats import FeedbackFormat as FeedbackFormat
+    from stepalign.feedback.formats import build_context as build_context
+    from stepalign.feedback.formats import register_feedback as register_feedback
+    from stepalign.grading import extract_answer as extract_answer
+    from stepalign.grading import grade_answer as grade_answer
+    from stepalign.training.arguments import SelfDistillationConfig as SelfDistillationConfig
+    from stepalign.training.self_distillation import SelfDistillationTrainer as SelfDistillationTrainer
+
+_HOMES = {
+    "Context": "stepalign.core.critique",
+    "Critique": "stepalign.core.critique",
+    "CritiqueStep": "stepalign.core.critique",
+    "FeedbackFormat": "stepalign.feedback.formats",
+    "Grade": "stepalign.core.rollout",
+    "Outcome": "stepalign.core.rollout",
+    "Problem": "stepalign.core.problem",
+    "Rollout": "stepalign.core.rollout",
+    "SelfDistillationConfig": "stepalign.training.arguments",
+    "SelfDistillationTrainer": "stepalign.training.self_distillation",
+    "Trace": "stepalign.core.trace",
+    "build_context": "stepalign.feedback.formats",
+    "evaluate": "stepalign.api",
+    "extract_answer": "stepalign.grading",
+    "grade_answer": "stepalign.grading",
+    "load_problems": "stepalign.data.problems",
+    "load_samples": "stepalign.data.samples",
+    "parse_trace": "stepalign.core.trace",
+    "register_feedback": "stepalign.feedback.formats",
+    "train": "stepalign.api",
+}
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'stepalign' has no attribute '{name}'")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

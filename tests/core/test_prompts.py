@@ -18,7 +18,10 @@ def test_the_student_sees_the_problem_and_the_teacher_the_context_too():
 
 def test_bare_templates_add_nothing_to_the_problem():
     assert render_prompt("bare", "student", problem=PROBLEM) == PROBLEM.problem
-    assert render_prompt("bare", "teacher", problem=PROBLEM, context=Context("C")) == f"{PROBLEM.problem}\n\nC\n\nSolve it."
+    assert (
+        render_prompt("bare", "teacher", problem=PROBLEM, context=Context("C"))
+        == f"{PROBLEM.problem}\n\nC\n\nSolve it."
+    )
 
 
 def test_a_directory_is_a_family(tmp_path):

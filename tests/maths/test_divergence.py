@@ -3,13 +3,15 @@
 from math import log
 
 import pytest
-import reference
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stepalign.core.errors import ConfigError, ShapeError
+from stepalign.maths import kernel
 from stepalign.maths.divergence import divergence_loss, per_token_advantage, per_token_scores
 from stepalign.maths.head import Head
+
+from . import reference
 
 B, T, H, V = 3, 7, 16, 53
 KINDS = ["forward_kl", "reverse_kl", "jsd"]
@@ -267,6 +269,24 @@ def test_half_precision_inputs(dtype):
     for actual, wanted in zip(case.gradients(output.loss), exact.gradients(expected), strict=True):
         assert actual.dtype == dtype
         assert_close(actual, wanted, tolerance=3e-2)
+
+
+@pytest.mark.parametrize("softcap", [None, 2.0])
+def test_float32_products_of_half_precision(softcap, monkeypatch):
+    """CUDA's way, with its products worked out by the CPU: a row's gradient lies in the first half of its logits."""
+
+    def multiply(hidden, weight, buffer):
+        return buffer[: len(hidden)].copy_(hidden.float() @ weight.float().T)
+
+    monkeypatch.setattr(kernel, "_has_precise_product", lambda device: True)
+    monkeypatch.setattr(kernel, "_multiply", multiply)
+    monkeypatch.setattr(kernel, "_add_product", lambda total, a, b: total.add_(a.float() @ b.float()))
+    case = Case(torch.bfloat16, softcap=softcap)
+    exact = Case(torch.bfloat16, softcap=softcap).cast(torch.float64)
+    output, expected = case.loss(chunk_size=5), exact.reference_loss()
+    assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    for actual, wanted in zip(case.gradients(output.loss), exact.gradients(expected), strict=True):
+        assert_close(actual, wanted, tolerance=1e-2)
 
 
 def test_autocast_sets_the_dtype_of_the_products():

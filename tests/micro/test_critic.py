@@ -49,7 +49,9 @@ def test_case_b_gives_a_condensed_step_its_working_in_its_own_words():
     critique = exact_critique(trace(STEPS[0], "Then times 6. So 510.", STEPS[2]))
     assert (critique.case, critique.first_wrong_step) == ("B", 2)
     assert origins(critique) == ["copied", "rewritten", "copied"]
-    assert critique.steps[1].text.startswith("Then times 6: 5*6=30 carry 3") and critique.steps[1].text.endswith("So 510.")
+    assert critique.steps[1].text.startswith("Then times 6: 5*6=30 carry 3") and critique.steps[1].text.endswith(
+        "So 510."
+    )
 
 
 def test_case_c_brings_an_unfinished_trace_to_the_end():
@@ -61,7 +63,9 @@ def test_case_c_brings_an_unfinished_trace_to_the_end():
 
 def test_case_d_fixes_the_earliest_wrong_step_in_the_solvers_words_and_goes_on():
     wrong = "Then times 6: 5*6=30, 8*6=48. We get 480."
-    critique = exact_critique(trace(STEPS[0], wrong, "Next minus 19: 10-9=1 keep 1; 8-1-1=6; 4-0=4. So 461.", answer="461"))
+    critique = exact_critique(
+        trace(STEPS[0], wrong, "Next minus 19: 10-9=1 keep 1; 8-1-1=6; 4-0=4. So 461.", answer="461")
+    )
     assert (critique.case, critique.first_wrong_step) == ("D", 2)
     assert origins(critique) == ["copied", "rewritten", "rewritten"]
     assert critique.steps[1].text == "Then times 6: 5*6=30 carry 3, 8*6+3=51. We get 510."
@@ -101,7 +105,9 @@ def test_every_critique_is_right_and_copies_exactly():
         assert all(step.text in own for step in critique.steps if step.origin == "copied")
         if critique.first_wrong_step is not None and critique.case == "D":
             kept = [s.text for s in parse_trace(text).steps[: critique.first_wrong_step - 1]]
-            assert kept == [s.text for s in critique.steps if s.origin == "copied"] or "inserted" in origins(critique) or (
-                "rewritten" in origins(critique)
+            assert (
+                kept == [s.text for s in critique.steps if s.origin == "copied"]
+                or "inserted" in origins(critique)
+                or ("rewritten" in origins(critique))
             )
     assert cases == {"A", "B", "C", "D"}

@@ -1,8 +1,8 @@
 import pytest
 
 from stepalign.core.errors import ConfigError, DataError
-from stepalign.micro.critic import exact_critique
 from stepalign.core.rollout import Rollout
+from stepalign.micro.critic import exact_critique
 from stepalign.micro.problems import World, make_problems, parse_problem
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from stepalign.core.environment import describe_environment
 from stepalign.core.errors import ConfigError
-from stepalign.core.files import write_json
+from stepalign.core.files import exclusive, write_json
 
 USAGE = "stepalign compare [--quick | --config RECIPE.yaml] [--output_dir DIR] [--key value ...]"
 DESCRIPTION = """Train grpo, refsol and stepalign on the same problems with the same settings, evaluate every checkpoint, and report.
@@ -37,25 +37,30 @@ def run(argv: Sequence[str]) -> None:
     if quick and "--config" in argv:
         raise ConfigError("--quick is a recipe of its own; got --config as well. Give one of them.")
     defaults = {} if "--config" in argv else read_recipe("micro-quick" if quick else "micro")
-    (compare, study, args, model_args), given = parse_settings(all_types, argv, defaults)
+    (compare, study, critic, args, model_args), given = parse_settings(all_types, argv, defaults)
     directory = Path(given.get("output_dir") or (f"{DEFAULT_OUTPUT}-quick" if quick else DEFAULT_OUTPUT))
-    compare_conditions(directory, compare, study, args, model_args, {**given, "output_dir": str(directory)})
+    with exclusive(directory, timeout_s=1):
+        compare_conditions(
+            directory, compare, (study, critic, args, model_args), {**given, "output_dir": str(directory)}
+        )
 
 
 def compare_conditions(
-    directory: Path, compare: Any, study: Any, args: Any, model_args: Any, given: dict[str, Any]
+    directory: Path, compare: Any, training: tuple[Any, ...], given: dict[str, Any]
 ) -> dict[str, Any]:
-    """Lay out, run, collect and report a comparison; returns the results."""
+    """Lay out, run, collect and report a comparison; `training` are the parsed settings of `stepalign train`."""
+    from stepalign.cli.critics import check_study
     from stepalign.cli.table import print_results
     from stepalign.cli.train import plain
-    from stepalign.cli.wiring import check_study, resolve_model
+    from stepalign.cli.wiring import resolve_model
     from stepalign.models.loading import check_model
     from stepalign.study.compare import Comparison, check_conditions_alike, lay_out, run_comparison
     from stepalign.study.report import write_report
     from stepalign.study.results import collect_results
 
+    study, critic, args, model_args = training
     num_checkpoints = _num_checkpoints(args)
-    check_study(study, compare.conditions)
+    check_study(study, critic, compare.conditions)
     check_model(resolve_model(model_args.model_name_or_path))
     comparison = Comparison(directory, compare, plain(given), args.max_steps, num_checkpoints)
     lay_out(comparison, _problems(study, compare))

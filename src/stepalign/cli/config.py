@@ -70,9 +70,12 @@ def check_keys(keys: Sequence[str], known: Sequence[str], source: str) -> None:
 
 
 def parse_settings(
-    types: Sequence[type], argv: Sequence[str], defaults: dict[str, Any] | None = None
+    types: Sequence[type],
+    argv: Sequence[str],
+    defaults: dict[str, Any] | None = None,
+    overrides: dict[str, Any] | None = None,
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Instances of the dataclasses, from `defaults` < `--config` < flags; and the settings given, by name.
+    """Instances of the dataclasses, from `defaults` < `--config` < `overrides` < flags; and the settings given.
 
     Raises:
         ConfigError: an unknown key or flag, or a value that does not parse.
@@ -91,6 +94,7 @@ def parse_settings(
         os.environ.update({key: str(value) for key, value in (given.pop("env", None) or {}).items()})
         recipe.update(given)
         del argv[at : at + 2]
+    recipe.update(overrides or {})
     flags = [word[2:].split("=")[0].replace("-", "_") for word in argv if word.startswith("--")]
     parser = TrlParser(list(types), allow_abbrev=False)
     parser.error = _raise_config_error

@@ -10,8 +10,10 @@ it arrives: interrupted at any time, the same command goes on where it was and p
 from __future__ import annotations
 
 import argparse
+import gc
 import shlex
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -63,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
     settings = CriticSettings(**{item.name: getattr(args, item.name) for item in fields(CriticSettings)})
     rollouts = load_samples(args.samples, load_problems(args.problems))
+    gc.freeze()  # what was loaded stays: looking through it again and again would hold up all requests
     with Grader() as grader:
         critic = build_critic(settings, grader.grade)
         try:
@@ -79,16 +82,28 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _with_progress(critic: Critic, rollouts: Sequence[Rollout]) -> list[CritiqueRecord]:
+    """Critique under a bar that moves on, with its counts, also while everything waits."""
     from tqdm import tqdm
 
     with tqdm(total=len(rollouts), desc="critiques", unit="", file=sys.stderr, dynamic_ncols=True) as bar:
 
-        def on_record(i: int, record: CritiqueRecord) -> None:
+        def show() -> None:
             ledger = critic.ledger
-            bar.set_postfix(cached=ledger.num_cached, retries=ledger.num_retries, refresh=False)
-            bar.update()
+            bar.set_postfix(requests=ledger.num_requests, cached=ledger.num_cached, retries=ledger.num_retries)
 
-        return critic.critique(rollouts, on_record)
+        def keep_moving() -> None:
+            while not is_done.wait(1.0 if sys.stderr.isatty() else 30.0):
+                show()
+
+        is_done = threading.Event()
+        mover = threading.Thread(target=keep_moving, daemon=True)
+        mover.start()
+        try:
+            return critic.critique(rollouts, lambda i, record: bar.update())
+        finally:
+            is_done.set()
+            mover.join()
+            show()
 
 
 def _write(directory: Path, critic: Critic, records: Sequence[CritiqueRecord]) -> None:
@@ -121,7 +136,8 @@ def _summary(rollouts: Sequence[Rollout], critic: Critic, records: Sequence[Crit
         *(f"  not verified, {reason}: {count}" for reason, count in sorted(ledger.num_rejected.items())),
     ]
     if num_correct:
-        lines.append(f"{num_kept} of {num_correct} correct steps came through unchanged ({num_kept / num_correct:.1%})")
+        share = f"{num_kept} of {num_correct} ({num_kept / num_correct:.1%})"
+        lines.append(f"steps before the first wrong one that came through unchanged: {share}")
     return "\n".join([*lines, str(directory / "critiques.jsonl")])
 
 

@@ -20,7 +20,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--model", required=True, help="directory or hub name of a causal LM; micro: the shipped solver")
+    parser.add_argument(
+        "--model", required=True, help="directory or hub name of a causal LM; micro: the shipped solver"
+    )
     parser.add_argument("--adapter", help="directory or hub name of a PEFT adapter for it")
     parser.add_argument("--problems", required=True, help="JSONL with id, problem, answer")
     parser.add_argument("--output_dir", required=True, help="where metrics.json and samples.jsonl go")

@@ -42,6 +42,7 @@ COMMANDS = {
     "compare": Command("stepalign.cli.compare", "train several conditions alike, evaluate them, and report"),
     "train": Command("stepalign.cli.train", "train one condition from a recipe"),
     "evaluate": Command("stepalign.cli.evaluate", "sample a model on problems; pass@k, maj@k, avg@k with intervals"),
+    "micro": Command("stepalign.cli.micro", "write problems of the micro world"),
     "grade": Command("stepalign.cli.grade", "grade sampled responses by mathematical equality with the true answers"),
     "critique": Command("stepalign.cli.critique", "critique given samples with a language model or the exact critic"),
     "cache": Command("stepalign.cli.cache", "show or prune the cache of critics' replies"),
@@ -77,7 +78,7 @@ def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
         if debug:
             traceback.print_exc()
         if isinstance(error, KeyboardInterrupt):
-            return _fail("interrupted.", code=130)
+            return _fail("interrupted. What was written stays; the same command goes on from there.", code=130)
         return _fail(_explain_os_error(error) if isinstance(error, OSError) else str(error))
 
 

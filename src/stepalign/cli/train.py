@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from stepalign.core.environment import describe_environment
 from stepalign.core.errors import ConfigError
-from stepalign.core.files import write_json, write_text
+from stepalign.core.files import exclusive, write_json, write_text
 
 COMMON = (
     "model_name_or_path",
@@ -31,6 +32,11 @@ COMMON = (
     "vllm_mode",
     "report_to",
 )
+# how long a run goes on and what it says meanwhile may change when it is taken up again
+MAY_CHANGE = {
+    *("max_steps", "num_train_epochs", "save_steps", "save_total_limit", "logging_steps", "logging_dir"),
+    *("output_dir", "run_name", "report_to", "disable_tqdm"),
+}
 USAGE = "stepalign train [--config RECIPE.yaml] --output_dir DIR [--condition NAME] [--key value ...]"
 DESCRIPTION = """Train a model under one condition: grpo, refsol, stepalign, or a feedback format of your own.
 
@@ -43,47 +49,72 @@ Flags win over the recipe. Run again on the same directory, training goes on fro
 def types() -> list[type]:
     from trl import ModelConfig
 
+    from stepalign.cli.critics import critic_arguments
     from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
 
-    return [StudyArguments, SelfDistillationConfig, ModelConfig]
+    return [StudyArguments, critic_arguments(), SelfDistillationConfig, ModelConfig]
 
 
 def run(argv: Sequence[str]) -> None:
     """Entry of the command: `argv` is what follows `train`."""
     from stepalign.cli.config import parse_settings, print_settings
+    from stepalign.cli.quiet import quieten
 
     if "--help" in argv or "-h" in argv or "--help_all" in argv:
         print_settings(types(), USAGE, DESCRIPTION, COMMON, "--help_all" in argv)
         return
-    (study, args, model_args), given = parse_settings(types(), argv)
+    quieten()
+    (study, critic, args, model_args), given = parse_settings(types(), argv)
     if not given.get("output_dir"):
         raise ConfigError("train needs --output_dir: the directory for checkpoints and records.")
-    checkpoints = train_condition(study, args, model_args)
+    with exclusive(Path(args.output_dir)) if args.process_index == 0 else nullcontext():
+        checkpoints = train_condition(study, critic, args, model_args)
     print(f"{len(checkpoints)} checkpoint(s) in {args.output_dir}; the last one: {checkpoints[-1].name}")
 
 
-def train_condition(study: Any, args: Any, model_args: Any, problems: Any = None) -> list[Path]:
+def train_condition(study: Any, critic: Any, args: Any, model_args: Any) -> list[Path]:
     """Wire problems, grader and critic to one training run, and stamp its directory."""
     import yaml
 
-    from stepalign.cli.wiring import check_study, make_critic, resolve_model, training_problems
+    from stepalign.cli.critics import check_study, make_critic
+    from stepalign.cli.wiring import resolve_model, training_problems
+    from stepalign.feedback.formats import feedback_class
     from stepalign.grading import Grader
-    from stepalign.training.run import TrainingRun, train
+    from stepalign.training.run import GRPO, TrainingRun, train
 
-    check_study(study, [study.condition])
+    check_study(study, critic, [study.condition])
     model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
-    problems = problems or training_problems(study)
+    problems = training_problems(study)
     directory = Path(args.output_dir)
-    resolved = {**vars(study), **args.to_dict(), **vars(model_args)}
-    write_text(directory / "config.yaml", yaml.safe_dump(plain(resolved), sort_keys=True, allow_unicode=True))
-    write_json(directory / "environment.json", describe_environment())
+    resolved = plain({**vars(study), **vars(critic), **args.to_dict(), **vars(model_args)})
+    check_same_run(directory, resolved)
+    if args.process_index == 0:
+        write_text(directory / "config.yaml", yaml.safe_dump(resolved, sort_keys=True, allow_unicode=True))
+        write_json(directory / "environment.json", describe_environment())
     with Grader(patterns=study.answer_patterns) as grader:
 
         def grade(rollouts: Any) -> list[Any]:
             return [grader.grade(r.text, r.problem.answer) for r in rollouts]
 
-        critic = make_critic(study, directory)
-        return train(TrainingRun(study, model_args, args, problems, grade, critic))
+        needs_critic = study.condition != GRPO and feedback_class(study.condition).needs_critic
+        source = make_critic(critic, grader.grade, directory) if needs_critic else None
+        return train(TrainingRun(study, model_args, args, problems, grade, source))
+
+
+def check_same_run(directory: Path, resolved: dict[str, Any]) -> None:
+    """Raises ConfigError where the directory holds checkpoints of a run with other settings: nothing is mixed."""
+    import yaml
+
+    path = directory / "config.yaml"
+    if not path.exists() or not list(directory.glob("checkpoint-*/progress.json")):
+        return
+    stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key in sorted({*stored, *resolved} - MAY_CHANGE):
+        if stored.get(key) != resolved.get(key):
+            raise ConfigError(
+                f"{directory} holds a run with other settings: {key} is {stored.get(key)} there and {resolved.get(key)} "
+                "now. Use another --output_dir, or the settings it was started with."
+            )
 
 
 def plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stepalign.core.errors import ConfigError, suggest
+from stepalign.core.errors import ConfigError
 
 MICRO = "micro"
 
@@ -42,15 +42,11 @@ def world_of(study: Any) -> Any:
 
 
 def micro_splits(study: Any, num_validation: int, num_test: int) -> dict[str, list[Any]]:
-    """Train, validation and test problems of the micro world, all different, from `micro_seed`."""
-    from stepalign.micro import make_problems
+    """Train, validation and test problems of the micro world that the micro_* settings describe."""
+    from stepalign.micro import split_problems
 
     counts = {"train": study.micro_num_train, "validation": num_validation, "test": num_test}
-    problems = make_problems(world_of(study), sum(counts.values()), study.micro_seed)
-    splits: dict[str, list[Any]] = {}
-    for name, count in counts.items():
-        splits[name], problems = problems[:count], problems[count:]
-    return splits
+    return split_problems(world_of(study), counts, study.micro_seed)
 
 
 def training_problems(study: Any) -> list[Any]:
@@ -60,35 +56,6 @@ def training_problems(study: Any) -> list[Any]:
     if study.train_problems is not None:
         return load_problems(study.train_problems)
     return micro_splits(study, 0, 0)["train"]
-
-
-def check_study(study: Any, conditions: list[str]) -> None:
-    """Fail before anything is loaded or written: unknown conditions, plugins that do not import, a missing critic.
-
-    Raises:
-        ConfigError: with the remedy.
-    """
-    from stepalign.feedback.formats import feedback_class, load_plugins
-    from stepalign.training.run import GRPO, check_condition
-
-    load_plugins(study.plugins)
-    if not conditions:
-        raise ConfigError("conditions: got none; expected at least one, for example: --conditions grpo stepalign.")
-    for condition in conditions:
-        check_condition(condition)
-        if condition != GRPO:
-            feedback_class(condition)(make_critic(study, Path()))
-
-
-def make_critic(study: Any, directory: Path) -> Any:
-    """The critic that the settings name, None for none."""
-    if study.critic is None:
-        return None
-    if study.critic == "exact":
-        from stepalign.micro import exact_critique
-
-        return lambda rollouts: [exact_critique(rollout) for rollout in rollouts]
-    raise ConfigError(f"unknown critic '{study.critic}'{suggest(study.critic, ['exact'])}")
 
 
 @contextmanager

@@ -1,17 +1,20 @@
 """Files of a run that survive a kill: JSON written whole or not at all, JSONL appended a line at a time.
 
-    write_json(run / "results.json", results)
-    append_jsonl(run / "metrics.jsonl", {"step": 1, "loss": 0.2})
-    rows = read_jsonl(run / "metrics.jsonl")        # a half-written last line is dropped
+write_json(run / "results.json", results)
+append_jsonl(run / "metrics.jsonl", {"step": 1, "loss": 0.2})
+rows = read_jsonl(run / "metrics.jsonl")        # a half-written last line is dropped
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from stepalign.core.errors import DataError
 
@@ -87,3 +90,20 @@ def keep_rows(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Rewrite a JSONL file with only the rows for which `keep` is true; also mends a cut-off last line."""
     if path.exists():
         write_jsonl(path, [row for row in read_jsonl(path) if keep(row)])
+
+
+@contextmanager
+def exclusive(directory: Path, timeout_s: float = 10.0) -> Iterator[None]:
+    """Hold a directory for this process; the system lets go of it when the process dies, however it dies.
+
+    Raises:
+        DataError: another process holds it and does not let go within `timeout_s`.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(directory / ".lock", timeout=timeout_s):
+            yield
+    except Timeout:
+        raise DataError(
+            f"{directory} is in use by another process. Wait for it or stop it, or choose another directory."
+        ) from None

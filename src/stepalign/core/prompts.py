@@ -34,7 +34,9 @@ def _environment(family: str) -> Environment:
             "Or give a directory with student.jinja and teacher.jinja."
         )
     # autoescape off: prompts are plain text, not HTML
-    return Environment(loader=FileSystemLoader(directory), undefined=StrictUndefined, trim_blocks=True, autoescape=False)
+    return Environment(
+        loader=FileSystemLoader(directory), undefined=StrictUndefined, trim_blocks=True, autoescape=False
+    )
 
 
 def render_prompt(

@@ -1,8 +1,8 @@
 """One way to declare a setting: a dataclass field with its default and its one docstring.
 
-    @dataclass
-    class MyArguments:
-        num_samples: int = setting(12, "Responses sampled for each problem.")
+@dataclass
+class MyArguments:
+    num_samples: int = setting(12, "Responses sampled for each problem.")
 """
 
 from __future__ import annotations

@@ -141,9 +141,7 @@ def _tagged_steps(text: str, start: int, end: int) -> list[Step]:
     def finish(at: int, close_tag: str = "") -> None:
         if opened is not None:
             inner = text[opened.end() : at]
-            steps.append(
-                Step(len(steps) + 1, int(opened.group(2)[:9]), inner, opened.end(), opened.group(), close_tag)
-            )
+            steps.append(Step(len(steps) + 1, int(opened.group(2)[:9]), inner, opened.end(), opened.group(), close_tag))
 
     boundaries = sorted(
         [*STEP_TAG.finditer(text, start, end), *ANSWER_OPEN.finditer(text, start, end)], key=lambda m: m.start()

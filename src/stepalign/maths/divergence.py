@@ -4,7 +4,7 @@ On the student's own rollout, at every sampled token, the student (problem only)
 model with a context in its prompt), over the full vocabulary. The loss is the mean divergence over tokens; the gradient
 goes to the student alone. With it come the figures that show what the context does: A_t, entropy, log-probabilities.
 
-    head = head_of(model)
+    head = Head(model.lm_head.weight)
     output = divergence_loss(student_hidden, teacher_hidden, head, token_ids, mask, kind="forward_kl", clip=0.05)
     output.loss.backward()
     output.advantage          # A_t, (B, T), nats

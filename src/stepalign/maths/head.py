@@ -4,18 +4,17 @@ A head multiplies by its weight, adds a bias if it has one, multiplies by `logit
 softly, `cap * tanh(x / cap)` (Gemma). The product with the weight is the costly part and is done elsewhere, chunk by
 chunk (`stepalign.maths.kernel`); here is what comes after it, and its derivative.
 
-    head = head_of(model)                          # any causal LM of transformers, with an adapter or none
     head = Head(weight, softcap=30.0)
+    logits = head.finish_logits_(hidden @ head.weight.T)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
-from stepalign.core.errors import ConfigError, ModelError, ShapeError
+from stepalign.core.errors import ConfigError, ShapeError
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,40 +69,3 @@ class Head:
         if self.logit_scale != 1.0:
             logit_gradient.mul_(self.logit_scale)
         return logit_gradient
-
-
-def head_of(model: Any) -> Head:
-    """The head of a causal LM of transformers, with what its configuration says of scale and soft cap.
-
-    A weight sharded by FSDP is gathered, differentiably; under ZeRO-3 the caller gathers it.
-
-    Raises:
-        ModelError: the model has no head, or an adapter of its own on it, which the bare weight would miss.
-    """
-    layer = model.get_output_embeddings()
-    if layer is None:
-        raise ModelError(f"{type(model).__name__} has no output head; expected a causal language model.")
-    if hasattr(layer, "base_layer"):
-        raise ModelError("the output head carries an adapter; take it (lm_head) out of the adapter's target modules.")
-    config = model.config.get_text_config()
-    return Head(
-        weight=_whole(layer.weight),
-        bias=_whole(getattr(layer, "bias", None)),
-        logit_scale=_logit_scale(config),
-        softcap=getattr(config, "final_logit_softcapping", None),
-    )
-
-
-def _whole(tensor: Any) -> Any:
-    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
-
-
-def _logit_scale(config: Any) -> float:
-    """Families of models name the factor differently; Granite divides by it."""
-    for name in ("logit_scale", "output_multiplier", "lm_head_multiplier"):
-        if getattr(config, name, None) is not None:
-            return float(getattr(config, name))
-    scaling = getattr(config, "logits_scaling", None)
-    if scaling is None:
-        return 1.0
-    return float(scaling) if config.model_type == "hyperclovax" else 1 / scaling

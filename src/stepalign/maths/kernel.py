@@ -122,10 +122,12 @@ def _pass_over_chunks(hidden: Tensor, batch: Batch, wanted: list[bool]) -> tuple
     )
     for start in range(0, num_tokens, len(buffers.student)):
         tokens = slice(start, start + len(buffers.student))
-        student = hidden[tokens]
-        _multiply(student, weight, buffers.student)
-        _multiply(batch.teacher_hidden[tokens].to(dtype), teacher_weight, buffers.teacher)
-        gradient = _compare_chunk(batch, tokens, buffers, stats, dtype)
+        student, teacher = hidden[tokens], batch.teacher_hidden[tokens].to(dtype)
+        chunk = buffers._replace(
+            student=_multiply(student, weight, buffers.student),
+            teacher=_multiply(teacher, teacher_weight, buffers.teacher),
+        )
+        gradient = _compare_chunk(batch, batch.token_ids[tokens], chunk, stats[:, tokens], dtype)
         if gradients.hidden is not None:
             torch.mm(gradient, weight, out=gradients.hidden[tokens])
         if gradients.weight is not None:
@@ -147,17 +149,19 @@ def _allocate(hidden: Tensor, batch: Batch) -> Buffers:
     return Buffers(student, teacher, torch.empty(5, block, vocabulary, dtype=precise, device=device))
 
 
-def _compare_chunk(batch: Batch, tokens: slice, buffers: Buffers, stats: Tensor, dtype: torch.dtype) -> Tensor:
-    """Fill in the chunk's part of `stats` (5, N); return the gradient (chunk, V) by the student's product."""
-    token_ids, stats = batch.token_ids[tokens], stats[:, tokens]
+def _compare_chunk(batch: Batch, token_ids: Tensor, chunk: Buffers, stats: Tensor, dtype: torch.dtype) -> Tensor:
+    """Fill in the chunk's `stats`, (5, chunk); return the gradient (chunk, V) by the student's product."""
     # A row's gradient takes the place of its logits: all of it, or its first half where the logits are wider.
-    gradient = buffers.student.view(dtype)[:, : buffers.student.shape[1]]
-    for rows in (slice(i, i + buffers.block.shape[1]) for i in range(0, len(token_ids), buffers.block.shape[1])):
-        student, teacher = buffers.student[: len(token_ids)][rows], buffers.teacher[: len(token_ids)][rows]
-        block = list(buffers.block[:, : len(student)])
-        stats[:, rows], row_gradient = _compare(batch, student, teacher, token_ids[rows], block)
-        gradient[: len(token_ids)][rows] = row_gradient
-    return gradient[: len(token_ids)]
+    gradient = chunk.student.view(dtype)[:, : chunk.student.shape[1]]
+    num_rows = chunk.block.shape[1]
+    for start in range(0, len(token_ids), num_rows):
+        rows = slice(start, min(start + num_rows, len(token_ids)))
+        buffers = list(chunk.block[:, : rows.stop - start])
+        stats[:, rows], row_gradient = _compare(
+            batch, chunk.student[rows], chunk.teacher[rows], token_ids[rows], buffers
+        )
+        gradient[rows] = row_gradient
+    return gradient
 
 
 def _compare(
@@ -193,13 +197,12 @@ def _has_precise_product(device: torch.device) -> bool:
     return device.type == "cuda" and torch.__version__ >= "2.8"
 
 
-def _multiply(hidden: Tensor, weight: Tensor, buffer: Tensor) -> None:
-    """`hidden @ weight.T` into the first rows of the buffer."""
+def _multiply(hidden: Tensor, weight: Tensor, buffer: Tensor) -> Tensor:
+    """`hidden @ weight.T` in the first rows of the buffer."""
     out = buffer[: len(hidden)]
     if out.dtype == hidden.dtype:
-        torch.mm(hidden, weight.t(), out=out)
-    else:
-        torch.mm(hidden, weight.t(), out_dtype=out.dtype, out=out)
+        return torch.mm(hidden, weight.t(), out=out)
+    return torch.mm(hidden, weight.t(), out_dtype=out.dtype, out=out)
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

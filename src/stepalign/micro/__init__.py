@@ -8,6 +8,6 @@ trace can be checked exactly. Its numbers are no evidence about language models 
 """
 
 from stepalign.micro.critic import exact_critique
-from stepalign.micro.problems import SOLVER_DIR, World, make_problems
+from stepalign.micro.problems import SOLVER_DIR, World, make_problems, split_problems
 
-__all__ = ["SOLVER_DIR", "World", "exact_critique", "make_problems"]
+__all__ = ["SOLVER_DIR", "World", "exact_critique", "make_problems", "split_problems"]

@@ -1,6 +1,6 @@
 """Load a causal LM and its tokenizer from a directory or the hub, and say at once what is wrong when that cannot work.
 
-    model, tokenizer = load_model("path/to/model", adapter="path/to/adapter")
+model, tokenizer = load_model("path/to/model", adapter="path/to/adapter")
 """
 
 from __future__ import annotations
@@ -86,14 +86,18 @@ def check_model(name: str, marker: str = "config.json") -> None:
     path = Path(name)
     if path.is_dir():
         if not (path / marker).is_file():
-            raise ModelError(f"'{name}' is no model directory: it has no {marker}. Expected one saved by save_pretrained.")
+            raise ModelError(
+                f"'{name}' is no model directory: it has no {marker}. Expected one saved by save_pretrained."
+            )
         return
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name:
         raise ModelError(f"no model directory '{name}'. Expected a directory saved by save_pretrained, or a hub name.")
     if try_to_load_from_cache(name, marker) is not None:
         return
     if constants.HF_HUB_OFFLINE:
-        raise ModelError(f"'{name}' is not in the local cache and HF_HUB_OFFLINE is set. Unset it, or give a directory.")
+        raise ModelError(
+            f"'{name}' is not in the local cache and HF_HUB_OFFLINE is set. Unset it, or give a directory."
+        )
     host = constants.ENDPOINT.split("//")[-1].split("/")[0].split(":")
     port = int(host[1]) if len(host) > 1 else 80 if constants.ENDPOINT.startswith("http:") else 443
     if any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):

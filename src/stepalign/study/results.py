@@ -37,8 +37,7 @@ def collect_results(base: Path, seed_directories: Mapping[tuple[str, int], Path]
     selected = {condition: _selected_values(condition, rows) for condition in conditions}
     for condition, values in selected.items():
         conditions[condition]["selected_mean"] = {
-            name: {"value": float(np.mean(of_problem)), "ci95": ci95(of_problem)}
-            for name, of_problem in values.items()
+            name: {"value": float(np.mean(of_problem)), "ci95": ci95(of_problem)} for name, of_problem in values.items()
         }
     results["paired"] = {
         f"{a} - {b}": {name: _difference(selected[a][name], selected[b][name]) for name in selected[a]}

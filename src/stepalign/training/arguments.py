@@ -35,7 +35,6 @@ class StudyArguments:
         4096, "Longest teacher prompt, in tokens. A longer one is never cut: its rollout is skipped and counted."
     )
     num_generations: int = setting(8, "Rollouts a prompt in a GRPO group; self-distillation always takes one.")
-    critic: str | None = setting(None, "Critic of the feedback format: exact (micro world) or openai (critic_base_url).")
     answer_patterns: list[str] = setting(
         ["answer_tag", "boxed", "hash", "a_colon"], "Where a final answer may stand; the last match counts."
     )
@@ -72,7 +71,7 @@ class SelfDistillationConfig(DistillationConfig):
     teacher_chat_template_kwargs: dict | str | None = setting(
         None, "As chat_template_kwargs, for the teacher's prompt: {enable_thinking: true} for Qwen3's thinking."
     )
-    report_to: None | str | list[str] = setting("none", "Trackers, as in Hugging Face (wandb, trackio, tensorboard …).")
+    report_to: str | list[str] | None = setting("none", "Trackers, as in Hugging Face (wandb, trackio, tensorboard …).")
 
     _VALID_DICT_FIELDS = [*DistillationConfig._VALID_DICT_FIELDS, "teacher_chat_template_kwargs"]
 

@@ -15,7 +15,7 @@ from trl import GRPOConfig, GRPOTrainer
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome
 from stepalign.training.arguments import SelfDistillationConfig
-from stepalign.training.rollouts import GradeRollouts, RolloutLog, make_rollouts, outcome_rates
+from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.self_distillation import student_dataset
 
 # Names that both configurations have with different meanings: TRL's GRPO keeps its own defaults.
@@ -52,6 +52,13 @@ class GroupTrainer(GRPOTrainer):
         self.rollout_log = rollout_log
         dataset = student_dataset(problems, prompt_templates)
         super().__init__(model=model, args=args, reward_funcs=self.correctness, train_dataset=dataset, **kwargs)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        output = super()._generate_and_score_completions(inputs)
+        if self.rollout_log is not None and self.accelerator.is_main_process:
+            prompt = first_prompt(self._tokenizer, output["prompt_ids"], output["prompt_mask"])
+            self.rollout_log.save_prompts(prompt, None)
+        return output
 
     def correctness(self, completion_ids: list[list[int]], problem_id: list[str], **_: Any) -> list[float | None]:
         """Reward of each rollout: 1 correct, 0 wrong or unparseable, None for a timeout."""

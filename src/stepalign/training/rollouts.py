@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.utils import gather_object
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from stepalign.core.critique import Context
-from stepalign.core.files import append_jsonl, read_jsonl
+from stepalign.core.files import append_jsonl, read_jsonl, write_json
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
 
@@ -37,11 +38,17 @@ def make_rollouts(
     return rollouts
 
 
+def first_prompt(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor, row: int = 0) -> str:
+    """The text of one left-padded prompt of a batch, special tokens included."""
+    return str(tokenizer.decode(ids[row][mask[row].bool()], skip_special_tokens=False))
+
+
 class RolloutLog:
     """Appends rollouts to the run's `rollouts.jsonl` and keeps the running totals that the curves are drawn against."""
 
     def __init__(self, path: Path):
         self.path = path
+        self.prompts_path = path.with_name("prompts.json")
         rows = read_jsonl(path)
         self.num_rollouts = len(rows)
         self.num_generated_tokens = sum(row.get("num_tokens", 0) for row in rows)
@@ -68,6 +75,11 @@ class RolloutLog:
         self.num_generated_tokens += sum(row.get("num_tokens", 0) for row in rows)
         if write:
             append_jsonl(self.path, *rows)
+
+    def save_prompts(self, student: str, teacher: str | None) -> None:
+        """Keep both rendered prompts of the run's first rollout, once, exactly as they were tokenized."""
+        if not self.prompts_path.exists():
+            write_json(self.prompts_path, {"student": student, "teacher": teacher})
 
 
 def critique_row(critique: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss
 from stepalign.models.head import head_of
 from stepalign.training.arguments import SelfDistillationConfig
-from stepalign.training.rollouts import GradeRollouts, RolloutLog, make_rollouts, outcome_rates
+from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,13 @@ class SelfDistillationTrainer(DistillationTrainer):
         taught = torch.tensor([status == "ok" for status in teacher.statuses], device=device)
         output["loss_mask"] = output["completion_mask"] * taught[:, None]
         output["num_items_in_batch"] = self.accelerator.gather(output["loss_mask"].sum()).sum()
+        if self.rollout_log is not None and self.accelerator.is_main_process and "ok" in teacher.statuses:
+            row = teacher.statuses.index("ok")
+            student, tutor = (
+                first_prompt(self._tokenizer, output[f"{name}_ids"], output[f"{name}_mask"], row)
+                for name in ("prompt", "teacher_prompt")
+            )
+            self.rollout_log.save_prompts(student, tutor)
         return output
 
     def teacher_prompts(self, rollouts: Sequence[Rollout], contexts: Sequence[Context | None]) -> TeacherPrompts:

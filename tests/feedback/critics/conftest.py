@@ -87,3 +87,7 @@ def check_sums(ledger: Ledger) -> None:
     """Every rollout and every ask is accounted for."""
     row = ledger.to_json()
     assert row["num_samples"] == row["num_verified"] + sum(row["num_rejected"].values())
+    asks = row["num_samples"] + sum(row["num_reasked"].values())
+    stopped = {"budget", "deadline", "offline", "unreachable", "stopped", "cache"} & set(row["num_rejected"])
+    if row["num_requests"] and not stopped:
+        assert row["num_requests"] - row["num_retries"] + row["num_cached"] == asks

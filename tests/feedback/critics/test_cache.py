@@ -1,5 +1,6 @@
-import multiprocessing
 import sqlite3
+import subprocess
+import sys
 import time
 
 import pytest
@@ -29,20 +30,20 @@ def test_the_first_reply_stays(tmp_path):
     assert put(other, "k", Reply("second")).text == "first"
 
 
-def _fill(path, start):
-    cache = ReplyCache(path)
-    for i in range(300):
-        put(cache, f"k{(start + i) % 400}", Reply(str(start)))
+FILL = """
+import sys
+from pathlib import Path
+from stepalign.feedback.critics.cache import ReplyCache
+from stepalign.feedback.critics.writer import Reply
+cache = ReplyCache(Path(sys.argv[1]))
+for i in range(300):
+    cache.put(f"k{(int(sys.argv[2]) + i) % 400}", Reply(sys.argv[2]), url="u", model="m")
+"""
 
 
 def test_two_processes_on_one_cache(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_fill, args=(tmp_path / "c", start)) for start in (0, 200)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    processes = [subprocess.Popen([sys.executable, "-c", FILL, tmp_path / "c", start]) for start in ("0", "200")]
+    assert [process.wait() for process in processes] == [0, 0]
     (entry,) = ReplyCache(tmp_path / "c").entries()
     assert entry.num_replies == 400
 

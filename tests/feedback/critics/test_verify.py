@@ -92,7 +92,8 @@ def test_copied_steps_cannot_leak(rollout):
 def test_verbatim_counts(rollout):
     kept = ("2 + 3 = 5", "copied")
     assert verbatim_counts(rollout(WRONG), critique(kept, ("5 * 4 = 20", "rewritten"))) == (1, 1)
-    assert verbatim_counts(rollout(RIGHT), critique(kept, ("x", "rewritten"), case="B")) == (1, 2)
+    assert verbatim_counts(rollout(RIGHT), critique(kept, ("x", "rewritten"), case="B"), num_correct=2) == (1, 2)
+    assert verbatim_counts(rollout(RIGHT), critique(kept, ("5 * 4 = 20", "copied"), first_wrong=None)) == (2, 2)
     assert verbatim_counts(rollout(WRONG), critique(("x", "rewritten"), first_wrong=1)) == (0, 0)
 
 

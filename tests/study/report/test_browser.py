@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from .synthetic_run import probe, write_run
 
 from stepalign.study.report import write_report
+
+from .synthetic_run import probe, write_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

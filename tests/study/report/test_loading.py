@@ -2,10 +2,11 @@ import json
 import shutil
 
 import pytest
-from .synthetic_run import write_run
 
 from stepalign.core.errors import DataError
 from stepalign.study.report.loading import load_run
+
+from .synthetic_run import write_run
 
 
 def test_a_finished_run(tmp_path):

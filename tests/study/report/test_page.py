@@ -5,7 +5,6 @@ import json
 import re
 
 import pytest
-from .synthetic_run import write_run
 
 from stepalign.cli.report import run as run_command
 from stepalign.study.report import write_report
@@ -13,6 +12,8 @@ from stepalign.study.report.curves import curves
 from stepalign.study.report.loading import load_run
 from stepalign.study.report.rollouts import pack_rollouts, split_trace
 from stepalign.study.report.settings import compare_settings
+
+from .synthetic_run import write_run
 
 
 @pytest.fixture

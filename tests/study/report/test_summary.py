@@ -4,11 +4,12 @@ import json
 
 import pytest
 import yaml
-from .synthetic_run import metrics, write_run
 
 from stepalign.study.report.loading import load_run
 from stepalign.study.report.summary import summarize
 from stepalign.study.report.tables import ledger_table, result_tables
+
+from .synthetic_run import metrics, write_run
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.ledger import Ledger
 
 Status = Literal["verified", "unverified", "skipped"]
-OnRecord = Callable[[int, "CritiqueRecord"], None]
+OnRecord = Callable[[int, "CritiqueRecord"], object]
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,11 @@ class EndpointWriter:
                 return
             except self._aiohttp.ClientConnectorError as error:
                 if wait is None:
-                    raise Stop("unreachable", f"cannot reach the critic at {self.url}: {error}") from None
+                    raise Stop(
+                        "unreachable",
+                        f"cannot reach the critic at {self.url}: {error.os_error}. Start the server, or correct "
+                        "critic_base_url.",
+                    ) from None
                 await self._sleep(wait)
             except (TimeoutError, self._aiohttp.ClientError, ValueError, KeyError, TypeError):
                 return  # somebody is there; whether the models are well shows with the first request
@@ -175,7 +179,7 @@ class EndpointWriter:
         except TimeoutError:
             raise Transient("timeout", f"after {self._settings.critic_timeout_s:g} s", most_retries=1) from None
         except self._aiohttp.ClientConnectorError as error:
-            raise Transient("connection", str(error), is_free=True) from None
+            raise Transient("connection", str(error.os_error), is_free=True) from None
         except (self._aiohttp.ClientError, ConnectionError) as error:
             raise Transient("connection_lost", f"{type(error).__name__}") from None
 

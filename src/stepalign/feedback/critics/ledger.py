@@ -1,8 +1,8 @@
 """The ledger: what was asked, what it cost, and what became of every rollout.
 
-Two sums hold at any time: num_samples = num_verified + all of num_rejected, and each reply is either of a request or
-from the cache, so num_requests - num_retries + num_cached is the number of asks. `num_requests` counts everything
-sent, retries included. Tokens and cost are those of this run; cached replies were paid for earlier.
+Two sums hold: num_samples = num_verified + all of num_rejected; and as long as nothing stopped the run, every ask was a
+request or a cached reply: num_samples + all of num_reasked = num_requests - num_retries + num_cached. `num_requests`
+counts everything sent, retries included. Tokens and cost are those of this run; cached replies were paid for earlier.
 
     ledger = Ledger(); ledger.count(record); ledger.to_json()
 """

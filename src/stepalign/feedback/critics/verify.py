@@ -60,19 +60,15 @@ class Verifier:
         return replace(critique, verified=True)
 
 
-def verbatim_counts(rollout: Rollout, critique: Critique) -> tuple[int, int]:
+def verbatim_counts(rollout: Rollout, critique: Critique, num_correct: int | None = None) -> tuple[int, int]:
     """How many of the solver's correct steps came through unchanged from the start, and how many there are.
 
-    Correct are all steps in cases A and B, and those before the first wrong one in cases C and D.
+    `num_correct` is for a judge who knows better; None believes the critique: all steps before the first wrong one.
     """
     solver = [step.text for step in rollout.trace.steps]
-    num_correct = len(solver)
-    if critique.case in "CD" and critique.first_wrong_step is not None:
-        num_correct = critique.first_wrong_step - 1
-    if critique.case in "CD":
-        return min(num_leading_copies(solver, critique.steps), num_correct), num_correct
-    copied = [step.text for step in critique.steps if step.origin == "copied"]
-    return sum(text in copied for text in solver), num_correct
+    if num_correct is None:
+        num_correct = len(solver) if critique.first_wrong_step is None else critique.first_wrong_step - 1
+    return min(num_leading_copies(solver, critique.steps), num_correct), num_correct
 
 
 def reference_critique(rollout: Rollout) -> Critique | None:

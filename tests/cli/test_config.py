@@ -1,0 +1,60 @@
+import pytest
+
+from stepalign.cli.config import RECIPES, parse_settings, read_recipe
+from stepalign.cli.train import types
+from stepalign.core.errors import ConfigError
+
+
+def parse(argv, **kwargs):
+    (study, _, args, model_args), given = parse_settings(types(), argv, **kwargs)
+    return study, args, model_args, given
+
+
+def test_flags_win_over_the_recipe_and_the_recipe_over_defaults(tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("learning_rate: 0.5\nmax_steps: 3\ncondition: refsol\n")
+    study, args, _, given = parse(["--config", str(recipe), "--max_steps", "9", "--output_dir", str(tmp_path)])
+    assert (args.learning_rate, args.max_steps, study.condition) == (0.5, 9, "refsol")
+    assert given == {"learning_rate": 0.5, "max_steps": 9, "condition": "refsol", "output_dir": str(tmp_path)}
+
+
+def test_one_recipe_does_not_leak_into_the_next(tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("learning_rate: 0.5\n")
+    parse(["--config", str(recipe), "--output_dir", str(tmp_path)])
+    _, args, _, given = parse(["--output_dir", str(tmp_path)])
+    assert args.learning_rate != 0.5 and "learning_rate" not in given
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rat: 1", "unknown setting 'learning_rat'; perhaps you meant 'learning_rate'"),
+        ("a: [1", "is no YAML"),
+        ("- a\n- b", "expected a mapping"),
+        ("divergence: forward_kk", "perhaps you meant 'forward_kl'"),
+        ("max_steps: many", "settings|command line"),
+    ],
+)
+def test_a_bad_recipe_is_a_clear_error(tmp_path, text, message):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        parse(["--config", str(recipe), "--output_dir", str(tmp_path)])
+
+
+def test_an_unknown_flag_and_an_unknown_recipe_get_suggestions():
+    with pytest.raises(ConfigError, match="perhaps you meant 'condition'"):
+        parse(["--conditon", "grpo"])
+    with pytest.raises(ConfigError, match="perhaps you meant 'micro'"):
+        read_recipe("micr")
+    with pytest.raises(ConfigError, match="--config: got nothing"):
+        parse(["--config"])
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_parses(recipe, tmp_path):
+    from stepalign.study.compare import CompareArguments
+
+    parsed, _ = parse_settings([*types(), CompareArguments], ["--config", str(recipe), "--output_dir", str(tmp_path)])
+    assert parsed[2].max_steps > 0

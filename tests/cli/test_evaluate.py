@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from stepalign.cli import main
+from stepalign.core.files import read_jsonl
+
+
+@pytest.fixture
+def problems(tmp_path, capsys):
+    assert (
+        main(
+            [
+                "micro",
+                "--output_dir",
+                str(tmp_path / "p"),
+                "--num_train",
+                "1",
+                "--num_validation",
+                "1",
+                "--num_test",
+                "5",
+            ]
+        )
+        == 0
+    )
+    capsys.readouterr()
+    return tmp_path / "p" / "test.jsonl"
+
+
+def evaluate(problems, out, *more):
+    argv = ["evaluate", "--model", "micro", "--problems", str(problems), "--output_dir", str(out), "--num_samples", "4"]
+    return main([*argv, "--max_new_tokens", "60", "--batch_size", "8", *more])
+
+
+def test_metrics_and_samples_are_written_and_the_same_seed_gives_the_same(problems, tmp_path, capsys):
+    assert evaluate(problems, tmp_path / "a") == 0
+    metrics = json.loads((tmp_path / "a" / "metrics.json").read_text())
+    assert {"num_problems", "num_samples", "pass@4", "maj@4", "avg@4", "mean_length", "unparseable_rate", "timeout_rate",
+            "truncated_rate", "ci95"} == set(metrics)  # fmt: skip
+    samples = read_jsonl(tmp_path / "a" / "samples.jsonl")
+    assert [(s["problem_id"], s["sample"]) for s in samples[:5]] == [("micro-0002", i) for i in range(4)] + [
+        ("micro-0003", 0)
+    ]
+    assert metrics["avg@4"] == pytest.approx(sum(s["grade"] == "correct" for s in samples) / 20)
+    assert "avg@4" in capsys.readouterr().out
+    assert evaluate(problems, tmp_path / "b") == 0
+    assert (tmp_path / "a" / "samples.jsonl").read_bytes() == (tmp_path / "b" / "samples.jsonl").read_bytes()
+
+
+def test_an_interrupted_evaluation_goes_on(problems, tmp_path, monkeypatch):
+    assert evaluate(problems, tmp_path / "whole") == 0
+    from stepalign.study import evaluate as module
+
+    sample_responses, calls = module.sample_responses, []
+
+    def dies_after_one_batch(*args):
+        for batch in sample_responses(*args):
+            if calls:
+                raise KeyboardInterrupt
+            calls.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(module, "sample_responses", dies_after_one_batch)
+    assert evaluate(problems, tmp_path / "cut") == 130
+    assert len(read_jsonl(tmp_path / "cut" / "samples.partial.jsonl")) == calls[0]
+    monkeypatch.setattr(module, "sample_responses", sample_responses)
+    assert evaluate(problems, tmp_path / "cut", "--seed", "1") == 2  # other settings are not mixed in
+    assert evaluate(problems, tmp_path / "cut") == 0
+    assert (tmp_path / "cut" / "samples.jsonl").read_bytes() == (tmp_path / "whole" / "samples.jsonl").read_bytes()
+    assert not (tmp_path / "cut" / "samples.partial.jsonl").exists()
+
+
+def test_bad_input(problems, tmp_path, capsys):
+    assert evaluate(problems, tmp_path / "o", "--k", "5") == 2
+    assert "expected 1 to 4" in capsys.readouterr().err
+    assert evaluate(problems, tmp_path / "o", "--model", str(tmp_path)) == 2
+    assert "no config.json" in capsys.readouterr().err
+    assert evaluate(problems, tmp_path / "o", "--temperature", "-1") == 2
+    assert "temperature" in capsys.readouterr().err

@@ -1,0 +1,17 @@
+from stepalign.cli import main
+from stepalign.data.problems import load_problems
+
+
+def test_splits_are_written_and_disjoint(tmp_path, capsys):
+    argv = ["micro", "--output_dir", str(tmp_path), "--num_train", "6", "--num_validation", "3", "--num_test", "4"]
+    assert main([*argv, "--condensed", "1"]) == 0
+    splits = [load_problems(tmp_path / f"{name}.jsonl") for name in ("train", "validation", "test")]
+    assert [len(split) for split in splits] == [6, 3, 4]
+    assert len({p.problem for split in splits for p in split}) == 13
+    assert all("=" not in (p.solution or "") for split in splits for p in split)  # condensed: no columns
+    assert "solver" in capsys.readouterr().out
+
+
+def test_impossible_dials(tmp_path, capsys):
+    assert main(["micro", "--output_dir", str(tmp_path), "--min_steps", "9"]) == 2
+    assert "expected 1 <= min <= max <= 6" in capsys.readouterr().err

@@ -1,0 +1,64 @@
+"""`stepalign train` from its command line, in process; the long way round is in tests/end_to_end."""
+
+import json
+
+import pytest
+
+from stepalign.cli import main
+from stepalign.core.files import read_jsonl
+
+QUICK = ["--config", "micro", "--max_steps", "2", "--save_steps", "1", "--per_device_train_batch_size", "4",
+         "--max_completion_length", "24", "--micro_num_train", "8"]  # fmt: skip
+
+
+def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(out)]) == 0
+    assert "2 checkpoint(s)" in capsys.readouterr().out
+    assert [row["step"] for row in read_jsonl(out / "metrics.jsonl")] == [1, 2]
+    rollouts = read_jsonl(out / "rollouts.jsonl")
+    assert len(rollouts) == 8 and {row["context_status"] for row in rollouts} == {"ok"}
+    assert all(row["context"] and row["grade"] in ("correct", "wrong", "unparseable") for row in rollouts)
+    prompts = json.loads((out / "prompts.json").read_text())
+    assert prompts["student"].endswith("<|im_start|>assistant\n")
+    assert rollouts[0]["context"] in prompts["teacher"] and rollouts[0]["context"] not in prompts["student"]
+    last = read_jsonl(out / "metrics.jsonl")[-1]
+    assert last["num_rollouts"] == 8 and last["num_generated_tokens"] == sum(r["num_tokens"] for r in rollouts)
+    assert json.loads((out / "environment.json").read_text())["packages"]["torch"]
+
+    assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(out)]) == 0  # finished: nothing to do
+    assert len(read_jsonl(out / "rollouts.jsonl")) == 8
+    code = main(["train", *QUICK, "--condition", "refsol", "--learning_rate", "0.5", "--output_dir", str(out)])
+    assert code == 2 and "learning_rate is 0.0001 there and 0.5 now" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--condition", "stepalgin"], "unknown condition 'stepalgin'; perhaps you meant 'stepalign'"),
+        (["--condition", "stepalign", "--critic", "exct"], "unknown critic 'exct'"),
+        (["--model_name_or_path", "./no/model"], "no model directory './no/model'"),
+        (["--train_problems", "missing.jsonl"], "missing.jsonl"),
+        (["--learning_rate", "fast"], "learning_rate"),
+        (["--prompt_templates", "bair"], "perhaps you meant 'bare'"),
+        (["--micro_foreign", "7"], "expected a share between 0 and 1"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, capsys, argv, message):
+    assert main(["train", *QUICK, "--output_dir", str(tmp_path / "run"), *argv]) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+
+
+def test_without_a_directory_it_says_so(capsys):
+    assert main(["train", "--config", "micro"]) == 2
+    assert "--output_dir" in capsys.readouterr().err
+
+
+def test_help_shows_our_settings_first(capsys):
+    assert main(["train", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--condition" in text and "--divergence" in text and "--help_all" in text
+    assert "--adam_beta1" not in text
+    assert main(["train", "--help_all"]) == 0
+    assert "--adam_beta1" in capsys.readouterr().out
