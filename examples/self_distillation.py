@@ -7,7 +7,8 @@ student is trained to say the same without the context: forward KL over the whol
     python examples/self_distillation.py                       # the micro model, a minute on a CPU
     python examples/self_distillation.py --model Qwen/Qwen3-0.6B --problems problems.jsonl
 
-The micro model lives in a constructed world of column arithmetic; its numbers say nothing about language models at large.
+The micro model lives in a constructed world of column arithmetic; its numbers say nothing about language models at
+large.
 """
 
 import argparse
@@ -102,7 +103,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--learning_rate", type=float, default=1e-4)
     parser.add_argument("--temperature", type=float, default=1.1)
-    parser.add_argument("--max_new_tokens", type=int, default=208)
+    parser.add_argument("--max_new_tokens", type=int, default=144)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 

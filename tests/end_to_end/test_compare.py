@@ -1,4 +1,4 @@
-"""The main command on the micro world, at a size of seconds: what it leaves, that it repeats, that a kill loses nothing."""
+"""The main command on the micro world, at a size of seconds: what it leaves, and that a kill loses nothing."""
 
 import json
 import os

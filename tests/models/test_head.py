@@ -1,6 +1,15 @@
 import pytest
 import torch
-from transformers import CohereConfig, CohereForCausalLM, Gemma2Config, Gemma2ForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from stepalign.models.head import head_of
 
@@ -21,6 +30,7 @@ SIZES = {
     [
         (LlamaForCausalLM, LlamaConfig(**SIZES)),
         (Gemma2ForCausalLM, Gemma2Config(**SIZES, final_logit_softcapping=5.0)),
+        (GraniteForCausalLM, GraniteConfig(**SIZES, logits_scaling=4.0)),
         (CohereForCausalLM, CohereConfig(**SIZES, logit_scale=0.25)),
     ],
 )

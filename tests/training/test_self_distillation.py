@@ -1,4 +1,4 @@
-"""The trainer on the micro solver: its loss against the example file's plain computation, what it skips, how it resumes."""
+"""The trainer on the micro solver: its loss against the example file's plain computation, and what it skips."""
 
 import copy
 import importlib.util

@@ -11,13 +11,13 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.files import exclusive, write_json
 
 USAGE = "stepalign compare [--quick | --config RECIPE.yaml] [--output_dir DIR] [--key value ...]"
-DESCRIPTION = """Train grpo, refsol and stepalign on the same problems with the same settings, evaluate every checkpoint, and report.
+DESCRIPTION = """Train grpo, refsol and stepalign on the same problems with the same settings, evaluate, and report.
 
   stepalign compare                          the micro world: a real tiny model on a CPU
   stepalign compare --quick                  the same in a few minutes: fewer steps and problems
   stepalign compare --config my.yaml --seeds 0 1 2 --output_dir runs/mine
 
-Interrupted at any moment, the same command goes on where it was. The table and the report are in the output directory."""
+Interrupted at any moment, the same command goes on where it was."""
 DEFAULT_OUTPUT = "runs/compare"
 
 

@@ -7,6 +7,7 @@ recipe (`--config micro`).
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -120,7 +121,7 @@ def print_settings(
     out = sys.stdout
     print(f"usage: {usage}\n\n{description}\n", file=out)
     for cls in types:
-        own = cls.__dict__.get("__annotations__", {})
+        own = inspect.get_annotations(cls)
         fields = [f for f in dataclasses.fields(cls) if f.init and (everything or f.name in own or f.name in common)]
         if not everything and cls.__module__.startswith("trl"):
             fields = [f for f in fields if f.name in common]

@@ -61,7 +61,7 @@ def check_study(study: Any, arguments: Any, conditions: Sequence[str]) -> None:
 
 
 class RecordedCritic:
-    """A critic as formats want one, whose ledger is on disk after every call and goes on when a run is taken up again."""
+    """A critic as formats want one, whose ledger is on disk after every call and goes on when a run does."""
 
     def __init__(self, critic: Any, path: Path):
         self.critic, self.path = critic, path

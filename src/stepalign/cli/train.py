@@ -112,8 +112,8 @@ def check_same_run(directory: Path, resolved: dict[str, Any]) -> None:
     for key in sorted({*stored, *resolved} - MAY_CHANGE):
         if stored.get(key) != resolved.get(key):
             raise ConfigError(
-                f"{directory} holds a run with other settings: {key} is {stored.get(key)} there and {resolved.get(key)} "
-                "now. Use another --output_dir, or the settings it was started with."
+                f"{directory} holds a run with other settings: {key} is {stored.get(key)} there and "
+                f"{resolved.get(key)} now. Use another --output_dir, or the settings it was started with."
             )
 
 

@@ -1,4 +1,4 @@
-"""Where each token lies in the text, for any fast Hugging Face tokenizer and for token ids exactly as they were sampled.
+"""Where each token lies in the text, for any fast Hugging Face tokenizer and token ids exactly as they were sampled.
 
 Sampled ids need not be the ids that the tokenizer gives for the decoded text, so offsets come from decoding the ids
 themselves, with a short window, as streaming servers do.

@@ -112,7 +112,7 @@ class RefSol(FeedbackFormat):
 
 @register_feedback("stepalign")
 class StepAlign(FeedbackFormat):
-    """A critique of this very rollout: right steps verbatim, the first wrong one rewritten (the paper's StepAlignFB)."""
+    """A critique of this very rollout: right steps verbatim, the first wrong rewritten (the paper's StepAlignFB)."""
 
     needs_critic = True
 

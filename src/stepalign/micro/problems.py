@@ -38,8 +38,8 @@ class World:
         condensed: 0 to 1; share of steps in a reference solution that give the result without its working.
     """
 
-    min_steps: int = 3
-    max_steps: int = 4
+    min_steps: int = 2
+    max_steps: int = 3
     min_carries: int = 3
     max_carries: int = 5
     foreign: float = 1.0

@@ -20,6 +20,10 @@ from transformers import DynamicCache
 from stepalign.core.errors import ConfigError
 
 
+# Finished sequences leave the batch together: taking them out copies the cache, so not at every one.
+LEAVE_AT = 0.85
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How to sample.
@@ -113,17 +117,19 @@ def _sample_batch(
     logits, mask = logits.repeat_interleave(copies, 0), mask.repeat_interleave(copies, 0)
     position = positions[:, -1:].repeat_interleave(copies, 0)
     responses: list[list[int]] = [[] for _ in range(len(prompts) * copies)]
-    alive = torch.arange(len(responses), device=device)
+    row_of = torch.arange(len(responses), device=device)  # which response each row of the batch writes
+    writing = torch.ones(len(responses), dtype=torch.bool, device=device)
     ends = torch.tensor(list(eos_token_ids), device=device)
     for step in range(sampling.max_new_tokens):
         tokens = choose(logits, sampling, generator)
-        for row, token in zip(alive.tolist(), tokens.tolist(), strict=True):
+        for row, token in zip(row_of[writing].tolist(), tokens[writing].tolist(), strict=True):
             responses[row].append(token)
-        keep = (~torch.isin(tokens, ends)).nonzero().squeeze(1)
-        if not len(keep) or step + 1 == sampling.max_new_tokens:
+        writing &= ~torch.isin(tokens, ends)
+        if not writing.any() or step + 1 == sampling.max_new_tokens:
             break
-        if len(keep) < len(tokens):
-            tokens, mask, position, alive = tokens[keep], mask[keep], position[keep], alive[keep]
+        if writing.sum() <= LEAVE_AT * len(writing):
+            keep = writing.nonzero().squeeze(1)
+            tokens, mask, position, row_of, writing = (x[keep] for x in (tokens, mask, position, row_of, writing))
             cache.batch_select_indices(keep)
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         position = position + 1

@@ -1,13 +1,14 @@
-"""Compare conditions: the same model, problems, seeds, sampling and optimizer for all; only the learning signal differs.
+"""Compare conditions: the same model, problems, seeds, sampling and optimizer for all; the learning signal differs.
 
 A comparison is a directory. Every condition and seed has one of its own in it, which a child process trains and
-evaluates; this module lays the directories out, checks that they differ in the condition alone, and starts the children.
+evaluates; this module lays the directories out, checks that they differ in the condition alone, and starts children.
 Started again on the same directory, a comparison goes on where it was.
 
     RUN/config.yaml  environment.json  results.json  report.html
     RUN/problems/{train,validation,test}.jsonl
     RUN/base/evaluations.jsonl
-    RUN/conditions/<condition>/seed_<seed>/{settings,config}.yaml  metrics.jsonl  evaluations.jsonl  rollouts.jsonl  checkpoint-*/
+    RUN/conditions/<condition>/seed_<seed>/{settings,config}.yaml  metrics.jsonl  evaluations.jsonl  rollouts.jsonl
+                                          checkpoint-*/
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class CompareArguments:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison laid out on disk. `settings` are all that were given, by name; `num_checkpoints` is per condition."""
+    """A comparison on disk. `settings` are all that were given, by name; `num_checkpoints` is per condition."""
 
     directory: Path
     compare: CompareArguments

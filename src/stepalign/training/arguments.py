@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import ClassVar
 
 from trl import DistillationConfig
 
@@ -41,8 +42,8 @@ class StudyArguments:
     plugins: list[str] = setting([], "Modules or .py files that register feedback formats of your own.")
     micro_seed: int = setting(0, "Seed of the micro world's problems.")
     micro_num_train: int = setting(282, "Training problems that the micro world makes.")
-    micro_min_steps: int = setting(3, "Fewest operations of a micro problem.")
-    micro_max_steps: int = setting(4, "Most operations of a micro problem (at most 6).")
+    micro_min_steps: int = setting(2, "Fewest operations of a micro problem.")
+    micro_max_steps: int = setting(3, "Most operations of a micro problem (at most 6).")
     micro_min_carries: int = setting(3, "Fewest carries of a micro problem.")
     micro_max_carries: int = setting(5, "Most carries of a micro problem.")
     micro_foreign: float = setting(1.0, "Share (0 to 1) of another author's words in micro reference solutions.")
@@ -71,9 +72,12 @@ class SelfDistillationConfig(DistillationConfig):
     teacher_chat_template_kwargs: dict | str | None = setting(
         None, "As chat_template_kwargs, for the teacher's prompt: {enable_thinking: true} for Qwen3's thinking."
     )
-    report_to: str | list[str] | None = setting("none", "Trackers, as in Hugging Face (wandb, trackio, tensorboard …).")
+    # the order of the union matters to HfArgumentParser
+    report_to: None | str | list[str] = setting(  # noqa: RUF036
+        "none", "Trackers, as in Hugging Face (wandb, trackio, tensorboard …)."
+    )
 
-    _VALID_DICT_FIELDS = [*DistillationConfig._VALID_DICT_FIELDS, "teacher_chat_template_kwargs"]
+    _VALID_DICT_FIELDS: ClassVar[list[str]] = [*DistillationConfig._VALID_DICT_FIELDS, "teacher_chat_template_kwargs"]
 
     def __post_init__(self) -> None:
         if self.divergence not in DIVERGENCES:

@@ -15,6 +15,7 @@ from trl import GRPOConfig, GRPOTrainer
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome
 from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.training.generation import InProcessSampling
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.self_distillation import student_dataset
 
@@ -33,7 +34,7 @@ def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GRPOConfi
     return GRPOConfig(**values, num_generations=num_generations, scale_rewards="group")
 
 
-class GroupTrainer(GRPOTrainer):
+class GroupTrainer(InProcessSampling, GRPOTrainer):
     """TRL's GRPO trainer on our problems, with graded answers as reward and rollouts recorded."""
 
     def __init__(
@@ -52,6 +53,11 @@ class GroupTrainer(GRPOTrainer):
         self.rollout_log = rollout_log
         dataset = student_dataset(problems, prompt_templates)
         super().__init__(model=model, args=args, reward_funcs=self.correctness, train_dataset=dataset, **kwargs)
+
+    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
+        generated = super()._generate_single_turn(*args, **kwargs)
+        # GRPO also expects the sampler's log-probabilities; None makes it compute them where it needs them
+        return generated if isinstance(generated, tuple) else (generated, None)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output = super()._generate_and_score_completions(inputs)

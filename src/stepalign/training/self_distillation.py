@@ -4,7 +4,7 @@ The student sees the problem; the self-teacher, the same model as it was before 
 context. `SelfDistillationTrainer` is glue over `trl.DistillationTrainer`: generation, distribution over devices,
 checkpoints and trackers are TRL's. Two of its hooks are replaced:
 
-- `_generate_and_score_completions`: after the rollouts, ask the feedback format for contexts, add the teacher's prompts.
+- `_generate_and_score_completions`: after the rollouts, ask the feedback format for contexts, add teacher prompts.
 - `_compute_loss`: student and teacher each on their own prompt, then `maths.divergence` on their hidden states.
 
     trainer = SelfDistillationTrainer(model, feedback=RefSol(), problems=problems, args=SelfDistillationConfig("out"))
@@ -33,6 +33,7 @@ from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss
 from stepalign.models.head import head_of
 from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.training.generation import InProcessSampling
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 
 
@@ -55,7 +56,7 @@ def student_dataset(problems: Sequence[Problem], prompt_templates: str) -> Datas
     )
 
 
-class SelfDistillationTrainer(DistillationTrainer):
+class SelfDistillationTrainer(InProcessSampling, DistillationTrainer):
     """TRL's distillation trainer with the model itself, given a context, as its teacher.
 
     Args:
@@ -123,7 +124,7 @@ class SelfDistillationTrainer(DistillationTrainer):
         return output
 
     def teacher_prompts(self, rollouts: Sequence[Rollout], contexts: Sequence[Context | None]) -> TeacherPrompts:
-        """Token ids of each teacher prompt; where there is none, the padding token stands in and the status says why."""
+        """Token ids of each teacher prompt; where there is none, a padding token stands in and the status says why."""
         texts = [
             render_prompt(self.prompt_templates, "teacher", problem=r.problem, context=c) if c is not None else ""
             for r, c in zip(rollouts, contexts, strict=True)
@@ -170,7 +171,7 @@ class SelfDistillationTrainer(DistillationTrainer):
         student_hidden = hidden(unwrapped_student, "prompt")
         with torch.no_grad(), self.teacher_policy(unwrapped_student) as teacher:
             teacher_hidden = hidden(teacher, "teacher_prompt")
-            teacher_head = None if teacher is unwrapped_student else head_of(teacher)
+            teacher_head = head_of(teacher)  # here: an adapter may have a head of its own, and is off only inside
         args = self.args
         output = divergence_loss(
             student_hidden,
