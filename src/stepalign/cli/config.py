@@ -97,7 +97,7 @@ def parse_settings(
         del argv[at : at + 2]
     recipe.update(overrides or {})
     flags = [word[2:].split("=")[0].replace("-", "_") for word in argv if word.startswith("--")]
-    parser = TrlParser(list(types), allow_abbrev=False)
+    parser: Any = TrlParser(list(types), allow_abbrev=False)  # pyright: ignore[reportArgumentType]
     parser.error = _raise_config_error
     options = {o.lstrip("-").replace("-", "_") for action in parser._actions for o in action.option_strings}
     check_keys(flags, [*known, *options], "command line")

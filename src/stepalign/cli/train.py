@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,6 @@ def plain(value: Any) -> Any:
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(v) for v in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value.value if hasattr(value, "value") else value
-    return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def keep_rows(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
 
 
 @contextmanager
-def exclusive(directory: Path, timeout_s: float = 10.0) -> Iterator[None]:
+def exclusive(directory: Path, timeout_s: float = 10.0) -> Generator[None]:
     """Hold a directory for this process; the system lets go of it when the process dies, however it dies.
 
     Raises:

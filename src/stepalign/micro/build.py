@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -28,7 +29,7 @@ CHUNK = 4096  # examples sorted by length together
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
-def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen3Config:
+def build_config(tokenizer: Any) -> Qwen3Config:
     return Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=128,
@@ -38,7 +39,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen3Config:
         num_key_value_heads=2,
         head_dim=32,
         max_position_embeddings=1024,
-        rope_theta=10000.0,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -46,7 +47,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen3Config:
     )
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Example]) -> list[tuple[list[int], int]]:
+def encode(tokenizer: Any, chunk: list[Example]) -> list[tuple[list[int], int]]:
     """Token ids of each example and where its response begins."""
     prompts = [
         tokenizer.apply_chat_template(
@@ -63,7 +64,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, chunk: list[Example]) -> list[tup
     return encoded
 
 
-def batches(tokenizer: PreTrainedTokenizerFast, seed: int, token_budget: int) -> Iterator[Batch]:
+def batches(tokenizer: Any, seed: int, token_budget: int) -> Iterator[Batch]:
     """Endless (input_ids, labels), each (B, T) with B * T near `token_budget`; labels are -100 off the response."""
     rng = random.Random(f"stepalign micro corpus {seed}")
     while True:

@@ -97,7 +97,8 @@ def parse_step(text: str) -> WorkedStep | None:
     match = _STEP.fullmatch(text.strip())
     if match is None:
         return None
-    op = next(op for op in ("+", "-", "*") if match["op"] in (*SOLVER[op], *OTHER_AUTHOR[op]))
+    ops: tuple[Op, ...] = ("+", "-", "*")
+    op: Op = next(op for op in ops if match["op"] in (*SOLVER[op], *OTHER_AUTHOR[op]))
     words = {"lead": match["lead"], op: match["op"], "result": match["result"]}
     work: list[Column] | None = None
     if match["work"] is not None:

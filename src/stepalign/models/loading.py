@@ -47,7 +47,7 @@ def load_model(
     if adapter is not None:
         check_model(adapter, marker="adapter_config.json")
     try:
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+        model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
         if adapter is not None:
             from peft import PeftModel
 
@@ -57,7 +57,7 @@ def load_model(
         raise
     except Exception as error:  # transformers raises many kinds
         raise ModelError(f"cannot load the model '{name}': {_first_line(error)}") from error
-    return LoadedModel(model.to(device or best_device()).eval(), tokenizer)
+    return LoadedModel(model.to(torch.device(device or best_device())).eval(), tokenizer)
 
 
 def load_tokenizer(name: str) -> Any:

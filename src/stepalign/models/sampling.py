@@ -19,7 +19,6 @@ from transformers import DynamicCache
 
 from stepalign.core.errors import ConfigError
 
-
 # Finished sequences leave the batch together: taking them out copies the cache, so not at every one.
 LEAVE_AT = 0.85
 

@@ -30,7 +30,8 @@ from stepalign.study.checkpoints import EVALUATIONS
 from stepalign.study.tasks import Task, run_tasks
 
 SPLITS = ("train", "validation", "test")
-NOT_PART_OF_THE_STUDY = ("output_dir", "jobs")  # may change when a comparison is taken up again
+NOT_PART_OF_THE_STUDY = ("output_dir", "jobs")  # how it is run, not what is studied
+MAY_GROW = ("conditions", "seeds")  # a comparison may be taken up again with more of them
 EVALUATION_UNITS = 5  # one evaluation weighs as much in the progress bar as this many training steps
 
 
@@ -82,7 +83,8 @@ def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -
     """Write the comparison's problems and settings, and those of each condition and seed.
 
     Raises:
-        ConfigError: the directory holds a comparison with other settings; nothing was changed.
+        ConfigError: the directory holds a comparison with other settings; nothing was changed. More conditions and
+            seeds may be added to one.
         DataError: a split is empty, or a problem is in two splits.
     """
     check_splits(problems)
@@ -119,7 +121,7 @@ def _check_same_study(directory: Path, study: Mapping[str, Any]) -> None:
     if not path.exists():
         return
     stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    differing = sorted(k for k in {*stored, *study} if stored.get(k) != study.get(k))
+    differing = sorted(k for k in {*stored, *study} - {*MAY_GROW} if stored.get(k) != study.get(k))
     if differing:
         k = differing[0]
         raise ConfigError(

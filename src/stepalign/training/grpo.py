@@ -37,6 +37,9 @@ def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GRPOConfi
 class GroupTrainer(InProcessSampling, GRPOTrainer):
     """TRL's GRPO trainer on our problems, with graded answers as reward and rollouts recorded."""
 
+    model: Any
+    args: Any
+
     def __init__(
         self,
         model: Any,

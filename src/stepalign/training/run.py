@@ -57,7 +57,7 @@ def train(run: TrainingRun) -> list[Path]:
         ModelError: the model does not load.
     """
     check_condition(run.study.condition)
-    directory = Path(run.args.output_dir)
+    directory = Path(str(run.args.output_dir))
     last, wall_s = roll_back(directory)
     if last is not None and run.args.max_steps > 0 and last.name == f"checkpoint-{run.args.max_steps}":
         return checkpoints(directory)

@@ -70,6 +70,11 @@ class SelfDistillationTrainer(InProcessSampling, DistillationTrainer):
         Others are TRL's.
     """
 
+    args: Any  # SelfDistillationConfig; the base class declares its own
+    model: Any
+    processing_class: Any
+    _tokenizer: Any
+
     def __init__(
         self,
         model: Any,
@@ -88,7 +93,7 @@ class SelfDistillationTrainer(InProcessSampling, DistillationTrainer):
         self.problems = {problem.id: problem for problem in problems}
         self.prompt_templates = prompt_templates
         self.max_teacher_prompt_length = max_teacher_prompt_length
-        self.teacher_template_kwargs = args.teacher_chat_template_kwargs or {}
+        self.teacher_template_kwargs: dict[str, Any] = dict(args.teacher_chat_template_kwargs or {})  # pyright: ignore
         self.grade = grade
         self.rollout_log = rollout_log
         # With an adapter the initial policy is the model with the adapter off; without one it must be kept as a copy.
@@ -96,7 +101,7 @@ class SelfDistillationTrainer(InProcessSampling, DistillationTrainer):
         self.initial_policy = None if isinstance(student, PeftModel) else _frozen_copy(student)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        output = super()._generate_and_score_completions(inputs)
+        output: Any = super()._generate_and_score_completions(inputs)
         lengths = output["completion_mask"].sum(dim=1).tolist()
         token_ids = [ids[:n].tolist() for ids, n in zip(output["completion_ids"], lengths, strict=True)]
         problems = [self.problems[row["problem_id"]] for row in inputs]
@@ -113,7 +118,7 @@ class SelfDistillationTrainer(InProcessSampling, DistillationTrainer):
         output["teacher_prompt_mask"] = pad([torch.ones_like(p) for p in prompts], 0, "left").to(device)
         taught = torch.tensor([status == "ok" for status in teacher.statuses], device=device)
         output["loss_mask"] = output["completion_mask"] * taught[:, None]
-        output["num_items_in_batch"] = self.accelerator.gather(output["loss_mask"].sum()).sum()
+        output["num_items_in_batch"] = self.accelerator.gather(output["loss_mask"].sum()).sum()  # pyright: ignore
         if self.rollout_log is not None and self.accelerator.is_main_process and "ok" in teacher.statuses:
             row = teacher.statuses.index("ok")
             student, tutor = (
