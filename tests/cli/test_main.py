@@ -104,7 +104,11 @@ def test_a_command_without_a_parser_gets_its_arguments(command):
     ("error", "code", "message"),
     [
         (DataError("p.jsonl, line 3: 'id' is missing."), 2, "stepalign: p.jsonl, line 3: 'id' is missing.\n"),
-        (KeyboardInterrupt(), 130, "stepalign: interrupted.\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "stepalign: interrupted. What was written stays; the same command goes on from there.\n",
+        ),
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
             2,

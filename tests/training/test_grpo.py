@@ -49,4 +49,4 @@ def test_the_reward_is_our_grade_and_a_timeout_is_none(micro_solver, tmp_path):
     metrics = trainer.state.log_history[0]
     assert metrics["rollouts/timeout_rate"] == pytest.approx(0.25)
     assert metrics["reward"] == pytest.approx(1 / 3)  # the timeout is left out, not counted as 0
-    assert log.num_rollouts == 4 + 8
+    assert log.num_rollouts == 8

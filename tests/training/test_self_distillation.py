@@ -160,7 +160,7 @@ def test_a_step_without_any_context_changes_nothing(micro_solver, tmp_path):
         assert torch.equal(trained, initial)
 
 
-def test_a_skipped_rollout_does_not_change_the_loss_of_the_others(micro_solver, tmp_path):
+def test_a_skipped_rollout_does_not_change_the_loss_of_the_others(micro_solver, example, tmp_path):
     class FirstHalf(RefSol):
         def contexts(self, rollouts):
             contexts = super().contexts(rollouts)
@@ -171,33 +171,32 @@ def test_a_skipped_rollout_does_not_change_the_loss_of_the_others(micro_solver, 
     trainer.train()
     (rollouts, contexts), *_ = feedback.seen
     kept = [(r, c) for r, c in zip(rollouts, contexts, strict=True) if c is not None]
-    spec = importlib.util.spec_from_file_location("example_again", EXAMPLE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    model = copy.deepcopy(micro_solver.model)
-    expected = module.train_step(
-        model.train(),
-        micro_solver.model,
-        torch.optim.SGD(model.parameters(), lr=0.0),
-        [{"problem": r.problem.problem} for r, _ in kept],
-        [c.text for _, c in kept],
-        [list(r.token_ids) for r, _ in kept],
-        micro_solver.tokenizer,
-    )
+    expected = plain_loss(micro_solver, example, [r for r, _ in kept], [c for _, c in kept])
     assert losses(trainer)[0] == pytest.approx(expected, rel=2e-4)
 
 
-def test_gradient_accumulation_gives_the_loss_of_one_batch(micro_solver, tmp_path):
-    whole = make_trainer(micro_solver, config(tmp_path / "a", max_steps=1), RefSol())
-    parts = make_trainer(
-        micro_solver,
-        config(tmp_path / "b", max_steps=1, per_device_train_batch_size=2, gradient_accumulation_steps=3),
-        RefSol(),
+def plain_loss(micro_solver, example, rollouts, contexts):
+    """The example's loss of the initial policy on given rollouts, all in one batch."""
+    model = copy.deepcopy(micro_solver.model)
+    return example.train_step(
+        model.train(),
+        micro_solver.model,
+        torch.optim.SGD(model.parameters(), lr=0.0),
+        [{"problem": r.problem.problem} for r in rollouts],
+        [c.text for c in contexts],
+        [list(r.token_ids) for r in rollouts],
+        micro_solver.tokenizer,
     )
-    whole.train()
-    parts.train()
-    assert losses(parts) == pytest.approx(losses(whole), rel=1e-4)
+
+
+def test_micro_batches_accumulate_to_the_mean_over_all_tokens(micro_solver, example, tmp_path):
+    feedback = Recording(RefSol())
+    args = config(tmp_path, max_steps=1, per_device_train_batch_size=2, gradient_accumulation_steps=3)
+    trainer = make_trainer(micro_solver, args, feedback)
+    trainer.train()
+    ((rollouts, contexts),) = feedback.seen  # one generation for all micro-batches
+    assert len(rollouts) == 6
+    assert losses(trainer) == pytest.approx([plain_loss(micro_solver, example, rollouts, contexts)], rel=2e-4)
 
 
 def test_stepalign_trains_on_the_exact_critic(micro_solver, tmp_path):
