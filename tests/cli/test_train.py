@@ -62,3 +62,17 @@ def test_help_shows_our_settings_first(capsys):
     assert "--adam_beta1" not in text
     assert main(["train", "--help_all"]) == 0
     assert "--adam_beta1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("condition", ["grpo", "stepalign"])
+def test_a_run_taken_up_again_has_the_weights_of_one_that_was_not_stopped(tmp_path, capsys, condition):
+    # 8 problems, 4 a step: the second half is in the second epoch, whose order must be found again
+    settings = [*QUICK, "--condition", condition, "--num_generations", "2", "--save_steps", "2"]
+    assert main(["train", *settings, "--max_steps", "4", "--output_dir", str(tmp_path / "whole")]) == 0
+    assert main(["train", *settings, "--max_steps", "2", "--output_dir", str(tmp_path / "parts")]) == 0
+    assert main(["train", *settings, "--max_steps", "4", "--output_dir", str(tmp_path / "parts")]) == 0
+    whole, parts = (tmp_path / name / "checkpoint-4" / "model.safetensors" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+    assert [row["text"] for row in read_jsonl(tmp_path / "whole" / "rollouts.jsonl")] == [
+        row["text"] for row in read_jsonl(tmp_path / "parts" / "rollouts.jsonl")
+    ]

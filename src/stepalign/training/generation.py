@@ -1,6 +1,9 @@
-"""Rollouts on a CPU by our own sampler, for both trainers: finished sequences leave the batch, which `generate` keeps.
+"""What both trainers add to TRL's way to rollouts: an order of prompts that survives a resume, and a CPU sampler.
 
-On a GPU, with vLLM, or with a setting that only `generate` knows, TRL's own path is taken.
+TRL's sampler draws one permutation an epoch from one generator, so a run resumed in its second epoch would start again
+with the first epoch's order. `EpochSampler` finds its place. On a CPU rollouts come from our own sampler, where finished
+sequences leave the batch, which `generate` keeps; on a GPU, with vLLM, or with a setting that only `generate` knows,
+TRL's own path is taken.
 """
 
 from __future__ import annotations
@@ -9,12 +12,29 @@ from typing import Any
 
 import torch
 from trl.models.utils import unwrap_model_for_generation
+from trl.trainer.utils import RepeatSampler
 
 from stepalign.models.sampling import Sampling, sample_responses
 
 
-class InProcessSampling:
-    """Mixin before a TRL trainer: replaces `_generate_single_turn` where our sampler can do what is asked."""
+class EpochSampler(RepeatSampler):
+    """TRL's sampler, with the same order in every epoch wherever a run is taken up."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the data loader before each epoch, which counts from 0."""
+        if self.shuffle:
+            self.generator.manual_seed(self.seed)
+            for _ in range(epoch):  # the permutations of the epochs before
+                torch.randperm(self.num_samples, generator=self.generator)
+
+
+class OwnRollouts:
+    """Mixin before a TRL trainer."""
+
+    def _get_train_sampler(self: Any, dataset: Any = None) -> EpochSampler:
+        sampler = super()._get_train_sampler(dataset)  # pyright: ignore
+        names = ("data_source", "mini_repeat_count", "batch_size", "repeat_count", "shuffle", "seed")
+        return EpochSampler(**{name: getattr(sampler, name) for name in names})
 
     def _generate_single_turn(self: Any, prompt_ids: list[list[int]], *args: Any, **kwargs: Any) -> Any:
         if not self._can_sample_in_process(*args):

@@ -15,7 +15,7 @@ from trl import GRPOConfig, GRPOTrainer
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome
 from stepalign.training.arguments import SelfDistillationConfig
-from stepalign.training.generation import InProcessSampling
+from stepalign.training.generation import OwnRollouts
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.self_distillation import student_dataset
 
@@ -34,7 +34,7 @@ def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GRPOConfi
     return GRPOConfig(**values, num_generations=num_generations, scale_rewards="group")
 
 
-class GroupTrainer(InProcessSampling, GRPOTrainer):
+class GroupTrainer(OwnRollouts, GRPOTrainer):
     """TRL's GRPO trainer on our problems, with graded answers as reward and rollouts recorded."""
 
     model: Any

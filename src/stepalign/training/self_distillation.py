@@ -33,7 +33,7 @@ from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss
 from stepalign.models.head import head_of
 from stepalign.training.arguments import SelfDistillationConfig
-from stepalign.training.generation import InProcessSampling
+from stepalign.training.generation import OwnRollouts
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 
 
@@ -56,7 +56,7 @@ def student_dataset(problems: Sequence[Problem], prompt_templates: str) -> Datas
     )
 
 
-class SelfDistillationTrainer(InProcessSampling, DistillationTrainer):
+class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
     """TRL's distillation trainer with the model itself, given a context, as its teacher.
 
     Args:
