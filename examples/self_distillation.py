@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--learning_rate", type=float, default=1e-4)
     parser.add_argument("--temperature", type=float, default=1.1)
-    parser.add_argument("--max_new_tokens", type=int, default=144)
+    parser.add_argument("--max_new_tokens", type=int, default=160)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 

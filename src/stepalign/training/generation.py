@@ -2,8 +2,7 @@
 
 TRL's sampler draws one permutation an epoch from one generator, so a run resumed in its second epoch would start again
 with the first epoch's order. `EpochSampler` finds its place. On a CPU rollouts come from our own sampler, where finished
-sequences leave the batch, which `generate` keeps; on a GPU, with vLLM, or with a setting that only `generate` knows,
-TRL's own path is taken.
+sequences leave the batch. On a GPU, with vLLM, or with a setting that only `generate` knows, TRL's own path is taken.
 """
 
 from __future__ import annotations
