@@ -1,7 +1,7 @@
 """What both trainers add to TRL's way to rollouts: an order of prompts that survives a resume, and a CPU sampler.
 
-TRL's sampler draws one permutation an epoch from one generator, so a run resumed in its second epoch would start again
-with the first epoch's order. `EpochSampler` finds its place. On a CPU rollouts come from our own sampler, where finished
+TRL's sampler draws one permutation an epoch from one generator, so a run resumed in its second epoch would get the
+first epoch's order again. `EpochSampler` finds its place. On a CPU rollouts come from our own sampler, where finished
 sequences leave the batch. On a GPU, with vLLM, or with a setting that only `generate` knows, TRL's own path is taken.
 """
 
