@@ -71,6 +71,16 @@ def test_an_interrupted_evaluation_goes_on(problems, tmp_path, monkeypatch):
     assert not (tmp_path / "cut" / "samples.partial.jsonl").exists()
 
 
+def test_an_adapter_is_evaluated_on_its_base_model(problems, tmp_path):
+    lora = ["--use_peft", "--lora_r", "4", "--lora_target_modules", "q_proj", "v_proj"]
+    size = ["--max_steps", "1", "--save_steps", "1", "--per_device_train_batch_size", "2", "--micro_num_train", "2"]
+    run = tmp_path / "run"
+    assert main(["train", "--config", "micro", "--condition", "refsol", *lora, *size, "--output_dir", str(run)]) == 0
+    assert (run / "checkpoint-1" / "adapter_model.safetensors").exists()
+    assert evaluate(problems, tmp_path / "o", "--adapter", str(run / "checkpoint-1")) == 0
+    assert (tmp_path / "o" / "metrics.json").exists()
+
+
 def test_bad_input(problems, tmp_path, capsys):
     assert evaluate(problems, tmp_path / "o", "--k", "5") == 2
     assert "expected 1 to 4" in capsys.readouterr().err

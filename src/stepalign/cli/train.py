@@ -70,7 +70,8 @@ def run(argv: Sequence[str]) -> None:
         raise ConfigError("train needs --output_dir: the directory for checkpoints and records.")
     with exclusive(Path(args.output_dir)) if args.process_index == 0 else nullcontext():
         checkpoints = train_condition(study, critic, args, model_args)
-    print(f"{len(checkpoints)} checkpoint(s) in {args.output_dir}; the last one: {checkpoints[-1].name}")
+    last = f"; the last one: {checkpoints[-1].name}" if checkpoints else ""
+    print(f"{len(checkpoints)} checkpoint(s) in {args.output_dir}{last}")
 
 
 def train_condition(study: Any, critic: Any, args: Any, model_args: Any) -> list[Path]:

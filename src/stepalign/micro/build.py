@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", choices=["solver"], default="solver", help="which model to train")
     parser.add_argument("--output_dir", type=Path, default=SOLVER_DIR, help="where to save it")
     parser.add_argument("--seed", type=int, default=0, help="seed of corpus, initial weights and order")
-    parser.add_argument("--max_steps", type=int, default=2000, help="optimizer steps")
+    parser.add_argument("--max_steps", type=int, default=1800, help="optimizer steps")
     parser.add_argument("--token_budget", type=int, default=8192, help="tokens a step, padding included")
     parser.add_argument("--learning_rate", type=float, default=3e-3, help="peak learning rate of AdamW")
     train(parser.parse_args())

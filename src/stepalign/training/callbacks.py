@@ -9,9 +9,9 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.files import append_jsonl, keep_rows, read_json, write_json
 from stepalign.training.rollouts import RolloutLog
@@ -52,6 +52,28 @@ class RunRecorder(TrainerCallback):
         if state.is_world_process_zero:
             checkpoint = self.directory / f"checkpoint-{state.global_step}"
             write_json(checkpoint / PROGRESS, {"step": state.global_step, **self.totals})
+
+
+class ShortProgress(ProgressCallback):
+    """Hugging Face's progress bar with the few numbers one watches, instead of all of them on a line each."""
+
+    SHOWN: ClassVar[dict[str, str]] = {
+        "loss": "loss",
+        "rollouts/correct_rate": "correct",
+        "completions/mean_length": "length",
+    }
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if state.is_world_process_zero and self.training_bar is not None and logs:
+            shown = {name: f"{logs[key]:.3g}" for key, name in self.SHOWN.items() if isinstance(logs.get(key), float)}
+            self.training_bar.set_postfix(shown)
 
 
 def checkpoints(directory: Path) -> list[Path]:

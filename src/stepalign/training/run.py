@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import ModelConfig, get_peft_config
 from trl.trainer.utils import create_model_from_path
 
@@ -21,7 +21,7 @@ from stepalign.core.problem import Problem
 from stepalign.feedback.formats import CritiqueSource, feedback_class, feedback_names
 from stepalign.models.loading import check_model, load_tokenizer
 from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
-from stepalign.training.callbacks import ROLLOUTS, RunRecorder, checkpoints, roll_back
+from stepalign.training.callbacks import ROLLOUTS, RunRecorder, ShortProgress, checkpoints, roll_back
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.rollouts import GradeRollouts, RolloutLog
 from stepalign.training.self_distillation import SelfDistillationTrainer
@@ -58,13 +58,16 @@ def train(run: TrainingRun) -> list[Path]:
     """
     check_condition(run.study.condition)
     directory = Path(str(run.args.output_dir))
-    last, wall_s = roll_back(directory)
+    with run.args.main_process_first(desc="rolling back to the last checkpoint"):
+        last, wall_s = roll_back(directory)
     if last is not None and run.args.max_steps > 0 and last.name == f"checkpoint-{run.args.max_steps}":
         return checkpoints(directory)
     rollout_log = RolloutLog(directory / ROLLOUTS)
     trainer = _make_trainer(run, rollout_log)
     recorder = RunRecorder(directory, rollout_log, wall_s)
-    for callback in (recorder, *run.callbacks):
+    trainer.remove_callback(ProgressCallback)  # prints every metric of every step
+    trainer.remove_callback(PrinterCallback)
+    for callback in (recorder, *([] if run.args.disable_tqdm else [ShortProgress()]), *run.callbacks):
         trainer.add_callback(callback)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     return checkpoints(directory)
