@@ -41,27 +41,32 @@ def evaluate(
     problems: Sequence[Problem],
     adapter: str | None = None,
     *,
-    prompt_templates: str = "steps",
+    prompt_templates: str | None = None,
     ks: Sequence[int] = (),
     **sampling: Any,
 ) -> dict[str, Any]:
     """Sample a model on problems, grade, and measure pass@k, maj@k and avg@k.
 
     Args:
-        model: a directory or hub name of a causal LM.
+        model: a directory or hub name of a causal LM; micro: the shipped solver.
         adapter: of a PEFT adapter for it.
-        prompt_templates: steps, bare, or a directory.
+        prompt_templates: steps, bare, or a directory; None: what the model's config says, else steps.
         ks: for which k; empty: the number of samples.
-        sampling: fields of `stepalign.models.Sampling`, such as num_samples and temperature.
+        sampling: fields of `stepalign.models.Sampling`, such as num_samples and temperature; max_new_tokens is what the
+            model's config says, else 2048.
     Returns:
         What `metrics.json` of `stepalign evaluate` holds.
     """
+    from stepalign.cli.wiring import resolve_model
     from stepalign.grading import Grader
-    from stepalign.models import Sampling, load_model
+    from stepalign.models import Sampling, load_model, own_defaults
     from stepalign.study.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
 
-    loaded = load_model(model, adapter)
-    batches = sample_problems(loaded.model, loaded.tokenizer, problems, Sampling(**sampling), prompt_templates)
+    loaded = load_model(resolve_model(model), adapter)
+    own = own_defaults(loaded.model.config)
+    how = Sampling(**{"max_new_tokens": own.get("max_new_tokens", 2048), **sampling})
+    templates = prompt_templates or own.get("prompt_templates", "steps")
+    batches = sample_problems(loaded.model, loaded.tokenizer, problems, how, templates)
     with Grader() as grader:
         rollouts = grade_rollouts([rollout for batch in batches for rollout in batch], grader)
         return evaluate_rollouts(problems, rollouts, grader, ks).metrics

@@ -33,7 +33,9 @@ def test_one_recipe_does_not_leak_into_the_next(tmp_path):
         ("a: [1", "is no YAML"),
         ("- a\n- b", "expected a mapping"),
         ("divergence: forward_kk", "perhaps you meant 'forward_kl'"),
-        ("max_steps: many", "settings|command line"),
+        ("max_steps: many", "expected a whole number"),
+        ("max_steps: [1]", "expected one value"),
+        ("learning_rate: fast", "expected a number"),
     ],
 )
 def test_a_bad_recipe_is_a_clear_error(tmp_path, text, message):
@@ -41,6 +43,26 @@ def test_a_bad_recipe_is_a_clear_error(tmp_path, text, message):
     recipe.write_text(text)
     with pytest.raises(ConfigError, match=message):
         parse(["--config", str(recipe), "--output_dir", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("answer_patterns: boxed", "answer_patterns", ["boxed"]),
+        ("learning_rate: 1e-4", "learning_rate", 1e-4),
+        ("max_steps: 7.0", "max_steps", 7),
+    ],
+)
+def test_yaml_values_take_the_shape_of_their_setting(tmp_path, text, name, value):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(text)
+    study, args, _, _ = parse([f"--config={recipe}", "--output_dir", str(tmp_path)])
+    assert (getattr(study, name) if hasattr(study, name) else getattr(args, name)) == value
+
+
+def test_a_negated_flag_is_among_the_settings_given(tmp_path):
+    _, args, _, given = parse(["--no_gradient_checkpointing", "--output_dir", str(tmp_path)])
+    assert args.gradient_checkpointing is False and given["gradient_checkpointing"] is False
 
 
 def test_an_unknown_flag_and_an_unknown_recipe_get_suggestions():

@@ -107,7 +107,7 @@ def test_a_command_without_a_parser_gets_its_arguments(command):
         (
             KeyboardInterrupt(),
             130,
-            "stepalign: interrupted. What was written stays; the same command goes on from there.\n",
+            "stepalign: interrupted. What was written stays.\n",
         ),
         (
             OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),

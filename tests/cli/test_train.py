@@ -40,6 +40,7 @@ def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
         (["--model_name_or_path", "./no/model"], "no model directory './no/model'"),
         (["--train_problems", "missing.jsonl"], "missing.jsonl"),
         (["--learning_rate", "fast"], "learning_rate"),
+        (["--micro_num_train", "3"], "3 training problems do not fill one step of 4 prompts"),
         (["--prompt_templates", "bair"], "perhaps you meant 'bare'"),
         (["--micro_foreign", "7"], "expected a share between 0 and 1"),
     ],
@@ -48,6 +49,26 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, capsys, argv, 
     assert main(["train", *QUICK, "--output_dir", str(tmp_path / "run"), *argv]) == 2
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
+
+
+def test_checkpoints_of_another_program_are_not_touched(tmp_path, capsys):
+    foreign = tmp_path / "checkpoint-5" / "model.safetensors"
+    foreign.parent.mkdir()
+    foreign.write_bytes(b"theirs")
+    assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(tmp_path)]) == 2
+    assert "checkpoints of another program" in capsys.readouterr().err
+    assert foreign.read_bytes() == b"theirs"
+
+
+def test_a_full_disk_is_one_clear_message(tmp_path, capsys, monkeypatch):
+    from transformers import Trainer
+
+    def full(*_):
+        raise RuntimeError("[enforce fail] . PytorchStreamWriter failed writing file: No space left on device")
+
+    monkeypatch.setattr(Trainer, "_save_checkpoint", full)
+    assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(tmp_path / "run")]) == 2
+    assert "No space left on device. Free some space" in capsys.readouterr().err
 
 
 def test_without_a_directory_it_says_so(capsys):

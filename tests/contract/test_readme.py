@@ -9,8 +9,12 @@ ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 
 
-def block(start: str) -> str:
-    return next(b for b in BLOCKS if start in b)
+def block(part: str) -> str:
+    return next(b for b in BLOCKS if part in b)
+
+
+def lines(part: str) -> list[str]:
+    return [line for line in block(part).splitlines() if line.strip()]
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +24,7 @@ def at_the_root(monkeypatch):
 
 def test_each_entry_point_takes_three_lines_or_fewer():
     for name in ("parse_trace", "grade_answer", "load_problems", "build_context", "train", "evaluate"):
-        assert len(block(f"import {name}" if name != "build_context" else name).strip().splitlines()) <= 3
+        assert len(lines(f"import {name}" if name != "build_context" else name)) <= 3
 
 
 def test_parse_and_grade():
@@ -41,9 +45,9 @@ def test_load_build_train_evaluate(tmp_path):
     exec(train.replace("max_steps=10", "max_steps=1, per_device_train_batch_size=2"), namespace)
     assert namespace["checkpoints"][-1].name == "checkpoint-1"
     namespace["problems"] = namespace["problems"][:2]
-    lines = block("import evaluate").strip().splitlines()
-    exec(lines[0], namespace)
-    assert 0 <= eval(lines[1].replace("num_samples=12", "num_samples=12, max_new_tokens=40"), namespace) <= 1
+    imports, call = lines("import evaluate")
+    exec(imports, namespace)
+    assert 0 <= eval(call.replace("num_samples=12", "num_samples=12, max_new_tokens=40"), namespace) <= 1
 
 
 def test_the_format_of_the_readme_registers(tmp_path):
@@ -53,6 +57,6 @@ def test_the_format_of_the_readme_registers(tmp_path):
 
     plugin = tmp_path / "hint.py"
     plugin.write_text(block("register_feedback"))
-    assert len(plugin.read_text().strip().splitlines()) <= 10
+    assert len(lines("register_feedback")) <= 10
     load_plugins([str(plugin)])
     assert build_context(Rollout(Problem("p", "?", "7"), 0, ""), "hint").text == "The answer is 7."

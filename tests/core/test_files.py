@@ -14,14 +14,16 @@ def test_rows_come_back_and_a_cut_off_last_line_is_dropped(tmp_path):
     assert read_jsonl(path) == [{"step": 1}, {"step": 2}]
 
 
-def test_appending_after_a_cut_off_line_needs_keep_rows_first(tmp_path):
+@pytest.mark.parametrize("cut_off", ['{"step": 2', "2", '"' + "x" * 200_000])
+@pytest.mark.parametrize("before", [[], [{"step": 1}]])
+def test_appending_removes_a_cut_off_line_first(tmp_path, cut_off, before):
     path = tmp_path / "rows.jsonl"
-    append_jsonl(path, {"step": 1})
+    append_jsonl(path, *before)
     with path.open("a") as file:
-        file.write('{"step": 2')
-    keep_rows(path, lambda row: True)
+        file.write(cut_off)
+    assert read_jsonl(path) == before
     append_jsonl(path, {"step": 2})
-    assert read_jsonl(path) == [{"step": 1}, {"step": 2}]
+    assert read_jsonl(path) == [*before, {"step": 2}]
 
 
 def test_a_broken_line_in_the_middle_is_an_error_with_its_number(tmp_path):

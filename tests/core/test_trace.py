@@ -104,6 +104,11 @@ def test_rendering_gives_back_the_identical_text(text):
     assert parse_trace(text).render() == text
 
 
+def test_a_long_run_of_white_space_after_a_bracket_is_no_trap():
+    text = "<" + " " * 200_000 + "step_x" + "< / " * 50_000
+    assert parse_trace(text).render() == text  # linear; a backtracking pattern takes minutes here
+
+
 def test_render_steps_writes_canonical_tags():
     assert render_steps(["a", "b"], "4") == "<step_1>a</step_1>\n<step_2>b</step_2>\n<answer>4</answer>"
     assert parse_trace(render_steps(["a", "b"], "4")).answer == "4"

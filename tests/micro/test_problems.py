@@ -41,6 +41,21 @@ def test_impossible_dials_are_an_error(dials):
         World(**dials)
 
 
+def test_dials_that_no_problem_meets_are_an_error_and_no_endless_loop():
+    with pytest.raises(ConfigError, match="was found in 20,000 tries"):
+        make_problems(World(min_steps=1, max_steps=1, min_carries=2, max_carries=2), 2, 0) and make_problems(
+            World(min_steps=6, max_steps=6, min_carries=12, max_carries=12), 1, 0
+        )
+
+
+def test_more_problems_than_there_are_is_an_error(monkeypatch):
+    from stepalign.micro import problems
+
+    monkeypatch.setattr(problems, "sample_chain", lambda rng, world: problems.Chain(47, (("+", 38),)))
+    with pytest.raises(ConfigError, match="only 1 different"):
+        make_problems(World(), 2, 0)
+
+
 def test_other_text_is_no_micro_problem():
     with pytest.raises(DataError, match="not a micro problem"):
         parse_problem("What is 2 + 2?")

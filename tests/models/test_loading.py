@@ -35,6 +35,20 @@ def test_a_broken_config_is_an_error_of_ours(tmp_path):
         load_model(str(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["no such model", "my--model", "models/"])
+def test_what_no_hub_name_can_be_is_told_so(name):
+    with pytest.raises(ModelError, match="no valid hub name"):
+        check_model(name)
+
+
+def test_the_solver_knows_its_prompts_and_another_model_has_none():
+    from stepalign.micro import SOLVER_DIR
+    from stepalign.models.loading import own_defaults, read_own_defaults
+
+    assert read_own_defaults(str(SOLVER_DIR)) == {"prompt_templates": "bare", "max_new_tokens": 160}
+    assert own_defaults(object()) == {}
+
+
 def test_an_unreachable_hub_is_told_after_one_attempt(monkeypatch):
     attempts = []
 

@@ -35,10 +35,15 @@ def test_every_condition_and_seed_gets_the_same_settings_but_its_own(tmp_path):
 def test_a_directory_is_taken_up_again_only_with_its_settings(tmp_path):
     lay_out(comparison(tmp_path), PROBLEMS)
     lay_out(comparison(tmp_path, jobs=1), PROBLEMS)  # how it is run may change
-    lay_out(comparison(tmp_path, seeds=[0, 1, 2]), PROBLEMS)  # and there may be more seeds
+    lay_out(comparison(tmp_path, seeds=[0, 1, 2]), PROBLEMS)  # and there may be more seeds, not fewer
+    with pytest.raises(ConfigError, match="seeds is"):
+        lay_out(comparison(tmp_path), PROBLEMS)
     before = (tmp_path / "config.yaml").read_text()
     with pytest.raises(ConfigError, match=r"learning_rate is 0\.0001 there and 0\.1 now"):
-        lay_out(comparison(tmp_path, learning_rate=0.1), PROBLEMS)
+        lay_out(comparison(tmp_path, learning_rate=0.1, seeds=[0, 1, 2]), PROBLEMS)
+    edited = {**PROBLEMS, "test": [Problem("test-0", "another?", "1")]}
+    with pytest.raises(ConfigError, match="other test problems"):
+        lay_out(comparison(tmp_path, seeds=[0, 1, 2]), edited)
     assert (tmp_path / "config.yaml").read_text() == before
 
 

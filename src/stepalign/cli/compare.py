@@ -53,17 +53,25 @@ def compare_conditions(
     from stepalign.cli.table import print_results
     from stepalign.cli.train import plain
     from stepalign.cli.wiring import resolve_model
-    from stepalign.models.loading import check_model
+    from stepalign.models.loading import check_model, read_own_defaults
     from stepalign.study.compare import Comparison, check_conditions_alike, lay_out, run_comparison
     from stepalign.study.report import write_report
     from stepalign.study.results import collect_results
+    from stepalign.training.run import check_num_problems
 
     study, critic, args, model_args = training
     num_checkpoints = _num_checkpoints(args)
     check_study(study, critic, compare.conditions)
-    check_model(resolve_model(model_args.model_name_or_path))
-    comparison = Comparison(directory, compare, plain(given), args.max_steps, num_checkpoints)
-    lay_out(comparison, _problems(study, compare))
+    model_name = resolve_model(model_args.model_name_or_path)
+    check_model(model_name)
+    problems = _problems(study, compare)
+    check_num_problems(len(problems["train"]), args)
+    own = read_own_defaults(model_name)
+    study.prompt_templates = study.prompt_templates or own.get("prompt_templates", "steps")
+    # ours as resolved, TRL's as given: their defaults are resolved by each child and compared afterwards
+    settings = plain({**given, **vars(critic), **vars(study), **vars(compare)})
+    comparison = Comparison(directory, compare, settings, args.max_steps, num_checkpoints)
+    lay_out(comparison, problems)
     write_json(directory / "environment.json", describe_environment())
     run_comparison(comparison)
     check_conditions_alike(comparison)

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_type_hints
 
 import yaml
 
@@ -84,7 +84,7 @@ def parse_settings(
     from trl import TrlParser
 
     known = field_names(types)
-    argv = list(argv)
+    argv = [part for word in argv for part in (word.split("=", 1) if word.startswith("--config=") else [word])]
     recipe = dict(defaults or {})
     while "--config" in argv:
         at = argv.index("--config")
@@ -99,15 +99,45 @@ def parse_settings(
     flags = [word[2:].split("=")[0].replace("-", "_") for word in argv if word.startswith("--")]
     parser: Any = TrlParser(list(types), allow_abbrev=False)  # pyright: ignore[reportArgumentType]
     parser.error = _raise_config_error
-    options = {o.lstrip("-").replace("-", "_") for action in parser._actions for o in action.option_strings}
-    check_keys(flags, [*known, *options], "command line")
+    # a flag and the setting it belongs to: --no_gradient_checkpointing sets gradient_checkpointing
+    settings = {
+        o.lstrip("-").replace("-", "_"): action.dest for action in parser._actions for o in action.option_strings
+    }
+    check_keys(flags, [*known, *settings], "command line")
+    recipe = {key: _shaped(types, key, value) for key, value in recipe.items()}
     parser.set_defaults_with_config(**recipe)
     try:
         parsed = parser.parse_args_into_dataclasses(args=argv)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"settings: {error}") from None
-    given_flags = {name: getattr(instance, name) for instance in parsed for name in flags if hasattr(instance, name)}
+    names = [settings.get(flag, flag) for flag in flags]
+    given_flags = {name: getattr(instance, name) for instance in parsed for name in names if hasattr(instance, name)}
     return tuple(parsed), {**recipe, **given_flags}
+
+
+def _shaped(types: Sequence[type], key: str, value: Any) -> Any:
+    """A recipe's value in the shape of its setting: one value for a list is a list of one.
+
+    Raises:
+        ConfigError: a list or a mapping where one value is expected, or a number that is none.
+    """
+    owner = next((t for t in types if key in t.__dataclass_fields__), None)
+    hint = str(get_type_hints(owner)[key]) if owner is not None else "Any"
+    if value is None or "dict" in hint or "Any" in hint:
+        return value
+    if "list" in hint:
+        return [value] if "list" in hint and "str | list" not in hint and not isinstance(value, list) else value
+    if isinstance(value, list | dict):
+        raise ConfigError(f"setting '{key}': got {value!r}; expected one value.")
+    expects_whole = "int" in hint and "float" not in hint and "str" not in hint
+    if expects_whole and (isinstance(value, str) or (isinstance(value, float) and value != int(value))):
+        raise ConfigError(f"setting '{key}': got {value!r}; expected a whole number.")
+    if "float" in hint and "str" not in hint and isinstance(value, str):
+        try:
+            return float(value)  # YAML reads 1e-4 as text
+        except ValueError:
+            raise ConfigError(f"setting '{key}': got {value!r}; expected a number.") from None
+    return value
 
 
 def _raise_config_error(message: str) -> NoReturn:

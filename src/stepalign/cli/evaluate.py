@@ -31,11 +31,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--temperature", type=float, default=1.1, help="sampling temperature; 0 decodes greedily")
     parser.add_argument("--top_p", type=float, default=1.0, help="nucleus sampling; 1 keeps everything")
     parser.add_argument("--top_k", type=int, default=0, help="keep the k likeliest tokens; 0 keeps all")
-    parser.add_argument("--max_new_tokens", type=int, default=2048, help="longest response, in tokens")
+    parser.add_argument(
+        "--max_new_tokens", type=int, help="longest response, in tokens; none: as the model says, else 2048"
+    )
     parser.add_argument("--batch_size", type=int, default=264, help="sequences sampled together")
     parser.add_argument("--seed", type=int, default=0, help="seed of the sampling")
     parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
-    parser.add_argument("--prompt_templates", help="steps, bare or a directory; none: bare for micro, else steps")
+    parser.add_argument("--prompt_templates", help="steps, bare or a directory; none: as the model says, else steps")
     parser.add_argument("--no_thinking", action="store_true", help="pass enable_thinking=False to the chat template")
     parser.add_argument("--answer_patterns", nargs="+", help="where answers may stand; none: everywhere known")
     return parser
@@ -43,13 +45,21 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> None:
     """Sample what is not sampled yet, grade, measure, write."""
-    from stepalign.cli.wiring import MICRO, resolve_model
+    from stepalign.cli.wiring import resolve_model
     from stepalign.data.problems import load_problems
+    from stepalign.models.loading import check_model, read_own_defaults
     from stepalign.models.sampling import Sampling
 
     bad = [k for k in args.k if not 1 <= k <= args.num_samples]
     if bad:
         raise ConfigError(f"--k: got {bad[0]}; expected 1 to {args.num_samples}, the number of samples a problem.")
+    problems = load_problems(args.problems)
+    args.model = resolve_model(args.model)
+    check_model(args.model)
+    own = read_own_defaults(args.model)
+    args.prompt_templates = args.prompt_templates or own.get("prompt_templates", "steps")
+    if args.max_new_tokens is None:
+        args.max_new_tokens = own.get("max_new_tokens", 2048)
     sampling = Sampling(
         num_samples=args.num_samples,
         temperature=args.temperature,
@@ -59,9 +69,7 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         batch_size=args.batch_size,
     )
-    problems = load_problems(args.problems)
-    args.prompt_templates = args.prompt_templates or ("bare" if args.model == MICRO else "steps")
-    metrics = evaluate_model(resolve_model(args.model), problems, sampling, args)
+    metrics = evaluate_model(problems, sampling, args)
     shown = {name: f"{100 * metrics[name]:.1f}" for name in metrics if "@" in name}
     for name, value in shown.items():
         low, high = metrics["ci95"][name]
@@ -69,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"Metrics and samples are in {args.output_dir}")
 
 
-def evaluate_model(model_name: str, problems: Any, sampling: Any, args: argparse.Namespace) -> dict[str, Any]:
+def evaluate_model(problems: Any, sampling: Any, args: argparse.Namespace) -> dict[str, Any]:
     """Metrics of a model; samples go to disk batch by batch, so that an interrupted evaluation goes on."""
     from tqdm import tqdm
 
@@ -83,7 +91,7 @@ def evaluate_model(model_name: str, problems: Any, sampling: Any, args: argparse
     directory = Path(args.output_dir)
     partial = directory / "samples.partial.jsonl"
     _check_same_evaluation(directory, args)
-    model, tokenizer = load_model(model_name, args.adapter, dtype=args.dtype)
+    model, tokenizer = load_model(args.model, args.adapter, dtype=args.dtype)
     kwargs = {"enable_thinking": False} if args.no_thinking else None
     total = len(problems) * sampling.num_samples
     done = {(row["problem_id"], row["sample"]) for row in read_jsonl(partial)}

@@ -78,7 +78,7 @@ def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
         if debug:
             traceback.print_exc()
         if isinstance(error, KeyboardInterrupt):
-            return _fail("interrupted. What was written stays; the same command goes on from there.", code=130)
+            return _fail("interrupted. What was written stays.", code=130)
         return _fail(_explain_os_error(error) if isinstance(error, OSError) else str(error))
 
 

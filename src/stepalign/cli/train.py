@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+import errno
+import shutil
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -82,10 +84,14 @@ def train_condition(study: Any, critic: Any, args: Any, model_args: Any) -> list
     from stepalign.cli.wiring import resolve_model, training_problems
     from stepalign.feedback.formats import feedback_class
     from stepalign.grading import Grader
+    from stepalign.models.loading import check_model, read_own_defaults
     from stepalign.training.run import GRPO, TrainingRun, train
 
     check_study(study, critic, [study.condition])
     model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
+    check_model(model_args.model_name_or_path)
+    own = read_own_defaults(model_args.model_name_or_path)
+    study.prompt_templates = study.prompt_templates or own.get("prompt_templates", "steps")
     problems = training_problems(study)
     directory = Path(args.output_dir)
     resolved = plain({**vars(study), **vars(critic), **args.to_dict(), **vars(model_args)})
@@ -100,14 +106,31 @@ def train_condition(study: Any, critic: Any, args: Any, model_args: Any) -> list
 
         needs_critic = study.condition != GRPO and feedback_class(study.condition).needs_critic
         source = make_critic(critic, grader.grade, directory) if needs_critic else None
-        return train(TrainingRun(study, model_args, args, problems, grade, source))
+        with disk_full_as_os_error(directory):
+            return train(TrainingRun(study, model_args, args, problems, grade, source))
+
+
+@contextmanager
+def disk_full_as_os_error(directory: Path) -> Generator[None]:
+    """safetensors and torch tell of a full disk by errors of their own; make it the one that has a clear message."""
+    try:
+        yield
+    except Exception as error:
+        full = "No space left" in str(error) or shutil.disk_usage(directory).free < 4096
+        if isinstance(error, OSError) or not full:
+            raise
+        raise OSError(errno.ENOSPC, "No space left on device", str(directory)) from error
 
 
 def check_same_run(directory: Path, resolved: dict[str, Any]) -> None:
-    """Raises ConfigError where the directory holds checkpoints of a run with other settings: nothing is mixed."""
+    """Raises ConfigError where the directory holds another run, ours with other settings or a foreign one."""
     import yaml
 
     path = directory / "config.yaml"
+    if not path.exists() and list(directory.glob("checkpoint-*")):
+        raise ConfigError(
+            f"{directory} holds checkpoints of another program; they would be removed. Use another --output_dir."
+        )
     if not path.exists() or not list(directory.glob("checkpoint-*/progress.json")):
         return
     stored = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from stepalign.cli.main import guarded
+from stepalign.study.tasks import PARENT
 
 
 def work(run_directory: Path, directory: Path) -> None:
@@ -48,11 +49,11 @@ def work(run_directory: Path, directory: Path) -> None:
 
 
 def end_with_parent(poll_s: float = 0.5) -> None:
-    """Leave when the parent is gone: after a kill -9 of the comparison nobody else would stop this process."""
-    parent = os.getppid()
+    """Leave when the comparison is gone: after a kill -9 nobody else would stop this process."""
+    parent = os.environ.get(PARENT)
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while parent is None or os.getppid() == int(parent):
             time.sleep(poll_s)
         os._exit(1)
 

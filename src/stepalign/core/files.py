@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -51,12 +51,27 @@ def read_json(path: Path) -> Any:
 
 
 def append_jsonl(path: Path, *rows: dict[str, Any]) -> None:
-    """Append rows and flush them to disk before returning."""
+    """Append rows and flush them to disk before returning; a line that a kill cut off before is removed first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    with path.open("ab+") as file:
+        _drop_cut_off_line(file)
+        file.write(text.encode("utf-8"))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _drop_cut_off_line(file: BinaryIO) -> None:
+    end = file.seek(0, os.SEEK_END)
+    while end:  # back to the last line feed, in most cases the last byte
+        start = max(0, end - 65536)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            file.truncate(start + newline + 1)
+            return
+        end = start
+    file.truncate(0)
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -72,16 +87,13 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
+    *lines, _cut_off = path.read_bytes().split(b"\n")  # empty where the last line is whole
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         try:
-            rows.append(json.loads(line))
+            if line.strip():
+                rows.append(json.loads(line))
         except ValueError:
-            if number == len(lines):  # no newline after it: the write was cut off
-                break
             raise DataError(f"{path}, line {number}: got no JSON object. Remove the line and run again.") from None
     return rows
 

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-STEP_TAG = re.compile(r"<\s*(/?)\s*step_(\d+)\s*>", re.IGNORECASE)
-ANSWER_OPEN = re.compile(r"<\s*answer\s*>", re.IGNORECASE)
-ANSWER_CLOSE = re.compile(r"<\s*/\s*answer\s*>", re.IGNORECASE)
+STEP_TAG = re.compile(r"<\s*+(/?)\s*+step_(\d+)\s*+>", re.IGNORECASE)  # possessive: linear in the white space
+ANSWER_OPEN = re.compile(r"<\s*+answer\s*+>", re.IGNORECASE)
+ANSWER_CLOSE = re.compile(r"<\s*+/\s*+answer\s*+>", re.IGNORECASE)
 THINK_OPEN = re.compile(r"<think>", re.IGNORECASE)
 THINK_CLOSE = re.compile(r"</think>", re.IGNORECASE)
 

@@ -35,7 +35,7 @@ class Row:
             DataError: missing, of another type, or empty.
         """
         value = self._required(key)
-        if numbers and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if numbers and isinstance(value, int | float) and not isinstance(value, bool) and not _is_odd(value):
             return str(value)
         if not isinstance(value, str):
             expected = "a string or a number" if numbers else "a string"
@@ -96,3 +96,8 @@ def _show(value: Any) -> str:
     """A value as it stands in the file, cut short."""
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _is_odd(value: int | float) -> bool:
+    """NaN or infinite; whole numbers of any length are neither."""
+    return isinstance(value, float) and not math.isfinite(value)

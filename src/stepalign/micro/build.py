@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from stepalign.micro.corpus import Example, examples
+from stepalign.micro.corpus import FAMILY, Example, examples
 from stepalign.micro.problems import SOLVER_DIR
 from stepalign.micro.tokenizer import train_tokenizer
 
@@ -44,6 +44,7 @@ def build_config(tokenizer: Any) -> Qwen3Config:
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        **{"stepalign": {"prompt_templates": FAMILY, "max_new_tokens": 160}},  # defaults of evaluate and train
     )
 
 

@@ -102,7 +102,9 @@ def _judge(worked: WorkedStep | None, chain: Chain, k: int) -> str:
 
 def _case(reading: _Reading, chain: Chain, rollout: Rollout, answer_is_right: bool) -> Case:
     complete = reading.done == len(chain.operations)
-    cut_off = rollout.finish_reason == "length" and reading.used == len(rollout.trace.steps)
+    steps = rollout.trace.steps
+    unfinished = not steps or not steps[-1].closed  # only a step that was cut off is excused
+    cut_off = rollout.finish_reason == "length" and reading.used == len(steps) and unfinished
     if reading.first_wrong is not None and not cut_off:
         return "D"
     if not complete or cut_off:

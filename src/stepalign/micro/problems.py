@@ -104,14 +104,22 @@ def parse_problem(text: str) -> Chain:
 
 
 def sample_chain(rng: random.Random, world: World) -> Chain:
-    """One chain whose steps and carries are within the world's dials (rejection sampling)."""
-    while True:
+    """One chain whose steps and carries are within the world's dials (rejection sampling).
+
+    Raises:
+        ConfigError: no such chain was found.
+    """
+    for _ in range(100):
         steps = rng.randint(world.min_steps, world.max_steps)
         wanted = rng.randint(world.min_carries, world.max_carries)
         for _ in range(200):
             chain = _random_chain(rng, steps)
             if chain is not None and chain.carries == wanted:
                 return chain
+    raise ConfigError(
+        f"no micro problem with {world.min_steps} to {world.max_steps} steps and {world.min_carries} to "
+        f"{world.max_carries} carries was found in 20,000 tries. Ask for fewer carries or more steps."
+    )
 
 
 def _random_chain(rng: random.Random, steps: int) -> Chain | None:
@@ -155,9 +163,15 @@ def make_problems(world: World, count: int, seed: int, prefix: str = "micro") ->
     """
     rng = random.Random(f"stepalign micro problems {seed}")
     chains: dict[str, Chain] = {}
+    tries = 0
     while len(chains) < count:
         chain = sample_chain(rng, world)
         chains.setdefault(chain.text, chain)
+        tries += 1
+        if tries > 10 * count + 1000:
+            raise ConfigError(
+                f"only {len(chains)} different micro problems were found; got {count} to make. Ask for fewer."
+            )
     problems: list[Problem] = []
     for i, (text, chain) in enumerate(chains.items()):
         author = random.Random(f"stepalign micro reference {seed} {i}")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from stepalign.core.errors import ModelError
@@ -77,6 +78,24 @@ def load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
+def own_defaults(config: Any) -> dict[str, Any]:
+    """What a model's config says of its use here: `{"prompt_templates", "max_new_tokens"}` under the key `stepalign`.
+
+    The micro models carry it, and so do checkpoints trained from them; others have none.
+    """
+    return dict(getattr(config, "stepalign", None) or {})
+
+
+def read_own_defaults(name: str) -> dict[str, Any]:
+    """`own_defaults` of a model that is not loaded yet; `name` was checked before."""
+    from transformers import AutoConfig
+
+    try:
+        return own_defaults(AutoConfig.from_pretrained(name))
+    except Exception as error:  # transformers raises many kinds
+        raise ModelError(f"cannot load the model '{name}': {_first_line(error)}") from error
+
+
 def check_model(name: str, marker: str = "config.json") -> None:
     """Fail fast where loading cannot work: not a model directory, or a hub that cannot be reached.
 
@@ -92,8 +111,11 @@ def check_model(name: str, marker: str = "config.json") -> None:
         return
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name:
         raise ModelError(f"no model directory '{name}'. Expected a directory saved by save_pretrained, or a hub name.")
-    if try_to_load_from_cache(name, marker) is not None:
-        return
+    try:
+        if try_to_load_from_cache(name, marker) is not None:
+            return
+    except HFValidationError:
+        raise ModelError(f"'{name}' is no model directory and no valid hub name. Give one of the two.") from None
     if constants.HF_HUB_OFFLINE:
         raise ModelError(
             f"'{name}' is not in the local cache and HF_HUB_OFFLINE is set. Unset it, or give a directory."

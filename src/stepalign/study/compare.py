@@ -58,7 +58,7 @@ class CompareArguments:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison on disk. `settings` are all that were given, by name; `num_checkpoints` is per condition."""
+    """A comparison on disk. `settings` are the study's, by name; `num_checkpoints` is per condition."""
 
     directory: Path
     compare: CompareArguments
@@ -90,6 +90,7 @@ def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -
     check_splits(problems)
     study = {k: v for k, v in comparison.settings.items() if k not in NOT_PART_OF_THE_STUDY}
     _check_same_study(comparison.directory, study)
+    _check_same_problems(comparison.directory, problems)
     for split in SPLITS:
         write_jsonl(comparison.directory / "problems" / f"{split}.jsonl", (p.to_json() for p in problems[split]))
     write_text(comparison.directory / "config.yaml", yaml.safe_dump(study, sort_keys=True))
@@ -122,6 +123,7 @@ def _check_same_study(directory: Path, study: Mapping[str, Any]) -> None:
         return
     stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     differing = sorted(k for k in {*stored, *study} - {*MAY_GROW} if stored.get(k) != study.get(k))
+    differing += [k for k in MAY_GROW if not {*stored.get(k, [])} <= {*study.get(k, [])}]
     if differing:
         k = differing[0]
         raise ConfigError(
@@ -129,6 +131,16 @@ def _check_same_study(directory: Path, study: Mapping[str, Any]) -> None:
             f"{f' (and {len(differing) - 1} more)' if len(differing) > 1 else ''}. "
             "Use another --output_dir, or the settings it was started with."
         )
+
+
+def _check_same_problems(directory: Path, problems: Mapping[str, Sequence[Problem]]) -> None:
+    for split in SPLITS:
+        path = directory / "problems" / f"{split}.jsonl"
+        if path.exists() and read_jsonl(path) != [problem.to_json() for problem in problems[split]]:
+            raise ConfigError(
+                f"{directory} holds a comparison on other {split} problems: they differ from {path}. "
+                "Use another --output_dir, or the problems it was started with."
+            )
 
 
 def check_conditions_alike(comparison: Comparison) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stepalign.core.errors import StepalignError
 
 POLL_S = 0.5
+PARENT = "STEPALIGN_PARENT_PID"  # a child leaves when this process is no longer its parent
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def run_tasks(tasks: Sequence[Task], jobs: int) -> None:
     """
     waiting, running = list(tasks), dict[subprocess.Popen[bytes], Task]()
     threads = max(1, (os.cpu_count() or 1) // max(1, jobs))
-    environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}
+    environment = {"OMP_NUM_THREADS": str(threads), **os.environ, PARENT: str(os.getpid())}
     try:
         with _progress() as progress:
             bars = {task.name: progress.add_task(task.name, total=task.total, start=False) for task in tasks}

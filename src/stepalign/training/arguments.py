@@ -27,10 +27,10 @@ class StudyArguments:
     train_problems: str | None = setting(
         None, "JSONL of problems to train on; none: the micro world makes them from the micro_* dials."
     )
-    prompt_templates: str = setting(
-        "steps",
+    prompt_templates: str | None = setting(
+        None,
         "Templates of the student's and teacher's prompts: steps (asks for step tags), bare (adds nothing), or a "
-        "directory with student.jinja and teacher.jinja.",
+        "directory with student.jinja and teacher.jinja. None: what the model's config says, else steps.",
     )
     max_teacher_prompt_length: int = setting(
         4096, "Longest teacher prompt, in tokens. A longer one is never cut: its rollout is skipped and counted."
@@ -57,6 +57,7 @@ class SelfDistillationConfig(DistillationConfig):
     divergence: str = setting(
         "forward_kl", "forward_kl: KL(teacher || student); reverse_kl; jsd: generalized, with beta as its weight."
     )
+    beta: float | None = setting(None, "Weight of the teacher in the mixture of jsd, 0 to 1; none: 0.5.")
     divergence_clip: float | None = setting(
         None, "Largest divergence of one vocabulary entry, in nats; none: no clipping. Cures style tokens."
     )
@@ -84,11 +85,9 @@ class SelfDistillationConfig(DistillationConfig):
             raise ConfigError(f"unknown divergence '{self.divergence}'{suggest(self.divergence, DIVERGENCES)}")
         if self.teacher not in TEACHERS:
             raise ConfigError(f"unknown teacher '{self.teacher}'{suggest(self.teacher, TEACHERS)}")
-        trl_default = type(self).__dataclass_fields__["beta"].default
-        if self.divergence == "jsd":
-            self.beta = 0.5 if self.beta == trl_default else self.beta
-        elif self.beta != trl_default:
+        if self.divergence != "jsd" and self.beta is not None:
             warnings.warn(f"beta has no effect with divergence {self.divergence}; set divergence: jsd.", stacklevel=2)
+        self.beta = 0.5 if self.beta is None else self.beta
         self.remove_unused_columns = False
         if not accelerator_available():
             self.use_cpu = True

@@ -22,7 +22,7 @@ class EpochSampler(RepeatSampler):
     def set_epoch(self, epoch: int) -> None:
         """Called by the data loader before each epoch, which counts from 0."""
         if self.shuffle:
-            self.generator.manual_seed(self.seed)
+            self.generator.manual_seed(self.seed or 0)
             for _ in range(epoch):  # the permutations of the epochs before
                 torch.randperm(self.num_samples, generator=self.generator)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
-from trl import ModelConfig, get_peft_config
+from trl import ModelConfig, get_peft_config, get_quantization_config
 from trl.trainer.utils import create_model_from_path
 
 from stepalign.core.errors import ConfigError, suggest
@@ -57,6 +57,7 @@ def train(run: TrainingRun) -> list[Path]:
         ModelError: the model does not load.
     """
     check_condition(run.study.condition)
+    check_num_problems(len(run.problems), run.args)
     directory = Path(str(run.args.output_dir))
     with run.args.main_process_first(desc="rolling back to the last checkpoint"):
         last, wall_s = roll_back(directory)
@@ -73,20 +74,41 @@ def train(run: TrainingRun) -> list[Path]:
     return checkpoints(directory)
 
 
+def check_num_problems(num_problems: int, args: SelfDistillationConfig) -> None:
+    """Raises ConfigError where the problems do not fill one step: TRL's sampler would then yield nothing at all."""
+    size = args.per_device_train_batch_size
+    prompts = size * args.gradient_accumulation_steps * args.world_size
+    if num_problems < prompts:
+        raise ConfigError(
+            f"{num_problems} training problems do not fill one step of {prompts} prompts. Give more problems, or lower "
+            f"per_device_train_batch_size (now {size}) or gradient_accumulation_steps."
+        )
+
+
 def _make_trainer(run: TrainingRun, rollout_log: RolloutLog) -> Any:
     name = run.model_args.model_name_or_path or ""
     feedback = None if run.study.condition == GRPO else feedback_class(run.study.condition)(run.critic)
     check_model(name)
     shared: dict[str, Any] = {
-        "model": create_model_from_path(name, dtype=run.model_args.dtype or "float32"),
+        "model": _load(name, run.model_args),
         "processing_class": load_tokenizer(name),
         "peft_config": get_peft_config(run.model_args),
         "problems": run.problems,
         "grade": run.grade,
-        "prompt_templates": run.study.prompt_templates,
+        "prompt_templates": run.study.prompt_templates or "steps",
         "rollout_log": rollout_log,
     }
     if feedback is None:
         return GroupTrainer(args=grpo_config(run.args, run.study.num_generations), **shared)
     limit = run.study.max_teacher_prompt_length
     return SelfDistillationTrainer(args=run.args, feedback=feedback, max_teacher_prompt_length=limit, **shared)
+
+
+def _load(name: str, model_args: ModelConfig) -> Any:
+    kwargs: dict[str, Any] = {
+        "dtype": model_args.dtype or "float32",
+        "revision": model_args.model_revision,
+        "attn_implementation": model_args.attn_implementation,
+        "quantization_config": get_quantization_config(model_args),
+    }
+    return create_model_from_path(name, **{key: value for key, value in kwargs.items() if value is not None})
