@@ -1,5 +1,6 @@
 """The main command on the micro world, at a size of seconds: what it leaves, and that a kill loses nothing."""
 
+import contextlib
 import json
 import os
 import signal
@@ -102,8 +103,10 @@ def test_killed_twice_and_started_again_it_has_the_numbers_of_an_undisturbed_run
     watched = out / "conditions" / "stepalign" / "seed_0"
     for name, rows in (("metrics.jsonl", 3), ("evaluations.jsonl", 1)):
         process = subprocess.Popen(command(out), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and len(read_jsonl(watched / name)) < rows:
-            pass
+        while len(read_jsonl(watched / name)) < rows:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.2)
+                break
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the run was over before it could be killed"
     again = compare(out)
