@@ -30,6 +30,8 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 def build_config(tokenizer: Any) -> Qwen3Config:
+    # what evaluate and train take where no flag says otherwise; checkpoints trained from the model keep it
+    own: dict[str, Any] = {"stepalign": {"prompt_templates": FAMILY, "max_new_tokens": 160}}
     return Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=128,
@@ -44,7 +46,7 @@ def build_config(tokenizer: Any) -> Qwen3Config:
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        **{"stepalign": {"prompt_templates": FAMILY, "max_new_tokens": 160}},  # defaults of evaluate and train
+        **own,
     )
 
 
