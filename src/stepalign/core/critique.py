@@ -9,7 +9,7 @@ unfinished; D a step is wrong. A step marked "copied" holds the solver's charact
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from stepalign.core.trace import render_steps
 
@@ -44,6 +44,15 @@ class Critique:
     def text(self) -> str:
         """The corrected trace in step tags, ready to be a context."""
         return render_steps([step.text for step in self.steps], self.answer)
+
+    def to_json(self) -> dict[str, Any]:
+        """What every record of a critique holds; records add where it is from or how it ended."""
+        return {
+            "case": self.case,
+            "first_wrong_step": self.first_wrong_step,
+            "steps": [{"text": step.text, "origin": step.origin} for step in self.steps],
+            "answer": self.answer,
+        }
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ class RolloutLog:
             row = {"step": step, **rollout.to_json(), "context": context.text if context else None}
             row["context_status"] = statuses[i] if statuses is not None else "not_used"
             if context is not None and context.critique is not None:
-                row["critique"] = critique_row(context.critique)
+                critique = context.critique
+                row["critique"] = {**critique.to_json(), "verified": critique.verified, "source": critique.source}
             rows.append(row)
         rows = gather_object(rows)
         self.num_rollouts += len(rows)
@@ -80,17 +81,6 @@ class RolloutLog:
         """Keep both rendered prompts of the run's first rollout, once, exactly as they were tokenized."""
         if not self.prompts_path.exists():
             write_json(self.prompts_path, {"student": student, "teacher": teacher})
-
-
-def critique_row(critique: Any) -> dict[str, Any]:
-    return {
-        "case": critique.case,
-        "first_wrong_step": critique.first_wrong_step,
-        "steps": [{"text": step.text, "origin": step.origin} for step in critique.steps],
-        "answer": critique.answer,
-        "verified": critique.verified,
-        "source": critique.source,
-    }
 
 
 def outcome_rates(rollouts: Sequence[Rollout]) -> Mapping[str, float]:

@@ -44,13 +44,7 @@ class CritiqueRecord:
             row["reason"] = self.reason
         row |= {"case": None, "first_wrong_step": None, "steps": [], "answer": None, "text": None}
         if critique is not None:
-            row |= {
-                "case": critique.case,
-                "first_wrong_step": critique.first_wrong_step,
-                "steps": [{"text": step.text, "origin": step.origin} for step in critique.steps],
-                "answer": critique.answer,
-                "text": critique.text,
-            }
+            row |= critique.to_json() | {"text": critique.text}
         return row
 
 
