@@ -2,10 +2,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from filelock import FileLock
 
 from stepalign.core.errors import CriticError
+from stepalign.feedback.critics import cache as cache_module
 from stepalign.feedback.critics.cache import ReplyCache, default_cache_path
 from stepalign.feedback.critics.writer import Reply, Request
 
@@ -46,6 +49,15 @@ def test_two_processes_on_one_cache(tmp_path):
     assert [process.wait() for process in processes] == [0, 0]
     (entry,) = ReplyCache(tmp_path / "c").entries()
     assert entry.num_replies == 400
+
+
+def test_a_process_does_not_open_while_another_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_module, "BUSY_S", 0.05)
+    with FileLock(tmp_path / "c.lock"), ThreadPoolExecutor(1) as other:
+        opening = other.submit(ReplyCache, tmp_path / "c")
+        error = opening.exception()
+    assert isinstance(error, CriticError) and "cannot be used" in str(error)
+    ReplyCache(tmp_path / "c")
 
 
 @pytest.mark.parametrize("damage", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 8000])

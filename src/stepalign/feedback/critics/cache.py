@@ -20,6 +20,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from filelock import FileLock
+
 from stepalign.core.errors import CriticError
 from stepalign.feedback.critics.writer import Reply
 
@@ -97,6 +99,11 @@ class ReplyCache:
         self._connection.close()
 
     def _open(self) -> sqlite3.Connection:
+        # one process at a time: sqlite's wait for locks does not cover the switch to WAL, nor a file set aside
+        with FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=BUSY_S):
+            return self._connect_or_begin_anew()
+
+    def _connect_or_begin_anew(self) -> sqlite3.Connection:
         try:
             return self._connect()
         except sqlite3.DatabaseError as error:
