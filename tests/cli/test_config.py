@@ -80,3 +80,35 @@ def test_every_shipped_recipe_parses(recipe, tmp_path):
 
     parsed, _ = parse_settings([*types(), CompareArguments], ["--config", str(recipe), "--output_dir", str(tmp_path)])
     assert parsed[2].max_steps > 0
+
+
+def test_a_recipe_extends_another_and_its_own_settings_win(tmp_path):
+    (tmp_path / "base.yaml").write_text("max_steps: 3\nseed: 1\n")
+    (tmp_path / "middle.yaml").write_text("extends: base\nseed: 2\n")
+    (tmp_path / "top.yaml").write_text("extends: middle\ncondition: refsol\n")
+    assert read_recipe(str(tmp_path / "top.yaml")) == {"max_steps": 3, "seed": 2, "condition": "refsol"}
+    (tmp_path / "micro-mine.yaml").write_text("extends: micro\nmax_steps: 1\n")
+    assert read_recipe(str(tmp_path / "micro-mine.yaml"))["critic"] == "exact"
+
+
+def test_recipes_that_extend_each_other_are_a_clear_error(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: b\n")
+    (tmp_path / "b.yaml").write_text("extends: a\n")
+    with pytest.raises(ConfigError, match="extends itself"):
+        read_recipe(str(tmp_path / "a.yaml"))
+
+
+def test_the_paper_recipes_differ_in_the_condition_alone_and_hold_its_numbers():
+    recipes = {name: read_recipe(f"paper/{name}") for name in ("grpo", "refsol", "stepalign")}
+    assert [recipe.pop("condition") for recipe in recipes.values()] == ["grpo", "refsol", "stepalign"]
+    base = read_recipe("paper/base")
+    assert all(recipe == base for recipe in recipes.values())
+    assert (base["lora_r"], base["lora_alpha"], len(base["lora_target_modules"])) == (64, 128, 7)
+    assert (base["learning_rate"], base["temperature"], base["max_completion_length"]) == (5e-6, 1.1, 2048)
+    assert (base["max_steps"], base["save_steps"], base["num_generations"]) == (70, 10, 8)
+
+
+@pytest.mark.parametrize(("name", "devices"), [("base", 2), ("one-80gb", 1), ("one-24gb", 1), ("qwen3-0.6b", 1)])
+def test_every_paper_recipe_takes_32_prompts_a_step(name, devices):
+    recipe = read_recipe(f"paper/{name}")
+    assert devices * recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"] == 32

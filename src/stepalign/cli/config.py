@@ -1,7 +1,8 @@
 """Recipes and flags: flat YAML with command-line overrides, parsed by a fresh `TrlParser` each time.
 
 Unknown keys are checked here, first, so that a typo gets a suggestion. `--config` takes a path or the name of a shipped
-recipe (`--config micro`).
+recipe (`--config micro`). A recipe may build on another: `extends: base` takes that file's settings first, found beside
+the recipe or among the shipped ones; its own win.
 """
 
 from __future__ import annotations
@@ -37,11 +38,24 @@ def find_recipe(name: str) -> Path:
 
 
 def read_recipe(name: str) -> dict[str, Any]:
-    """The flat mapping of a recipe.
+    """The flat mapping of a recipe, with what it extends.
 
     Raises:
-        ConfigError: no such recipe, not YAML (with the line), or not a mapping.
+        ConfigError: no such recipe, not YAML (with the line), not a mapping, or recipes that extend each other.
     """
+    recipe, chain = _read_mapping(name), [find_recipe(name)]
+    while "extends" in recipe:
+        base = str(recipe.pop("extends"))
+        beside = chain[-1].parent / f"{base.removesuffix('.yaml')}.yaml"
+        path = beside if beside.is_file() else find_recipe(base)
+        if path in chain:
+            raise ConfigError(f"{path} extends itself by way of {name}. Take out one 'extends'.")
+        chain.append(path)
+        recipe = {**_read_mapping(str(path)), **recipe}
+    return recipe
+
+
+def _read_mapping(name: str) -> dict[str, Any]:
     path = find_recipe(name)
     try:
         recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
