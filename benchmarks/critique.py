@@ -1,14 +1,14 @@
 """How much `stepalign critique` adds to a server's own latency, in time and memory, and that nothing is paid for twice.
 
-    python benchmarks/critique.py --num_samples 1000 --concurrency 64 --latency_s 0.05
+A server in another process answers each request after a fixed latency. The ideal is that latency alone:
+num_samples / concurrency x latency. A second run takes all from the cache and must send no request. Peak memory is that
+of the whole command, beside the same with a tenth of the samples.
 
-A server in another process answers each request after a fixed latency. Printed are the wall time of the critiques
-against the ideal (num_samples / concurrency x latency), the command's peak memory, and the requests of a second run.
+    python -m benchmarks --only critique
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import multiprocessing
@@ -16,14 +16,24 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from benchmarks.rows import Row, Values, row
+from benchmarks.runner import MeasurementError, Settings, show
+
+PRELOAD = ()
+BOUND = 1.5  # of the ideal: docs/decisions/0004
+LATENCY_S = 0.05
+CONCURRENCY = 64
 COMMAND = """
 import resource, sys
 from stepalign.cli import main
 code = main()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 sys.exit(code)
 """
 CONTENT = json.dumps({"case": "D", "keep_steps": 2, "new_steps": ["so it is 6"], "answer": "6"})
@@ -33,6 +43,95 @@ BODY = json.dumps(
         "usage": {"prompt_tokens": 400, "completion_tokens": 40},
     }
 ).encode()
+
+
+@dataclass(frozen=True)
+class Critiqued:
+    """One run of the command: wall time of the critiques, peak memory of the process, requests sent."""
+
+    time_s: float
+    peak_bytes: int
+    num_requests: int
+
+
+def run_case(name: str, settings: Settings) -> list[Row]:
+    """Wall time against the ideal, the cached run against the first, and memory against a tenth of the samples."""
+    num_samples = 200 if settings.quick else 1000
+    first: list[Critiqued] = []
+    second: list[Critiqued] = []
+    small: list[Critiqued] = []
+    with server(LATENCY_S) as port, tempfile.TemporaryDirectory() as directory:
+        for i in range(settings.runs):
+            some, all_of_them = (Path(directory) / f"{i}-{n}" for n in (num_samples // 10, num_samples))
+            write_samples(some, num_samples // 10)
+            write_samples(all_of_them, num_samples)
+            small.append(critique(some, port, "first", num_samples // 10, settings))
+            first.append(critique(all_of_them, port, "first", num_samples, settings))
+            second.append(critique(all_of_them, port, "second", num_samples, settings))
+            show(f"run {i + 1} of {settings.runs}: {first[-1].time_s:.2f} s, again {second[-1].time_s:.2f} s")
+    ideal = num_samples / CONCURRENCY * LATENCY_S
+    label = f"{num_samples:,} critiques at concurrency {CONCURRENCY}"
+    times, peaks = [c.time_s for c in first], [float(c.peak_bytes) for c in first]
+    again = {"num_requests": max(c.num_requests for c in second)}
+    return [
+        row(
+            name,
+            "time",
+            Values(label, times),
+            Values(f"latency of {LATENCY_S} s alone", [ideal]),
+            bound=settings.bound(BOUND),
+        ),
+        row(name, "time", Values(f"{label}, cached", [c.time_s for c in second]), Values(label, times), **again),
+        row(
+            name,
+            "peak_memory",
+            Values(f"{label}, whole process", peaks),
+            Values(f"{num_samples // 10:,} critiques, whole process", [float(c.peak_bytes) for c in small]),
+        ),
+    ]
+
+
+def critique(directory: Path, port: int, out: str, num_samples: int, settings: Settings) -> Critiqued:
+    """Run the command once.
+
+    Raises:
+        MeasurementError: it failed, or not every critique was verified.
+    """
+    argv = [sys.executable, "-c", COMMAND, "critique"]
+    argv += ["--problems", str(directory / "P.jsonl"), "--samples", str(directory / "S.jsonl")]
+    argv += ["--critic_base_url", f"http://127.0.0.1:{port}/v1", "--critic_model", "m"]
+    argv += ["--critic_concurrency", str(CONCURRENCY), "--output_dir", str(directory / out)]
+    env = {**os.environ, "STEPALIGN_CACHE": str(directory)}
+    with settings.log.open("a") as log:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=log, text=True, env=env)
+    if done.returncode:
+        raise MeasurementError(f"stepalign critique ended with exit code {done.returncode}; see {settings.log}.")
+    ledger = json.loads((directory / out / "ledger.json").read_text())
+    if ledger["num_verified"] != num_samples:
+        raise MeasurementError(f"{ledger['num_verified']} of {num_samples} critiques were verified.")
+    return Critiqued(ledger["wall_s"], int(done.stdout.split()[-1]), ledger["num_requests"])
+
+
+def write_samples(directory: Path, count: int) -> None:
+    directory.mkdir()
+    text = "<step_1>1 + 2 = 3</step_1>\n<step_2>3 + 2 = 5</step_2>\n<step_3>5 + 1 = 7</step_3>\n<answer>7</answer>"
+    with (directory / "P.jsonl").open("w") as problems, (directory / "S.jsonl").open("w") as samples:
+        for i in range(count):
+            problems.write(json.dumps({"id": f"p{i}", "problem": f"Problem {i}: add these up.", "answer": "6"}) + "\n")
+            samples.write(json.dumps({"problem_id": f"p{i}", "sample": 0, "text": text}) + "\n")
+
+
+@contextmanager
+def server(latency_s: float) -> Iterator[int]:
+    """A server process; yields its port."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(latency_s, theirs), daemon=True)
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        process.terminate()
+        process.join()
 
 
 def serve(latency_s: float, connection: Connection) -> None:
@@ -55,48 +154,3 @@ def serve(latency_s: float, connection: Connection) -> None:
         await server.serve_forever()
 
     asyncio.run(main())
-
-
-def write_samples(directory: Path, count: int) -> None:
-    text = "<step_1>1 + 2 = 3</step_1>\n<step_2>3 + 2 = 5</step_2>\n<step_3>5 + 1 = 7</step_3>\n<answer>7</answer>"
-    with (directory / "P.jsonl").open("w") as problems, (directory / "S.jsonl").open("w") as samples:
-        for i in range(count):
-            problems.write(json.dumps({"id": f"p{i}", "problem": f"Problem {i}: add these up.", "answer": "6"}) + "\n")
-            samples.write(json.dumps({"problem_id": f"p{i}", "sample": 0, "text": text}) + "\n")
-
-
-def critique(directory: Path, port: int, concurrency: int, out: str) -> tuple[dict, int]:
-    """The ledger of one run of the command, and its peak memory in MB."""
-    argv = [sys.executable, "-c", COMMAND, "critique"]
-    argv += ["--problems", str(directory / "P.jsonl"), "--samples", str(directory / "S.jsonl")]
-    argv += ["--critic_base_url", f"http://127.0.0.1:{port}/v1", "--critic_model", "m"]
-    argv += ["--critic_concurrency", str(concurrency), "--output_dir", str(directory / out)]
-    env = {**os.environ, "STEPALIGN_CACHE": str(directory)}
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, env=env)
-    return json.loads((directory / out / "ledger.json").read_text()), int(done.stdout.split()[-1])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--num_samples", type=int, default=1000)
-    parser.add_argument("--concurrency", type=int, default=64)
-    parser.add_argument("--latency_s", type=float, default=0.05)
-    args = parser.parse_args()
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(args.latency_s, theirs), daemon=True)
-    server.start()
-    port = ours.recv()
-    ideal = args.num_samples / args.concurrency * args.latency_s
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        write_samples(directory, args.num_samples)
-        first, memory_mb = critique(directory, port, args.concurrency, "first")
-        second, _ = critique(directory, port, args.concurrency, "second")
-    server.terminate()
-    assert first["num_verified"] == second["num_verified"] == args.num_samples
-    print(f"wall {first['wall_s']:.2f} s, ideal {ideal:.2f} s: {first['wall_s'] / ideal:.2f} times; {memory_mb} MB")
-    print(f"second run: {second['num_requests']} requests, wall {second['wall_s']:.2f} s")
-
-
-if __name__ == "__main__":
-    main()

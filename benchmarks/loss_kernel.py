@@ -1,40 +1,37 @@
-"""Time and extra memory of the divergence loss, forward and backward, beside its alternatives and its lower bound.
+"""The divergence loss alone, forward and backward, beside its alternatives and its lower bound.
 
-- products: the three matrix products alone (student's logits, teacher's logits, gradient times weight), on all tokens.
-- stepalign: `stepalign.maths.divergence.divergence_loss`.
-- full logits: the logits of all tokens, `log_softmax`, autograd.
+- stepalign: `stepalign.maths.divergence.divergence_loss`; with clip: the same with a bound on every entry.
 - trl: the chunked divergence of `trl.DistillationTrainer`.
+- full logits: the logits of all tokens, `log_softmax`, autograd.
+- three products: the student's logits, the teacher's, and a gradient times the weight, with no loss between them.
 
-Forward KL, one head, frozen. Each case runs in a process of its own; times are the best of its repeats, the memory is
-the peak above what the inputs take. On a busy machine compare the processor's seconds, with OMP_NUM_THREADS=1 so that
-no thread waits for another.
+Forward KL of random hidden states, one head, frozen. Sides that compute the loss must agree on the gradient's norm.
 
-    python -m benchmarks.loss_kernel                          # 1,024 tokens, vocabulary 151,936, two settings
-    python -m benchmarks.loss_kernel --quick --json out.json  # a small vocabulary, seconds
+    python -m benchmarks --only loss_kernel_fp32 loss_kernel_bf16 loss_kernel_limit loss_kernel_clip
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import multiprocessing
-import os
-import resource
-import time
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
+from statistics import median
 from typing import Any
 
-import psutil
 import torch
 from torch.nn.functional import kl_div, linear
 
+from benchmarks.rows import Row, row_of
+from benchmarks.runner import Measurement, MeasurementError, Settings, Side, measure_alternately
 from stepalign.maths.divergence import divergence_loss
 from stepalign.maths.head import Head
 
-SETTINGS = {
-    "full": {"num_tokens": 1024, "vocabulary": 151_936, "widths": {"float32": 512, "bfloat16": 2048}, "repeats": 2},
-    "quick": {"num_tokens": 256, "vocabulary": 8192, "widths": {"float32": 64, "bfloat16": 256}, "repeats": 3},
-}
+PRELOAD = ("stepalign.maths.divergence", "trl.trainer.distillation_trainer")
+WIDTHS = {"float32": 512, "bfloat16": 2048}
+QUICK_WIDTHS = {"float32": 64, "bfloat16": 256}
+CLIP = 0.05
+BOUNDS = {"float32": 0.55, "bfloat16": 0.25}  # of TRL's time
+MEMORY_BOUND, LIMIT_BOUND, CLIP_BOUND = 0.12, 1.3, 1.1
+TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2}  # relative, of the gradient's norm
 
 
 def products(student, teacher, weight, token_ids, mask):
@@ -44,8 +41,8 @@ def products(student, teacher, weight, token_ids, mask):
     return torch.mm(logits, weight)
 
 
-def stepalign(student, teacher, weight, token_ids, mask):
-    divergence_loss(student, teacher, Head(weight), token_ids, mask).loss.backward()
+def stepalign(student, teacher, weight, token_ids, mask, clip=None):
+    divergence_loss(student, teacher, Head(weight), token_ids, mask, clip=clip).loss.backward()
     return student.grad
 
 
@@ -62,69 +59,75 @@ def trl(student, teacher, weight, token_ids, mask):
     return student.grad
 
 
-CASES = {"products": products, "stepalign": stepalign, "full logits": full_logits, "trl": trl}
+METHODS: dict[str, Callable[..., Any]] = {
+    "stepalign": stepalign,
+    "stepalign with clip": partial(stepalign, clip=CLIP),
+    "trl chunked divergence": trl,
+    "full logits": full_logits,
+    "three products": products,
+}
 
 
-def measure(case: str, dtype: str, width: int, num_tokens: int, vocabulary: int, repeats: int, device: str):
+def prepare(method: str, dtype: str, width: int, num_tokens: int, vocabulary: int, device: str):
+    """The call to measure, after a warm-up on two tokens."""
     torch.manual_seed(0)
     student, teacher = torch.randn(2, 1, num_tokens, width, dtype=getattr(torch, dtype), device=device)
     weight = torch.randn(vocabulary, width, dtype=student.dtype, device=device).mul_(width**-0.5)
     token_ids = torch.randint(vocabulary, (1, num_tokens), device=device)
     mask = torch.ones(1, num_tokens, dtype=torch.bool, device=device)
-    synchronize = torch.cuda.synchronize if device == "cuda" else lambda: None
-    CASES[case](student[:, :2].clone().requires_grad_(), teacher[:, :2], weight, token_ids[:, :2], mask[:, :2])
-    before = psutil.Process().memory_info().rss if device == "cpu" else torch.cuda.memory_allocated()
-    seconds, cpu_seconds = [], []
-    for _ in range(repeats):
-        hidden = student.clone().requires_grad_()
-        synchronize()
-        start, cpu_start = time.perf_counter(), time.process_time()
-        gradient = CASES[case](hidden, teacher, weight, token_ids, mask)
-        synchronize()
-        seconds.append(time.perf_counter() - start)
-        cpu_seconds.append(time.process_time() - cpu_start)
-    cpu_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    peak = cpu_peak if device == "cpu" else torch.cuda.max_memory_allocated()
-    return {
-        "case": case,
-        "dtype": dtype,
-        "width": width,
-        "num_tokens": num_tokens,
-        "vocabulary": vocabulary,
-        "device": device,
-        "num_threads": torch.get_num_threads(),
-        "time_s": round(min(seconds), 3),
-        "cpu_s": round(min(cpu_seconds), 3),
-        "extra_gb": round((peak - before) / 1e9, 3),
-        "gradient_norm": None if case == "products" else gradient.float().norm().item(),
+    compute = METHODS[method]
+    compute(student[:, :2].clone().requires_grad_(), teacher[:, :2], weight, token_ids[:, :2], mask[:, :2])
+    return partial(compute, student.requires_grad_(), teacher, weight, token_ids, mask)
+
+
+def gradient_norm(gradient: torch.Tensor) -> dict[str, float]:
+    return {"gradient_norm": gradient.float().norm().item()}
+
+
+def measure_methods(
+    methods: list[str], dtype: str, settings: Settings, **sizes: int
+) -> tuple[str, dict[str, list[Measurement]]]:
+    """Which inputs were used, in words, and the measurements of each method."""
+    quick = {"num_tokens": 512, "vocabulary": 8192, "width": QUICK_WIDTHS[dtype]}
+    full = {"num_tokens": 1024, "vocabulary": 151_936, "width": WIDTHS[dtype]}
+    sizes = {**(quick if settings.quick else full), **sizes}
+    arguments = {**sizes, "dtype": dtype, "device": settings.device}
+    sides = [Side(m, prepare, {"method": m, **arguments}, facts=gradient_norm) for m in methods]
+    inputs = f"{dtype}, {sizes['num_tokens']:,} tokens, vocabulary {sizes['vocabulary']:,}, hidden {sizes['width']}"
+    return inputs, measure_alternately(sides, settings)
+
+
+def check_agreement(measured: dict[str, list[Measurement]], dtype: str) -> None:
+    norms = {method: median(m.facts["gradient_norm"] for m in runs) for method, runs in measured.items()}
+    reference = norms["stepalign"]
+    for method, norm in norms.items():
+        if abs(norm - reference) > TOLERANCE[dtype] * reference:
+            raise MeasurementError(f"gradient norms differ: {reference:.6f} (stepalign) and {norm:.6f} ({method}).")
+
+
+def run_case(name: str, settings: Settings) -> list[Row]:
+    """The rows of one of this module's cases."""
+    if name in ("loss_kernel_limit", "loss_kernel_clip"):
+        return [row for dtype in WIDTHS for row in _against_own(name, dtype, settings)]
+    dtype = {"loss_kernel_fp32": "float32", "loss_kernel_bf16": "bfloat16"}[name]
+    inputs, measured = measure_methods(["stepalign", "trl chunked divergence", "full logits"], dtype, settings)
+    check_agreement(measured, dtype)
+    bounds = {
+        ("time", "trl chunked divergence"): settings.bound(BOUNDS[dtype]),
+        ("peak_memory", "full logits"): settings.bound(MEMORY_BOUND),
     }
+    return [
+        row_of(name, metric, measured, "stepalign", baseline, bounds.get((metric, baseline)), inputs=inputs)
+        for baseline in ("trl chunked divergence", "full logits")
+        for metric in ("time", "peak_memory")
+    ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a small vocabulary")
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
-    parser.add_argument("--json", type=Path, help="write the records here as well")
-    args = parser.parse_args()
-    setting: dict[str, Any] = dict(SETTINGS["quick" if args.quick else "full"])
-    widths = setting.pop("widths")
-    load = os.getloadavg()[0]
-    print(f"load {load:.1f} on {os.cpu_count()} cores, torch {torch.__version__}")
-    print(f"{'dtype':10}{'case':14}{'time, s':>9}{'cpu, s':>9}{'extra, GB':>11}{'gradient norm':>15}")
-    records = []
-    for dtype, width in widths.items():
-        for case in args.cases:
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                record = pool.apply(measure, (case, dtype, width), {**setting, "device": args.device})
-            records.append(record | {"load": round(load, 1)})
-            norm = record["gradient_norm"]
-            shown = "" if norm is None else f"{norm:.6f}"
-            numbers = f"{record['time_s']:9.3f}{record['cpu_s']:9.3f}{record['extra_gb']:11.3f}{shown:>15}"
-            print(f"{dtype:10}{case:14}{numbers}", flush=True)
-    if args.json:
-        args.json.write_text(json.dumps(records, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+def _against_own(name: str, dtype: str, settings: Settings) -> list[Row]:
+    if name == "loss_kernel_limit":
+        subject, baseline, bound = "stepalign", "three products", LIMIT_BOUND
+    else:
+        subject, baseline, bound = "stepalign with clip", "stepalign", CLIP_BOUND
+    inputs, measured = measure_methods([subject, baseline], dtype, settings)
+    result = row_of(name, "time", measured, subject, baseline, settings.bound(bound), inputs=inputs)
+    return [{**result, "subject": f"{subject}, {dtype}", "baseline": f"{baseline}, {dtype}"}]

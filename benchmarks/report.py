@@ -1,0 +1,75 @@
+"""`benchmarks.json` and `benchmarks.md`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rows import Row
+from stepalign.core.files import write_json, write_text
+
+HEADER = "| case | subject | baseline | metric | subject | baseline | ratio | bound | runs | spread |"
+DEFINITIONS = (
+    "Values are medians over the runs; ratio is subject / baseline; spread is the larger of the two sides' "
+    "(maximum - minimum) / median. Runs alternate between the sides, each in a process of its own. "
+    "Peak memory is resident memory above what was in use just before."
+)
+
+
+def write_report(directory: Path, results: dict[str, Any]) -> None:
+    """Write both files; called after every case, so that an interrupted run keeps what it has."""
+    write_json(directory / "benchmarks.json", results)
+    write_text(directory / "benchmarks.md", to_markdown(results))
+
+
+def to_markdown(results: dict[str, Any]) -> str:
+    machine, settings = results["machine"], results["settings"]
+    lines = [
+        "# Benchmarks",
+        "",
+        f"{machine['cpu']}, {machine['num_cores']} cores, {machine['num_threads']} threads, {machine['memory_gb']} GB; "
+        f"load {machine['load_before']} before, {machine.get('load_after', 'unknown')} after. "
+        + ("Quick sizes: they say nothing about speed." if settings["quick"] else ""),
+        "",
+        ", ".join(f"{name} {version}" for name, version in results["versions"].items() if version),
+        "",
+        HEADER,
+        "|" + "---|" * (HEADER.count("|") - 1),
+        *(_line(row) for row in results["cases"]),
+        "",
+        DEFINITIONS,
+    ]
+    fits = [_fit(row) for row in results["cases"] if "fit" in row]
+    if fits:
+        lines += ["", "Straight lines through the medians, and the exponent of the power law:", "", *fits]
+    inputs = dict.fromkeys(f"- {row['name']}: {row['inputs']}" for row in results["cases"] if "inputs" in row)
+    if inputs:
+        lines += ["", "Inputs:", "", *inputs]
+    if results["failures"]:
+        lines += ["", "Not measured:", "", *(f"- {f['name']}: {f['reason']}" for f in results["failures"])]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: Row) -> str:
+    ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
+    bound = "" if "bound" not in row else f"{'≤' if row['within_bound'] else '**>**'} {row['bound']}"
+    values = (_value(row[f"{side}_value"], row["metric"]) for side in ("subject", "baseline"))
+    cells = [row["name"], row["subject"], row["baseline"], row["metric"].replace("_", " "), *values]
+    return "| " + " | ".join([*cells, ratio, bound, str(row["runs"]), f"{row['spread']:.0%}"]) + " |"
+
+
+def _fit(row: Row) -> str:
+    fit = row["fit"]
+    exponent, residual = fit["exponent"], fit["largest_residual"]
+    shown = [f"exponent {exponent:.2f}" if exponent is not None else "", f"slope {fit['slope']:.3g} {row['unit']}"]
+    shown.append(f"largest residual {residual:.0%}" if residual is not None else "")
+    points = ", ".join(f"{size:,}: {_value(value, row['metric'])}" for size, value in fit["points"])
+    return f"- {row['subject']}, {row['metric'].replace('_', ' ')}: {', '.join(s for s in shown if s)} ({points})"
+
+
+def _value(value: float, metric: str) -> str:
+    if metric == "time":
+        return f"{value:.3g} s"
+    if metric == "peak_memory":
+        return f"{value / 1e9:.2f} GB" if value >= 1e8 else f"{value / 1e6:.1f} MB"
+    return f"{value:,.0f}"
