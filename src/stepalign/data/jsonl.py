@@ -74,13 +74,18 @@ def read_rows(path: str | Path) -> list[Row]:
         raise DataError(f"{path}: no such file; expected a JSONL file. Check the path.") from None
     except IsADirectoryError:
         raise DataError(f"{path}: got a directory; expected a JSONL file. Name the file in it.") from None
-    rows = [_row(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
+    rows = [parse_line(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not rows:
         raise DataError(f"{path}: got an empty file; expected one JSON object a line.")
     return rows
 
 
-def _row(where: str, line: bytes) -> Row:
+def parse_line(where: str, line: bytes) -> Row:
+    """The row of one line; `where` opens the message where it is none.
+
+    Raises:
+        DataError: not a JSON object in UTF-8.
+    """
     try:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -94,7 +99,7 @@ def _row(where: str, line: bytes) -> Row:
 
 def _show(value: Any) -> str:
     """A value as it stands in the file, cut short."""
-    text = json.dumps(value)
+    text = json.dumps(value, default=str)  # a value of a parquet file may be no JSON
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 

@@ -38,7 +38,10 @@ STOPPING = {300, 301, 302, 303, 307, 308, 401, 402, 403, 404}
 
 
 class EndpointWriter:
-    """One connection pool, as wide as critic_concurrency, for one event loop."""
+    """One connection pool, as wide as critic_concurrency, for one event loop.
+
+    `role` is whom messages speak of and what its settings' names begin with: critic_base_url, solver_base_url.
+    """
 
     def __init__(
         self,
@@ -46,15 +49,16 @@ class EndpointWriter:
         ledger: Ledger,
         budget: Budget,
         *,
+        role: str = "critic",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         try:
             import aiohttp
         except ImportError:
             raise ConfigError(
-                "critic 'openai' needs the package aiohttp; it is not installed. Run: pip install 'stepalign[critic]'"
+                f"{role} 'openai' needs the package aiohttp; it is not installed. Run: pip install 'stepalign[critic]'"
             ) from None
-        self._aiohttp = aiohttp
+        self._aiohttp, self._role = aiohttp, role
         self._settings, self._ledger, self._budget, self._sleep = settings, ledger, budget, sleep
         self.url = settings.critic_base_url.rstrip("/")
         self._key = os.environ.get(settings.critic_api_key_env, "")
@@ -91,14 +95,15 @@ class EndpointWriter:
                     names = [model["id"] for model in (await response.json())["data"]]
                 if names and self._settings.critic_model not in names:
                     shown = ", ".join(map(str, names[:5]))
-                    log.warning("the critic's server lists %s; critic_model is %s", shown, self._settings.critic_model)
+                    wanted = self._settings.critic_model
+                    log.warning("the %s's server lists %s; %s_model is %s", self._role, shown, self._role, wanted)
                 return
             except self._aiohttp.ClientConnectorError as error:
                 if wait is None:
                     raise Stop(
                         "unreachable",
-                        f"cannot reach the critic at {self.url}: {error.os_error}. Start the server, or correct "
-                        "critic_base_url.",
+                        f"cannot reach the {self._role} at {self.url}: {error.os_error}. Start the server, or correct "
+                        f"{self._role}_base_url.",
                     ) from None
                 await self._sleep(wait)
             except (TimeoutError, self._aiohttp.ClientError, ValueError, KeyError, TypeError):
@@ -118,12 +123,12 @@ class EndpointWriter:
     async def _wait(self, error: Transient, num_retries: int) -> None:
         if error.retry_after_s is None:
             wait = backoff_s(num_retries)
-            log.info("critic: %s; trying again in %.1f s", error, wait)
+            log.info("%s: %s; trying again in %.1f s", self._role, error, wait)
             await self._sleep(wait)
         elif error.retry_after_s > LONGEST_WAIT_S:
             raise Failed(error.reason, f"the server asks to wait {error.retry_after_s:.0f} s")
         else:
-            log.info("critic: %s; the server asks to wait %.1f s", error, error.retry_after_s)
+            log.info("%s: %s; the server asks to wait %.1f s", self._role, error, error.retry_after_s)
             self._resume_at = max(self._resume_at, asyncio.get_running_loop().time() + error.retry_after_s)
 
     async def _try(self, request: Request, *, is_retry: bool) -> Reply:
@@ -191,9 +196,9 @@ class EndpointWriter:
             return Transient(reason, detail, retry_after_s=retry_after_s(headers.get("Retry-After")), is_free=True)
         if (status in STOPPING and not self._has_answered) or status in (401, 402):
             remedy = {401: f"Set {self._settings.critic_api_key_env}.", 402: "Check the account."}.get(
-                status, "Check critic_base_url (it usually ends in /v1) and critic_model."
+                status, f"Check {self._role}_base_url (it usually ends in /v1) and {self._role}_model."
             )
-            return Stop(reason, f"the critic at {self.url} answered {status}: {detail or 'no text'}. {remedy}")
+            return Stop(reason, f"the {self._role} at {self.url} answered {status}: {detail or 'no text'}. {remedy}")
         return Failed(reason, detail)
 
 

@@ -1,0 +1,186 @@
+"""The solver: a model in this process, or any OpenAI-compatible server, asked for samples of problems.
+
+async with make_solver(arguments) as solver:
+    for samples in await solver.sample(problems): ...        # a list of rollouts, or why there is none
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from stepalign.core.errors import ConfigError
+from stepalign.core.problem import Problem
+from stepalign.core.prompts import render_prompt
+from stepalign.core.rollout import Rollout
+from stepalign.feedback.critics.writer import Failed, Reply
+from stepalign.study.curation.asker import Asker, server_settings
+from stepalign.study.curation.settings import CurateArguments
+
+if TYPE_CHECKING:
+    from stepalign.models.sampling import Sampling
+
+LONGEST = 2048  # tokens of a sample where nobody says
+
+Samples = list[Rollout] | str
+
+
+class Solver(Protocol):
+    """Entered as an async context. Samples of a problem depend on the settings and on its batch alone."""
+
+    @property
+    def num_samples(self) -> int:
+        """Samples asked for so far, those from the cache included."""
+        ...
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(self, *details: object) -> None: ...
+
+    async def sample(self, problems: Sequence[Problem], first: int) -> list[Samples]:
+        """For each problem its samples in order, or the reason why there are none.
+
+        Args:
+            first: position of the first problem in the source: the seed of a batch.
+        Raises:
+            ModelError: the solver cannot be asked at all any more.
+        """
+        ...
+
+
+def make_solver(arguments: CurateArguments) -> Solver:
+    """The solver of the settings; a model in process is loaded now.
+
+    Raises:
+        ConfigError: no solver_model, or a setting of the server is wrong.
+        ModelError: the model cannot be loaded.
+    """
+    if not arguments.solver_model:
+        raise ConfigError(
+            "curate needs solver_model: a directory, a hub name or 'micro', or with solver_base_url the name that the "
+            "server expects."
+        )
+    return ServerSolver(arguments) if arguments.solver_base_url else LocalSolver(arguments)
+
+
+class ServerSolver:
+    """One request a sample, many at once."""
+
+    def __init__(self, arguments: CurateArguments) -> None:
+        settings = server_settings(
+            "solver",
+            base_url=arguments.solver_base_url,
+            model=arguments.solver_model,
+            api_key_env=arguments.solver_api_key_env,
+            max_tokens=arguments.max_new_tokens or LONGEST,
+            concurrency=arguments.solver_concurrency,
+            timeout_s=arguments.solver_timeout_s,
+            num_retries=arguments.solver_num_retries,
+            cache=arguments.solver_cache,
+            extra_body=arguments.solver_extra_body,
+        )
+        self._asker = Asker(settings, role="solver")
+        self._templates, self._seed = arguments.prompt_templates or "steps", arguments.seed
+        self._count = arguments.num_samples
+        self._sampling: dict[str, Any] = {"temperature": arguments.temperature, "top_p": arguments.top_p}
+        if arguments.no_thinking:
+            self._sampling["chat_template_kwargs"] = {"enable_thinking": False}
+
+    @property
+    def num_samples(self) -> int:
+        ledger = self._asker.ledger
+        return ledger.num_requests - ledger.num_retries + ledger.num_cached
+
+    async def __aenter__(self) -> ServerSolver:
+        await self._asker.__aenter__()
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        await self._asker.__aexit__(*details)
+
+    async def sample(self, problems: Sequence[Problem], first: int) -> list[Samples]:
+        return list(await asyncio.gather(*(self._sample_one(problem) for problem in problems)))
+
+    async def _sample_one(self, problem: Problem) -> Samples:
+        prompt = render_prompt(self._templates, "student", problem=problem)
+        asks = [
+            asyncio.ensure_future(
+                self._asker.ask(prompt, number=number, seed=self._seed * self._count + number, **self._sampling)
+            )
+            for number in range(self._count)
+        ]
+        try:
+            replies = await asyncio.gather(*asks)
+        except Failed as error:
+            return error.reason
+        finally:
+            for ask in asks:  # one without a sample: the others are of no use
+                ask.cancel()
+        return [_rollout(problem, number, reply) for number, reply in enumerate(replies)]
+
+
+def _rollout(problem: Problem, number: int, reply: Reply) -> Rollout:
+    reason = "length" if reply.finish_reason == "length" else "stop"
+    return Rollout(problem, number, reply.text, finish_reason=reason, num_tokens=reply.tokens_out)
+
+
+class LocalSolver:
+    """A batch at a time, in a thread of its own."""
+
+    def __init__(self, arguments: CurateArguments) -> None:
+        from stepalign.models.loading import load_model, own_defaults  # torch: not for a server
+
+        self._num_samples = 0
+        self._model, self._tokenizer = load_model(str(arguments.solver_model), dtype=arguments.dtype)
+        own = own_defaults(self._model.config)
+        self._arguments = arguments
+        self._templates = arguments.prompt_templates or own.get("prompt_templates", "steps")
+        self._longest = arguments.max_new_tokens or own.get("max_new_tokens", LONGEST)
+        self._turn = asyncio.Lock()
+        self._is_closed = False
+        self._sampling(0)  # settings that cannot be are said before anything is read
+
+    @property
+    def num_samples(self) -> int:
+        return self._num_samples
+
+    async def __aenter__(self) -> LocalSolver:
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        self._is_closed = True
+
+    async def sample(self, problems: Sequence[Problem], first: int) -> list[Samples]:
+        async with self._turn:
+            return await asyncio.to_thread(self._sample, problems, first)
+
+    def _sample(self, problems: Sequence[Problem], first: int) -> list[Samples]:
+        from stepalign.study.evaluate import sample_problems
+
+        kwargs = {"enable_thinking": False} if self._arguments.no_thinking else None
+        samples: dict[str, list[Rollout]] = {problem.problem: [] for problem in problems}
+        batches = sample_problems(
+            self._model, self._tokenizer, problems, self._sampling(first), self._templates, kwargs
+        )
+        for batch in batches:
+            self._num_samples += len(batch)
+            for rollout in batch:
+                samples[rollout.problem.problem].append(rollout)
+            if self._is_closed:  # interrupted: nobody waits for this batch any more
+                return []
+        return [sorted(samples[problem.problem], key=lambda r: r.sample) for problem in problems]
+
+    def _sampling(self, first: int) -> Sampling:
+        from stepalign.models.sampling import Sampling
+
+        arguments = self._arguments
+        return Sampling(
+            num_samples=arguments.num_samples,
+            temperature=arguments.temperature,
+            top_p=arguments.top_p,
+            max_new_tokens=self._longest,
+            seed=random.Random(f"stepalign curate {arguments.seed} {first}").getrandbits(31),
+            batch_size=arguments.batch_size,
+        )
