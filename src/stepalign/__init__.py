@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stepalign.api import evaluate as evaluate
+    from stepalign.api import inspect_case as inspect_case
     from stepalign.api import train as train
     from stepalign.core.critique import Context as Context
     from stepalign.core.critique import Critique as Critique
@@ -48,6 +49,7 @@ _HOMES = {
     "evaluate": "stepalign.api",
     "extract_answer": "stepalign.grading",
     "grade_answer": "stepalign.grading",
+    "inspect_case": "stepalign.api",
     "load_problems": "stepalign.data.problems",
     "load_samples": "stepalign.data.samples",
     "parse_trace": "stepalign.core.trace",

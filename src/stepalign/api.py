@@ -1,12 +1,13 @@
-"""Training and evaluation as functions: the same settings and the same paths as the commands.
+"""Training, evaluation and inspection as functions: the same settings and the same paths as the commands.
 
 train(config="micro", condition="refsol", output_dir="runs/refsol", max_steps=10)
 evaluate("runs/refsol/checkpoint-10", load_problems("test.jsonl"), num_samples=12)["avg@12"]
+inspect_case("case.yaml")["contexts"]["stepalign"]["advantage"]
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ def train(config: str | None = None, **settings: Any) -> list[Path]:
         ConfigError: an unknown setting, or no `output_dir`.
     """
     from stepalign.cli.config import check_keys, field_names, parse_settings
-    from stepalign.cli.train import train_condition, types
+    from stepalign.cli.train import train_condition, train_types
 
-    check_keys(list(settings), field_names(types()), "train")
+    check_keys(list(settings), field_names(train_types()), "train")
     if "output_dir" not in settings:
         raise ConfigError("train needs output_dir: the directory for checkpoints and records.")
     argv = ["--config", config] if config else []
-    settings_of_all, _ = parse_settings(types(), argv, overrides=settings)
+    settings_of_all, _ = parse_settings(train_types(), argv, overrides=settings)
     return train_condition(*settings_of_all)
 
 
@@ -70,3 +71,33 @@ def evaluate(
     with Grader() as grader:
         rollouts = grade_rollouts([rollout for batch in batches for rollout in batch], grader)
         return evaluate_rollouts(problems, rollouts, grader, ks).metrics
+
+
+def inspect_case(
+    case: str | Path | Mapping[str, Any],
+    *,
+    critic: str | None = None,
+    dtype: str | None = None,
+    output_dir: str | Path | None = None,
+) -> dict[str, Any]:
+    """What each context changes at each token of one response: A_t, where it falls, how closely the context follows.
+
+    Args:
+        case: a case file, or a mapping with its keys: model, problem, response, contexts, and perhaps others (see
+            `stepalign.study.inspection.case`).
+        critic: exact: the micro world's critic says which step is wrong first, unless the case does.
+        dtype: of the weights; None: float32 on a CPU, else as saved.
+        output_dir: also write `advantage.json` and `inspect.html` there.
+    Returns:
+        What `advantage.json` of `stepalign inspect` holds.
+    """
+    from stepalign.cli.cases import judge
+    from stepalign.cli.inspect import inspect_cases, write_inspection
+    from stepalign.study.inspection.case import make_case, read_case_file
+
+    values = case if isinstance(case, Mapping) else read_case_file(Path(case))
+    judged, _ = judge(make_case(values, "case" if isinstance(case, Mapping) else str(case)), critic)
+    (result,) = inspect_cases([judged], dtype)
+    if output_dir is not None:
+        write_inspection(result, Path(output_dir))
+    return result

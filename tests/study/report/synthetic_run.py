@@ -87,7 +87,7 @@ def rollout(rng: random.Random, condition: str, number: int, problems: int) -> d
 
 
 def probe(rng: random.Random, kind: str) -> dict[str, Any]:
-    """One probe rollout for `signal.json`, with a step-aligned and a reference context."""
+    """One rollout for `signal.json`, with a step-aligned and a reference context."""
     wrong = {"correct": None, "wrong_step": 3, "wrong_approach": 1}[kind]
     steps, answer = trace(rng, wrong)
     tokens: list[str] = []
@@ -101,7 +101,9 @@ def probe(rng: random.Random, kind: str) -> dict[str, Any]:
         aligned[max(i for i, step in enumerate(token_steps) if step == wrong)] = -6.4
     return {
         "kind": kind,
-        "problem_id": "test-3",
+        "problem_id": "train-3",
+        "sample": 0,
+        "step": 1,
         "text": render(steps, answer),
         "tokens": tokens,
         "token_steps": token_steps,
@@ -142,8 +144,10 @@ def write_run(
             write_json(directory / "prompts.json", {"student": "<|im_start|>user\nStart with 47.", "teacher": teacher})
             if condition == "stepalign":
                 write_json(directory / "ledger.json", LEDGER)
-                probes = [probe(rng, kind) for kind in ("correct", "wrong_step", "wrong_approach")]
-                write_json(directory / "signal.json", {"rollouts": probes})
+    kinds = ("correct", "wrong_step", "wrong_approach")
+    write_json(
+        path / "signal.json", {"conditions": ["refsol", "stepalign"], "rollouts": [probe(rng, k) for k in kinds]}
+    )
     results["paired"] = {
         "stepalign - refsol": {key: {"difference": 0.17, "ci95": [0.09, 0.25]} for key in ("pass@12", "avg@12")}
     }

@@ -164,7 +164,7 @@ def hostile(tmp_path_factory):
     signal = probe(random.Random(1), "wrong_step")
     signal |= {"kind": EVIL, "problem_id": EVIL, "tokens": [EVIL] * len(signal["tokens"])}
     signal["contexts"] = {EVIL: signal["contexts"]["refsol"]}
-    (path / "conditions/stepalign/seed_0/signal.json").write_text(json.dumps({"rollouts": [signal]}))
+    (path / "signal.json").write_text(json.dumps({"rollouts": [signal]}))
     name = EVIL.replace("/", "∕").replace("\x00", "").replace("\ud800", "")[:60]
     shutil.copytree(path / "conditions/refsol", path / "conditions" / name)
     (path / "problems/train.jsonl").write_text(json.dumps({"id": EVIL, "problem": EVIL, "answer": EVIL}) + "\n")

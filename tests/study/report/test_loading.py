@@ -85,7 +85,7 @@ def test_a_directory_that_is_no_run(tmp_path):
         ("config.yaml", b"\xff\xfe\x00", "config.yaml"),
         ("conditions/grpo/seed_0/metrics.jsonl", '{"step": 1}\nnonsense\n{"step": 2}\n', "line 2"),
         ("conditions/grpo/seed_0/metrics.jsonl", "[1]\n", "row 1: expected an object with 'step'"),
-        ("conditions/grpo/seed_0/signal.json", '{"rollouts": [{"tokens": ["a"], "token_steps": []}]}', "one length"),
+        ("signal.json", '{"rollouts": [{"tokens": ["a"], "token_steps": []}]}', "one length"),
         ("problems/test.jsonl", '{"id": "a"}\n', "'problem'"),
     ],
 )

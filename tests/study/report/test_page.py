@@ -90,6 +90,14 @@ def test_curves_start_at_the_base_model(path):
     assert "completions/mean_length" in curves(load_run(path))["training"][0]["points"][0]["values"]
 
 
+def test_steps_with_probes_stay_in_a_long_curve(path):
+    rows = [{"step": step, "loss": 0.1} | ({"probe/auroc": 0.9} if step % 10 == 0 else {}) for step in range(1, 2001)]
+    file = path / "conditions/refsol/seed_0/metrics.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    points = next(s for s in curves(load_run(path))["training"] if s["condition"] == "refsol")["points"]
+    assert len(points) < 800 and sum("probe/auroc" in point["values"] for point in points) == 200
+
+
 def test_settings(path):
     settings = compare_settings(load_run(path))
     assert settings.same["learning_rate"] == "0.0001" and settings.same["seed"] == "0"

@@ -75,7 +75,7 @@ def check_paired(where: str, value: Any) -> dict[str, Any]:
 
 
 def check_signal(where: str, value: Any) -> list[dict[str, Any]]:
-    """The probe rollouts of `signal.json`, with lists as long as their tokens."""
+    """The rollouts of `signal.json`, with lists as long as their tokens."""
     rollouts = check_mapping(where, value).get("rollouts") or []
     if not isinstance(rollouts, list):
         raise DataError(f"{where}: expected a list as 'rollouts'; got {type(rollouts).__name__}.")

@@ -42,12 +42,13 @@ def _point(row: dict[str, Any], metrics: dict[str, Any], keys: tuple[str, ...]) 
 
 
 def _training(seed: SeedRun) -> dict[str, Any]:
-    """Every logged number of training, thinned to `MAX_POINTS`."""
+    """Every logged number of training, thinned to `MAX_POINTS`; steps with probes, which are few, all stay."""
     stride = -(-len(seed.metrics) // MAX_POINTS) or 1
     points = [
         {axis: row.get(axis) for axis in AXES}
         | {"values": {k: v for k, v in row.items() if k not in AXES and _is_number(v)}, "ci95": {}}
-        for row in seed.metrics[::stride]
+        for i, row in enumerate(seed.metrics)
+        if i % stride == 0 or any(key.startswith("probe/") for key in row)
     ]
     return {"condition": seed.condition, "seed": seed.seed, "points": points}
 

@@ -49,7 +49,6 @@ class SeedRun:
     metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     prompts: dict[str, Any] = field(default_factory=dict[str, Any])
     ledger: dict[str, Any] = field(default_factory=dict[str, Any])
-    signal: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def rollouts(self) -> list[dict[str, Any]]:
         """All training rollouts, read anew on each call: they are the bulk of a run."""
@@ -61,7 +60,8 @@ class Run:
     """A run directory. `keys` are its accuracy metrics; `missing` says in words what an unfinished run lacks.
 
     `means` are each condition's test values over seeds at the selected checkpoints, `paired` the differences of two
-    conditions; both are empty where evaluations went on after they were worked out.
+    conditions; both are empty where evaluations went on after they were worked out. `signal` are rollouts with the base
+    model's A_t under each condition's context.
     """
 
     directory: Path
@@ -76,6 +76,7 @@ class Run:
     seed_runs: tuple[SeedRun, ...]
     keys: tuple[str, ...]
     missing: tuple[str, ...]
+    signal: tuple[dict[str, Any], ...] = ()
 
     @property
     def conditions(self) -> list[str]:
@@ -137,6 +138,7 @@ def _load(directory: Path) -> Run:
         seed_runs=seed_runs,
         keys=tuple(accuracy_keys({key: None for row in metrics for key in row})),
         missing=tuple(_missing(directory, config, seed_runs)),
+        signal=tuple(check_signal(str(directory / "signal.json"), load_json(directory / "signal.json"))),
     )
 
 
@@ -181,7 +183,6 @@ def _seed_run(directory: Path, condition: str, seed: str, result: dict[str, Any]
         metrics=load_rows(path / "metrics.jsonl", "step"),
         prompts=load_json(path / "prompts.json"),
         ledger=load_json(path / "ledger.json"),
-        signal=check_signal(str(path / "signal.json"), load_json(path / "signal.json")),
     )
 
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from stepalign.core.trace import parse_trace
+from stepalign.study.page.text import clean
 from stepalign.study.report.loading import Run
-from stepalign.study.report.text import clean
 
 CHUNK_SIZE = 200
 MAX_ROLLOUTS = 50_000

@@ -1,5 +1,5 @@
 // The rollout browser: filters over the index, texts unpacked chunk by chunk when they are shown or searched.
-const PAGE_ROWS = 25, PIECE = 20000, CACHED = 100;
+const PAGE_ROWS = 25, CACHED = 100;
 const GRADES = { correct: "✓ correct", wrong: "✗ wrong", unparseable: "? unparseable", timeout: "… timeout" };
 const FILTERS = [["condition", "Condition"], ["seed", "Seed"], ["step", "Step"], ["grade", "Grade"], ["context_status", "Context"], ["case", "Critique case"]];
 const index = data.rollouts;
@@ -18,35 +18,7 @@ const textsOf = async (i) => (await unpack(Math.floor(i / data.chunk_size)))[i %
 
 const problemOf = (i) => (Object.hasOwn(data.problems, index.problem_id[i]) ? data.problems[index.problem_id[i]] : ["", null]);
 
-// Pieces of about PIECE characters that do not split a surrogate pair.
-function cut(text) {
-  const pieces = [];
-  for (let at = 0, end; at < text.length; at = end) {
-    end = at + PIECE;
-    if (/[\ud800-\udbff]/.test(text[end - 1] ?? "")) end++;
-    pieces.push(text.slice(at, end));
-  }
-  return pieces;
-}
-
-// A long text by pieces: nothing is left out, and a million characters do not stop the page.
-function longText(label, parts) {
-  const body = el("pre", { class: "text", role: "region", tabindex: 0, "aria-label": label });
-  const pieces = parts.flatMap((text, part) => cut(text).map((piece) => [piece, part === 1]));
-  const more = el("button", { type: "button", onclick: show });
-  function show() {
-    let room = PIECE;
-    while (pieces.length && room > 0) {
-      const [text, wrong] = pieces.shift();
-      room -= text.length;
-      body.append(wrong ? el("mark", { title: "first wrong step" }, text) : text);
-    }
-    more.textContent = `Show more of ${label.toLowerCase()}: ${thousands(pieces.reduce((n, [text]) => n + text.length, 0))} characters are left`;
-    more.hidden = !pieces.length;
-  }
-  show();
-  return el("figure", {}, el("figcaption", {}, label), body, more);
-}
+const markWrong = (text) => el("mark", { title: "first wrong step" }, text);
 
 function facts(pairs) {
   return el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
@@ -73,9 +45,9 @@ async function showRollout(i, scroll) {
   detail.replaceChildren(
     facts([["Problem", problem], ["Answer", answer], ["Extracted", texts.extracted], ["Grade", GRADES[index.grade[i]] ?? index.grade[i]],
       ["Length", index.num_tokens[i] === null ? stopped : `${thousands(index.num_tokens[i])} tokens, ${stopped}`], ...critiqueFacts(texts.critique)]),
-    el("div", { class: "pair" }, longText("Trace", texts.trace),
+    el("div", { class: "pair" }, longText("Trace", texts.trace.map((text, part) => [text, part === 1 ? markWrong : null])),
       texts.context === null ? el("figure", {}, el("figcaption", {}, "Context"), el("p", { class: "status" }, `No context: ${status ?? "none recorded"}.`))
-        : longText("Context", [texts.context])));
+        : longText("Context", [[texts.context]])));
   if (scroll && heading.getBoundingClientRect().top > innerHeight) heading.scrollIntoView();
 }
 

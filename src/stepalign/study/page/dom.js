@@ -38,16 +38,64 @@ function scrollable(label, ...children) {
   return el("div", { class: "scroll", role: "region", "aria-label": label, tabindex: 0 }, children);
 }
 
+// `count` children of `body`, `size` at a time, the rest at a button's press: nothing is left out, and nothing stops the page.
+function byPieces(body, count, size, child, words) {
+  let at = 0;
+  const more = el("button", { type: "button", onclick: show });
+  function show() {
+    const end = Math.min(count, at + size);
+    for (; at < end; at++) body.append(child(at));
+    more.textContent = words(count - at);
+    more.hidden = at >= count;
+  }
+  show();
+  return [body, more];
+}
+
+const PIECE = 20000; // characters
+
+// Pieces of about PIECE characters that do not split a surrogate pair.
+function cut(text) {
+  const pieces = [];
+  for (let at = 0, end; at < text.length; at = end) {
+    end = at + PIECE;
+    if (/[\ud800-\udbff]/.test(text[end - 1] ?? "")) end++;
+    pieces.push(text.slice(at, end));
+  }
+  return pieces;
+}
+
+// A long text by pieces. A part is [text] or [text, wrap]; wrap makes an element of a piece.
+function longText(label, parts) {
+  const body = el("pre", { class: "text", role: "region", tabindex: 0, "aria-label": label });
+  const pieces = parts.flatMap(([text, wrap]) => cut(text).map((piece) => [piece, wrap]));
+  const more = el("button", { type: "button", onclick: show });
+  function show() {
+    let room = PIECE;
+    while (pieces.length && room > 0) {
+      const [text, wrap] = pieces.shift();
+      room -= text.length;
+      body.append(wrap ? wrap(text) : text);
+    }
+    more.textContent = `Show more of ${label.toLowerCase()}: ${thousands(pieces.reduce((n, [text]) => n + text.length, 0))} characters are left`;
+    more.hidden = !pieces.length;
+  }
+  show();
+  return el("figure", {}, el("figcaption", {}, label), body, more);
+}
+
+const ROWS = 2000;
+
 // A table behind a chart, built when it is first opened: rows() gives arrays of text.
 function tableBehind(label, head, rows) {
   const details = el("details", {}, el("summary", {}, `Table: ${label}`));
   details.addEventListener("toggle", () => {
     if (!details.open || details.children.length > 1) return;
-    const body = rows().map(([first, ...rest]) =>
-      el("tr", {}, el("th", { scope: "row" }, first), rest.map((text) => el("td", { class: "num" }, text))));
+    const texts = rows();
+    const row = (i) => el("tr", {}, texts[i].map((text, n) => (n ? el("td", { class: "num" }, text) : el("th", { scope: "row" }, text))));
+    const [body, more] = byPieces(el("tbody"), texts.length, ROWS, row, (left) => `Show more: ${thousands(left)} rows are left`);
     details.append(scrollable(label, el("table", {},
-      el("thead", {}, el("tr", {}, head.map((text, i) => el("th", { scope: "col", class: i ? "num" : null }, text)))),
-      el("tbody", {}, body))));
+      el("thead", {}, el("tr", {}, head.map((text, i) => el("th", { scope: "col", class: i ? "num" : null }, text)))), body)), more);
   });
   return details;
 }

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from stepalign.study.report.text import clean, script_json, visible
+from stepalign.study.page.text import clean, script_json, visible
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+"""Per-token scores of one response under several contexts: log-probabilities, A_t and the divergence, no gradients.
+
+The numbers are those of `stepalign.maths.divergence.per_token_scores`; made for looking rather than for training, this
+pass does less for them. The student's logits of a chunk are computed once and every teacher is compared with them. Of a
+pair of logit rows s and t it takes their maxima and one softmax each:
+
+    log Z = max(s) - log(max(softmax(s)))      log p(y) = s_y - log Z
+    KL(q || p) = q . (t - s) - log Z_t + log Z_s
+
+so a block of rows stays in the processor's cache, and most of the time is spent in the products with the head.
+
+    head = Head(model.lm_head.weight)
+    refsol, stepalign = score_tokens(student_hidden, [refsol_hidden, stepalign_hidden], head, token_ids)
+    refsol.advantage          # A_t, (T,), nats
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from stepalign.core.errors import ConfigError, ShapeError
+from stepalign.maths.head import Head
+from stepalign.maths.kernel import (
+    CHUNK_BYTES,
+    MEBIBYTE,
+    _has_precise_product,  # pyright: ignore[reportPrivateUsage]
+    _rows,  # pyright: ignore[reportPrivateUsage]
+)
+
+BLOCK_BYTES = {"cpu": 3 * MEBIBYTE // 2, "cuda": 64 * MEBIBYTE}  # one block of logits in the softmax's buffer
+
+
+class TokenScores(NamedTuple):
+    """(T,) each, nats, float32 (float64 for float64 inputs)."""
+
+    student_logp: Tensor
+    """Log-probability of the token without the context."""
+    teacher_logp: Tensor
+    """The same with the context."""
+    advantage: Tensor
+    """A_t = `teacher_logp` - `student_logp`. Positive: the context reinforces the token."""
+    divergence: Tensor
+    """KL(teacher || student) over the full vocabulary, the forward KL of the loss."""
+
+
+@torch.no_grad()
+def score_tokens(
+    student_hidden: Tensor,
+    teacher_hidden: Sequence[Tensor],
+    head: Head,
+    token_ids: Tensor,
+    *,
+    teacher_head: Head | None = None,
+    chunk_size: int | None = None,
+) -> list[TokenScores]:
+    """Score the tokens under each teacher, in order.
+
+    Args:
+        student_hidden: (T, H); last hidden states, each predicting the token at its own position of `token_ids`.
+        teacher_hidden: for each context (T, H of the teacher), at the same tokens.
+        head: the student's head.
+        token_ids: (T,) int64; the tokens to score.
+        teacher_head: the teacher's head where it is not the student's.
+        chunk_size: most tokens whose logits exist at once; None: as many as fit a fixed budget.
+    Raises:
+        ShapeError: shapes that should agree differ.
+        ConfigError: `chunk_size` is below 1.
+    """
+    teacher_head = teacher_head or head
+    _check(student_hidden, teacher_hidden, head, teacher_head, token_ids, chunk_size)
+    with torch.autocast(student_hidden.device.type, enabled=False):
+        stats = _pass_over_chunks(student_hidden, teacher_hidden, (head, teacher_head), token_ids, chunk_size)
+    return [TokenScores(student, teacher, teacher - student, divergence) for student, teacher, divergence in stats]
+
+
+def _pass_over_chunks(
+    hidden: Tensor, teachers: Sequence[Tensor], heads: tuple[Head, Head], token_ids: Tensor, chunk_size: int | None
+) -> Tensor:
+    """(contexts, 3, T): student's and teacher's log-probability, and the divergence."""
+    head, teacher_head = heads
+    weight = head.weight.to(hidden.dtype)
+    teacher_weight = weight if teacher_head.weight is head.weight else teacher_head.weight.to(hidden.dtype)
+    student_buffer, teacher_buffer, block = _allocate(hidden, head.vocabulary_size, chunk_size)
+    stats = block.new_empty(len(teachers), 3, len(hidden))
+    for start in range(0, len(hidden), len(student_buffer)):
+        tokens = slice(start, start + len(student_buffer))
+        student = _logits(hidden[tokens], head, weight, student_buffer)
+        blocks = [slice(i, i + len(block)) for i in range(0, len(student), len(block))]
+        log_z = [_log_z(student[rows], block) for rows in blocks]
+        for number, teacher_hidden in enumerate(teachers):
+            teacher = _logits(teacher_hidden[tokens].to(hidden.dtype), teacher_head, teacher_weight, teacher_buffer)
+            of_context = stats[number, :, tokens]
+            for rows, of_rows in zip(blocks, log_z, strict=True):
+                of_context[:, rows] = _compare(student[rows], teacher[rows], of_rows, token_ids[tokens][rows], block)
+    return stats
+
+
+def _compare(student: Tensor, teacher: Tensor, student_log_z: Tensor, token_ids: Tensor, block: Tensor) -> Tensor:
+    """(3, rows) of two blocks of logits; the teacher's are overwritten."""
+    teacher_log_z = _log_z(teacher, block)
+    at = token_ids[:, None]
+    student_logp = student.gather(-1, at)[:, 0] - student_log_z
+    teacher_logp = teacher.gather(-1, at)[:, 0] - teacher_log_z
+    mean_gap = block[: len(teacher)].mul_(teacher.sub_(student)).sum(-1)
+    return torch.stack([student_logp, teacher_logp, mean_gap - teacher_log_z + student_log_z])
+
+
+def _log_z(logits: Tensor, block: Tensor) -> Tensor:
+    """(rows,); the log of each row's normalizer. Leaves the softmax in the block's first rows."""
+    softmax = torch.softmax(logits, -1, out=block[: len(logits)])
+    return logits.amax(-1) - softmax.amax(-1).log_()
+
+
+def _logits(hidden: Tensor, head: Head, weight: Tensor, buffer: Tensor) -> Tensor:
+    """(tokens, V) in the first rows of the buffer; in half precision a CPU rounds the product to that."""
+    out = buffer[: len(hidden)]
+    if out.dtype == hidden.dtype:
+        torch.mm(hidden, weight.t(), out=out)
+    elif _has_precise_product(hidden.device):
+        torch.mm(hidden, weight.t(), out_dtype=out.dtype, out=out)
+    else:
+        out.copy_(hidden @ weight.t())
+    return head.finish_logits_(out)
+
+
+def _allocate(hidden: Tensor, vocabulary: int, chunk_size: int | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Room for the student's and a teacher's logits, (chunk, V), and a block (rows, V) to work on."""
+    dtype, device = torch.float64 if hidden.dtype is torch.float64 else torch.float32, hidden.device
+    most = chunk_size or _rows(CHUNK_BYTES, 2 * vocabulary * dtype.itemsize, device)
+    num_chunks = max(1, ceil(len(hidden) / most))
+    chunk = max(1, ceil(len(hidden) / num_chunks))
+    rows = min(chunk, _rows(BLOCK_BYTES, vocabulary * dtype.itemsize, device))
+    student, teacher = torch.empty(2, chunk, vocabulary, dtype=dtype, device=device)
+    return student, teacher, torch.empty(rows, vocabulary, dtype=dtype, device=device)
+
+
+def _check(
+    student_hidden: Tensor,
+    teacher_hidden: Sequence[Tensor],
+    head: Head,
+    teacher_head: Head,
+    token_ids: Tensor,
+    chunk_size: int | None,
+) -> None:
+    sizes = [("token_ids", tuple(token_ids.shape), tuple(student_hidden.shape[:-1]))]
+    sizes += [("teacher_hidden", tuple(x.shape[:-1]), tuple(student_hidden.shape[:-1])) for x in teacher_hidden]
+    sizes.append(("head's width", (head.hidden_size,), (student_hidden.shape[-1],)))
+    sizes += [("teacher_head's width", (teacher_head.hidden_size,), (x.shape[-1],)) for x in teacher_hidden]
+    sizes.append(("teacher_head's vocabulary", (teacher_head.vocabulary_size,), (head.vocabulary_size,)))
+    for name, got, expected in sizes:
+        if got != expected:
+            raise ShapeError(f"{name} is {got}; expected {expected}, to agree with the student's.")
+    if token_ids.ndim != 1:
+        raise ShapeError(f"token_ids has shape {tuple(token_ids.shape)}; expected (tokens,), one response.")
+    if chunk_size is not None and chunk_size < 1:
+        raise ConfigError(f"chunk_size is {chunk_size}; expected at least 1, or None for the default.")

@@ -1,0 +1,66 @@
+"""Prompts exactly as they are tokenized, and where a prompt meets the response.
+
+A chat template writes its own special tokens, so its text is tokenized without adding any. Prompt and response are
+joined by ids; `boundary` says whether tokenizing the joined text would give other ids where they meet.
+
+    prompt = chat_prompt(tokenizer, "What is 2 + 2?", {"enable_thinking": False})
+    prompt.text, prompt.ids
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jinja2 import TemplateError
+
+from stepalign.core.errors import ConfigError, ModelError
+
+
+class Prompt(NamedTuple):
+    """`ids` are those of `text`, no special tokens added."""
+
+    text: str
+    ids: list[int]
+
+
+def chat_prompt(tokenizer: Any, message: str, kwargs: Mapping[str, Any] | None) -> Prompt:
+    """One user message in the chat template, ready for the answer.
+
+    Raises:
+        ConfigError: the template does not take these kwargs.
+        ModelError: the template cannot render a single user message.
+    """
+    messages = [{"role": "user", "content": message}]
+    try:
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **(kwargs or {}))
+    except TypeError as error:
+        raise ConfigError(f"chat_template_kwargs {dict(kwargs or {})} do not work: {error}. Take them out.") from None
+    except TemplateError as error:
+        raise ModelError(f"chat template fails on a single user message: {error}. Mend the template.") from None
+    return Prompt(text, encode(tokenizer, text))
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a text that has its special tokens already."""
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def boundary(tokenizer: Any, prompt: Prompt, response: str, response_ids: Sequence[int]) -> dict[str, Any]:
+    """The tokens on both sides of the seam, and whether tokenizing the joined text would put others there.
+
+    A response that begins in the middle of a token would be tokenized in another way by a model that wrote prompt and
+    response in one go; it is scored with its own ids all the same.
+    """
+    joined = encode(tokenizer, prompt.text + response)
+    separate = [*prompt.ids, *response_ids]
+    seam = len(prompt.ids) + 1
+    return {
+        "last_prompt_token": _token(tokenizer, prompt.ids[-1]),
+        "first_response_token": _token(tokenizer, response_ids[0]),
+        "joined_text_differs": joined[:seam] != separate[:seam],
+    }
+
+
+def _token(tokenizer: Any, token_id: int) -> dict[str, Any]:
+    return {"id": token_id, "text": tokenizer.decode([token_id], skip_special_tokens=False)}

@@ -1,0 +1,88 @@
+// Token maps: each token of a response coloured by its advantage under a context, and the same numbers as areas.
+// One symmetric scale for all maps on the page; sign is shown by hue, by underline (solid, dotted) and by side of zero.
+// A response is {tokens, token_steps, first_wrong_step, contexts: {name: {advantage}}}, all lists of one length.
+const SCALES = ["1", "2", "5", "10"];
+const TOKENS = 3000; // shown at once; a button shows more
+
+// The first token of the first wrong step, -1 where there is none.
+function firstWrong(response) {
+  return response.first_wrong_step ? response.token_steps.indexOf(response.first_wrong_step) : -1;
+}
+
+function tokenMap(response, advantages, label, scale, note = () => "") {
+  const first = firstWrong(response);
+  function token(i) {
+    const value = advantages[i], text = response.tokens[i];
+    if (typeof value !== "number") return el("span", { title: "no advantage" }, text);
+    const share = Math.min(1, Math.abs(value) / scale);
+    const names = [value < 0 ? "down" : "up", share >= 0.1 ? "signed" : "", i === first ? "first-wrong" : ""];
+    const step = response.token_steps[i] === null ? "outside the steps" : `step ${response.token_steps[i]}`;
+    const span = el("span", { class: names.join(" ").trim(), title: `${signed(value)} nats, ${step}${note(i)}` }, text);
+    span.style.setProperty("--a", Math.round(share * 100));
+    return span;
+  }
+  const body = el("div", { class: "tokens", role: "region", tabindex: 0, "aria-label": label });
+  return byPieces(body, response.tokens.length, TOKENS, token, (left) => `Show more: ${thousands(left)} tokens are left`);
+}
+
+// Areas over `count` places: at most two values a pixel, so that a hundred thousand tokens draw like a hundred.
+function columns(advantages, width) {
+  const places = Math.min(advantages.length, Math.max(1, 2 * Math.floor(width)));
+  return Array.from({ length: places }, (_, place) => {
+    const from = Math.floor((place * advantages.length) / places), to = Math.floor(((place + 1) * advantages.length) / places);
+    const values = advantages.slice(from, to).filter((value) => typeof value === "number");
+    return { from, high: Math.max(0, ...values), low: Math.min(0, ...values) };
+  });
+}
+
+function drawAdvantages(host, response, advantages, label, scale, width) {
+  const height = 150, left = 34, right = 6, top = 8, bottom = 26;
+  const count = advantages.length || 1;
+  const bar = (width - left - right) / count;
+  const middle = top + (height - top - bottom) / 2;
+  const x = (i) => left + i * bar;
+  const y = (value) => middle - (Math.max(-scale, Math.min(scale, value)) / scale) * (middle - top);
+  const places = columns(advantages, width - left - right);
+  const area = (value) => `M${left} ${middle}` + places.map((place, n) => {
+    const level = y(value(place)).toFixed(1), end = n + 1 < places.length ? places[n + 1].from : count;
+    return `L${x(place.from).toFixed(1)} ${level}L${x(end).toFixed(1)} ${level}`;
+  }).join("") + `L${width - right} ${middle}Z`;
+  const beyond = places.flatMap((place) => [place.high, place.low].filter((value) => Math.abs(value) > scale).map((value) => {
+    const at = x(place.from + 0.5), edge = value > 0 ? top - 6 : height - bottom + 6, tip = value > 0 ? -5 : 5;
+    return svg("path", { class: "clip", d: `M${at - 3} ${edge - tip}h6L${at} ${edge}z` }, svg("title", {}, `${signed(value)} nats`));
+  }));
+  let free = 0;
+  const steps = response.token_steps.flatMap((step, i) => {
+    if (step === null || step === response.token_steps[i - 1] || x(i) < free) return [];
+    free = x(i) + 16;
+    return [svg("text", { x: x(i), y: height - 8 }, String(step))];
+  });
+  const first = firstWrong(response);
+  host.replaceChildren(
+    svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${label}: advantage over token position; the values are in the table that follows` },
+      svg("g", { class: "axis" }, [scale, 0, -scale].map((v) => [
+        svg("line", { class: v ? null : "zero", x1: left, x2: width - right, y1: y(v), y2: y(v) }),
+        svg("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, v ? `${v < 0 ? "−" : "+"}${scale}` : "0")]),
+        svg("text", { x: left - 6, y: height - 8, "text-anchor": "end" }, "step"), steps),
+      svg("path", { class: "area-up", d: area((place) => place.high) }), svg("path", { class: "area-down", d: area((place) => place.low) }), beyond,
+      first < 0 ? null : svg("line", { class: "dash", x1: x(first), x2: x(first), y1: top, y2: height - bottom }, svg("title", {}, "first wrong step"))));
+}
+
+// The same numbers as a table: one row a token, one column a context.
+function tokenTable(response, label) {
+  const names = Object.keys(response.contexts);
+  return tableBehind(label, ["token", "step", ...names], () => response.tokens.map((token, i) => [JSON.stringify(token), String(response.token_steps[i] ?? ""),
+    ...names.map((name) => { const value = response.contexts[name].advantage[i]; return typeof value === "number" ? signed(value) : ""; })]));
+}
+
+function scaleControl(chosen, onchange) {
+  return dropdown("Scale", SCALES.map((value) => [value, `±${value} nats`]), chosen, (value) => onchange(Number(value)));
+}
+
+function scaleLegend(scale) {
+  return [
+    el("span", {}, `−${scale} nats, suppressed, `, el("span", { class: "down signed" }, "dotted line")),
+    el("i", { "aria-hidden": "true" }),
+    el("span", {}, `+${scale} nats, reinforced, `, el("span", { class: "up signed" }, "solid line"),
+      ". Underlined from a tenth of the scale on; triangles mark what lies beyond it.")];
+}

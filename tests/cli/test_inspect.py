@@ -1,0 +1,182 @@
+"""The command end to end on the micro solver: files, flags, rollouts of a run, and errors with exit code 2."""
+
+import json
+
+import pytest
+import yaml
+
+import stepalign
+from stepalign.cli import main
+from stepalign.core.files import append_jsonl, write_jsonl
+from stepalign.core.problem import Problem
+from stepalign.micro import exact_critique
+
+PROBLEM = "Start with 62. Add 78. Minus 82."
+RESPONSE = """<step_1>Next put on 78: 2+8=10 carry 1; 6+7+1=14. We get 140.</step_1>
+<step_2>Now minus 82: 10-2=8 carry 1, 14-8-1=5, 1-0=1. That makes 158.</step_2>
+<answer>158</answer>"""
+SOLUTION = "<step_1>Consider augment by 78. Whence 140.</step_1>\n<answer>58</answer>"
+CASE = {"model": "micro", "problem": PROBLEM, "response": RESPONSE, "contexts": {"refsol": SOLUTION}}
+LISTS = ("student_logp", "teacher_logp", "advantage", "divergence")
+
+
+def inspect(*argv):
+    return main(["inspect", *map(str, argv)])
+
+
+def read(directory):
+    return json.loads((directory / "advantage.json").read_text())
+
+
+@pytest.fixture
+def case(tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text(yaml.safe_dump({**CASE, "first_wrong_step": 2}, sort_keys=False))
+    return path
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The directory of one condition and seed, as a comparison leaves it."""
+    directory = tmp_path / "run" / "conditions" / "stepalign" / "seed_0"
+    problem = Problem("p1", PROBLEM, "58", SOLUTION)
+    rollout = stepalign.Rollout(problem, 0, RESPONSE, finish_reason="stop", num_tokens=999)
+    critique = exact_critique(rollout)
+    row = {"step": 1, **rollout.to_json(), "context": critique.text, "context_status": "ok"}
+    row["critique"] = {**critique.to_json(), "verified": True, "source": "exact"}
+    append_jsonl(directory / "rollouts.jsonl", row, {**row, "context": None, "critique": None})
+    write_jsonl(tmp_path / "run" / "problems" / "train.jsonl", [problem.to_json()])
+    settings = {"condition": "stepalign", "model_name_or_path": "micro", "prompt_templates": "bare"}
+    (directory / "config.yaml").write_text(yaml.safe_dump(settings))
+    return directory
+
+
+def test_a_case_file_gives_numbers_a_page_and_a_summary(case, tmp_path, capsys):
+    assert inspect(case, "--output_dir", tmp_path / "out") == 0
+    result = read(tmp_path / "out")
+    assert list(result["contexts"]) == ["refsol"]
+    length = len(result["response_token_ids"])
+    assert len(result["tokens"]) == len(result["token_steps"]) == length > 50
+    context = result["contexts"]["refsol"]
+    assert {len(context[key]) for key in LISTS} == {length}
+    assert context["localization"]["mean_correct"] < 0 and context["alignment"]["overall"] < 0.5
+    assert (result["first_wrong_step"], result["first_wrong_step_source"]) == (2, "case file")
+    assert result["model"] == "micro" and result["dtype"] == "float32"
+    assert "<html" in (tmp_path / "out" / "inspect.html").read_text()
+    out = capsys.readouterr().out
+    assert "AUROC" in out and "constructed" in out and "advantage.json" in out and "\x1b[" not in out
+
+
+def test_flags_say_the_same_as_a_file_and_win_over_it(case, tmp_path):
+    (tmp_path / "response.txt").write_text(RESPONSE + "\n")
+    (tmp_path / "reference.txt").write_text(SOLUTION + "\n")
+    flags = ["--model", "micro", "--problem", PROBLEM, "--response", f"@{tmp_path / 'response.txt'}"]
+    assert inspect(case, "--output_dir", tmp_path / "a") == 0
+    context = f"refsol=@{tmp_path / 'reference.txt'}"
+    assert inspect(*flags, "--context", context, "--first_wrong_step", 2, "--output_dir", tmp_path / "b") == 0
+    a, b = read(tmp_path / "a"), read(tmp_path / "b")
+    assert b.pop("first_wrong_step_source") == "command line" and a.pop("first_wrong_step_source") == "case file"
+    assert a == b
+    more = ["--context", "hint=It is 58 = 140 - 82.", "--first_wrong_step", "1"]
+    assert inspect(case, *more, "--output_dir", tmp_path / "c") == 0
+    c = read(tmp_path / "c")
+    assert list(c["contexts"]) == ["refsol", "hint"] and c["first_wrong_step"] == 1
+    assert c["contexts"]["hint"]["context"] == "It is 58 = 140 - 82."
+
+
+def test_the_exact_critic_finds_the_step_and_writes_a_context(tmp_path):
+    flags = ["--model", "micro", "--problem", PROBLEM, "--response", RESPONSE, "--critic", "exact"]
+    assert inspect(*flags, "--context", "own=@critic", "--output_dir", tmp_path) == 0
+    result = read(tmp_path)
+    assert (result["first_wrong_step"], result["first_wrong_step_source"]) == (2, "critique")
+    assert result["contexts"]["own"]["alignment"]["overall"] == 1.0
+    assert result["contexts"]["own"]["localization"]["mean_correct"] > 0
+
+
+def test_rollouts_of_a_run(run, tmp_path, capsys):
+    argv = ["--run", run, "--rollout", "0", "1", "--context", "refsol=@solution"]
+    assert inspect(*argv, "--output_dir", tmp_path / "out", "--figure", tmp_path / "f.svg") == 0
+    first, second = read(tmp_path / "out" / "rollout-0"), read(tmp_path / "out" / "rollout-1")
+    assert list(first["contexts"]) == ["stepalign", "refsol"] and list(second["contexts"]) == ["refsol"]
+    assert (first["first_wrong_step"], first["first_wrong_step_source"]) == (2, "critique")
+    assert second["first_wrong_step_source"] is None
+    assert (first["rollout"]["index"], first["rollout"]["problem_id"], first["answer"]) == (0, "p1", "58")
+    assert any("999 tokens were sampled" in note for note in first["notes"])
+    assert (tmp_path / "f-rollout-0.svg").exists() and (tmp_path / "f-rollout-1.svg").exists()
+    assert "rollout-1" in capsys.readouterr().out
+
+
+def test_sampled_ids_of_a_rollout_are_taken(run, tmp_path, micro_solver):
+    ids = [
+        *micro_solver.tokenizer(RESPONSE, add_special_tokens=False)["input_ids"],
+        micro_solver.tokenizer.eos_token_id,
+    ]
+    row = {"step": 1, "problem_id": "p1", "sample": 0, "text": RESPONSE, "token_ids": ids, "context": "58"}
+    append_jsonl(run / "rollouts.jsonl", row)
+    assert inspect("--run", run, "--rollout", "2", "--output_dir", tmp_path / "out") == 0
+    assert read(tmp_path / "out")["response_token_ids"] == ids
+
+
+def test_from_python(tmp_path):
+    result = stepalign.inspect_case(CASE, critic="exact", output_dir=tmp_path)
+    assert result == read(tmp_path) and result["first_wrong_step"] == 2
+    (tmp_path / "case.yaml").write_text(yaml.safe_dump(CASE))
+    assert stepalign.inspect_case(tmp_path / "case.yaml")["first_wrong_step_source"] is None
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        inspect("--help")
+    out = capsys.readouterr().out
+    for part in ("contexts:", "--run", "@critic", "A_t = log p", "advantage.json", "examples:"):
+        assert part in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["nowhere.yaml"], "nowhere.yaml: no such file"),
+        ([], "command line: 'model' is missing; got nothing"),
+        (["CASE", "--response", " "], "'response' is empty"),
+        (["CASE", "--response", "@nowhere.txt"], "nowhere.txt: no such file"),
+        (["CASE", "--context", "no name"], "got 'no name'; expected NAME=TEXT"),
+        (["CASE", "--context", "x=@critic"], "needs a critic; got none. Give --critic exact"),
+        (["CASE", "--context", "x=@solution"], "needs the problem's reference solution"),
+        (["CASE", "--critic", "exakt"], "unknown critic 'exakt'; perhaps you meant 'exact'"),
+        (["CASE", "--problem", "What?", "--critic", "exact"], "micro"),
+        (["CASE", "--figure", "f.jpg"], "got '.jpg'; expected one of .png, .svg, .pdf"),
+        (["CASE", "--model", "./nowhere"], "no model directory './nowhere'"),
+        (["CASE", "--adapter", "TMP"], "it has no adapter_config.json"),
+        (["CASE", "--prompt_templates", "stepz"], "perhaps you meant 'steps'"),
+        (["CASE", "--run", "RUN", "--rollout", "0"], "expected a case or rollouts of a run"),
+        (["--run", "RUN"], "--run needs --rollout"),
+        (["--run", "RUN", "--rollout", "7"], "no rollout 7"),
+        (["--run", "RUN", "--rollout", "0", "--response", "x"], "got both --response and --run"),
+        (["--run", "RUN", "--rollout", "1"], "no contexts; expected at least one"),
+        (["--run", "TOP", "--rollout", "0"], "Take one of: "),
+        (["--run", "TMP/empty", "--rollout", "0"], "has no rollouts.jsonl"),
+    ],
+)
+def test_errors_are_one_message_with_exit_code_2(argv, message, case, run, tmp_path, capsys):
+    places = {"CASE": str(case), "TMP": str(tmp_path), "RUN": str(run), "TOP": str(tmp_path / "run")}
+    argv = [places.get(word, word.replace("TMP/", f"{tmp_path}/")) for word in argv]
+    assert inspect(*argv, "--output_dir", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("stepalign: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_problems_that_are_no_longer_there(run, tmp_path, capsys):
+    problems = tmp_path / "run" / "problems" / "train.jsonl"
+    problems.rename(tmp_path / "moved.jsonl")
+    argv = ["--run", run, "--rollout", "0", "--output_dir", tmp_path / "out"]
+    assert inspect(*argv) == 2
+    assert "Give --problems" in capsys.readouterr().err
+    assert inspect(*argv, "--problems", tmp_path / "moved.jsonl") == 0
+
+
+def test_template_kwargs_are_json(case, tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        inspect(case, "--chat_template_kwargs", "[1]", "--output_dir", tmp_path)
+    assert "expected a JSON object" in capsys.readouterr().err
+    assert inspect(case, "--chat_template_kwargs", '{"enable_thinking": false}', "--output_dir", tmp_path / "out") == 0
