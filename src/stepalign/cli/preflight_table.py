@@ -1,0 +1,132 @@
+"""The table of a preflight, in the terminal: a column a feedback format, then verdicts in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+FEW_PROBLEMS = 10  # below, a bootstrap over problems says little
+SHORTER = 0.9  # of the student's mean length; a teacher below may leave out what the student needs
+MEANINGS = {"go": "go", "caution": "go with caution", "no-go": "no-go"}
+MISSING = "–"
+
+Summary = Mapping[str, Any]
+MEASURES: dict[str, Callable[[Summary], str]] = {
+    "verdict": lambda s: MEANINGS[s["verdict"]],
+    "student solves": lambda s: _percent(s["solves"] and s["solves"]["student"]),
+    "teacher solves, with the context": lambda s: _percent(s["solves"] and s["solves"]["teacher"]),
+    "difference, points": lambda s: _points(s["solves"]),
+    "response tokens, student / teacher": lambda s: _lengths(s["mean_length"]),
+    "aim: of the push up to the error, on its step": lambda s: _mean(s["aim"]),
+    "  median over rollouts (how many)": lambda s: _median(s["aim"]),
+    "AUROC, wrong step against those before": lambda s: _mean(s["auroc"]),
+    "A_t on the first wrong step, nats": lambda s: _mean(s["mean_wrong"], "+"),
+    "A_t on correct steps, nats": lambda s: _mean(s["mean_correct"], "+"),
+    "  pushed down by 0.5 nats or more": lambda s: _percent(s["pushed_down_rate"] and s["pushed_down_rate"]["mean"]),
+    "A_t on the first token, nats": lambda s: _mean(s["first_token"], "+"),
+    "correct text copied": lambda s: _percent(s["copied_share"] and s["copied_share"]["mean"]),
+    "quotes the wrong step": lambda s: _percent(s["quotes_wrong_step_rate"]),
+    "holds the answer": lambda s: _percent(s["has_answer_rate"]),
+    "context tokens, mean (most)": lambda s: _length(s["num_context_tokens"]),
+    "no context": lambda s: _percent(s["none_rate"]),
+    "prompt too long": lambda s: _percent(s["too_long_rate"]),
+    "critic, tokens in / out": lambda s: _price(s, "{tokens_in:.0f} / {tokens_out:.0f}"),
+    "critic, price": lambda s: _price(s, "{cost:.5f}"),
+    "critic, seconds": lambda s: _price(s, "{seconds:.3f}"),
+}
+
+
+def print_preflight(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print what `preflight.json` says, without its rows."""
+    formats: Mapping[str, Summary] = result["formats"]
+    table = Table(
+        title=f"Preflight: {result['num_problems']} problems [95 % interval over problems]; critic: per rollout"
+    )
+    table.add_column("measure", no_wrap=True)
+    for name in result["ranking"]:
+        table.add_column(name, justify="right")
+    for measure, show in MEASURES.items():
+        table.add_row(measure, *(show(formats[name]) for name in result["ranking"]))
+    console = console or Console(width=None if Console().is_terminal else 150)
+    console.print(table)
+    for line in (*_verdicts(result), *_notes(result)):
+        console.print(line, markup=False, highlight=False)
+
+
+def _verdicts(result: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"{name}: {MEANINGS[result['formats'][name]['verdict']]}. {' '.join(result['formats'][name]['reasons'])}"
+        for name in result["ranking"]
+    ]
+    best = result["expected_best"]
+    if best is None:
+        return [*lines, "No format is expected to train well."]
+    return [
+        *lines,
+        f"Expected to train best: {best} (by verdict, then aim, then A_t on correct steps).",
+    ]
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    summaries = result["formats"].values()
+    notes: list[str] = []
+    for name, summary in result["formats"].items():
+        length = summary["mean_length"]
+        if length["teacher"] is not None and length["teacher"] < SHORTER * length["student"]:
+            notes.append(
+                f"{name}: the teacher's responses are {1 - length['teacher'] / length['student']:.0%} shorter than the "
+                "student's. It may leave out work that the student cannot do without; the verdict does not see that."
+            )
+    if any((s["has_answer_rate"] or 0) > 0 for s in summaries):
+        notes.append(
+            "Contexts that hold the answer: that the teacher then solves more shows that it reads them. It does not by "
+            "itself make it a good teacher; localization and A_t on correct steps say more."
+        )
+    if any(s["price_per_rollout"] and s["price_per_rollout"]["cached"] > 0 for s in summaries):
+        notes.append("Some of the critic's replies came from its cache and cost nothing now: a new run pays more.")
+    if any(s["mean_wrong"] is None for s in summaries):
+        notes.append("Where no wrong step is known, nothing can be located. A critic says which: set critic_base_url.")
+    if result["num_problems"] < FEW_PROBLEMS:
+        notes.append(f"{result['num_problems']} problems are few: the intervals are too narrow.")
+    if result["is_micro"]:
+        notes.append("The micro world is constructed: its numbers are no evidence about language models at large.")
+    return notes
+
+
+def _percent(share: float | None) -> str:
+    return MISSING if share is None else f"{100 * share:.0f} %"
+
+
+def _points(solves: Mapping[str, Any] | None) -> str:
+    if solves is None:
+        return MISSING
+    low, high = solves["ci95"]
+    return f"{100 * solves['difference']:+.0f} [{100 * low:+.0f}, {100 * high:+.0f}]"
+
+
+def _mean(entry: Mapping[str, Any] | None, sign: str = "") -> str:
+    if entry is None:
+        return MISSING
+    low, high = entry["ci95"]
+    return f"{entry['mean']:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]"
+
+
+def _median(entry: Mapping[str, Any] | None) -> str:
+    return MISSING if entry is None else f"{entry['median']:.2f} ({entry['num_rollouts']})"
+
+
+def _length(entry: Mapping[str, Any] | None) -> str:
+    return MISSING if entry is None else f"{entry['mean']:.0f} ({entry['max']})"
+
+
+def _lengths(entry: Mapping[str, Any]) -> str:
+    teacher = MISSING if entry["teacher"] is None else f"{entry['teacher']:.0f}"
+    return f"{entry['student']:.0f} / {teacher}"
+
+
+def _price(summary: Summary, form: str) -> str:
+    price = summary["price_per_rollout"]
+    return MISSING if price is None else form.format(**price)

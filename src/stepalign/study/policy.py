@@ -1,0 +1,60 @@
+"""A model with its two prompts: how the student and the self-teacher are asked, and what A_t is between them.
+
+policy = Policy(model, tokenizer, prompt_templates="bare")
+(scores,) = policy.score([(rollout, {"refsol": Context(problem.solution)})])
+scores["refsol"].advantage          # A_t, (T,), nats
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stepalign.core.critique import Context
+from stepalign.core.problem import Problem
+from stepalign.core.prompts import render_prompt
+from stepalign.core.rollout import Rollout
+from stepalign.models.scoring import Scorable, TokenScores, score_responses
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`chat_template_kwargs` are the student's; a teacher's prompt longer than the limit is never cut."""
+
+    model: Any
+    tokenizer: Any
+    prompt_templates: str = "steps"
+    chat_template_kwargs: Mapping[str, Any] | None = None
+    teacher_chat_template_kwargs: Mapping[str, Any] | None = None
+    max_teacher_prompt_length: int = 4096
+
+    def student_prompt(self, problem: Problem) -> list[int]:
+        """Token ids of the student's prompt."""
+        text = render_prompt(self.prompt_templates, "student", problem=problem)
+        return self._encode(text, self.chat_template_kwargs)
+
+    def teacher_prompt(self, problem: Problem, context: Context) -> list[int] | None:
+        """Token ids of the self-teacher's prompt, None where it is longer than the limit."""
+        text = render_prompt(self.prompt_templates, "teacher", problem=problem, context=context)
+        ids = self._encode(text, self.teacher_chat_template_kwargs)
+        return ids if len(ids) <= self.max_teacher_prompt_length else None
+
+    def score(self, asked: Sequence[tuple[Rollout, Mapping[str, Context]]]) -> list[dict[str, TokenScores]]:
+        """For each rollout, what each context changes at its tokens; contexts that do not fit are left out."""
+        return score_responses(self.model, [self._scorable(rollout, contexts) for rollout, contexts in asked])
+
+    def _scorable(self, rollout: Rollout, contexts: Mapping[str, Context]) -> Scorable:
+        prompts = {name: self.teacher_prompt(rollout.problem, context) for name, context in contexts.items()}
+        fitting = {name: ids for name, ids in prompts.items() if ids is not None}
+        return Scorable(self.student_prompt(rollout.problem), fitting, rollout.token_ids)
+
+    def num_tokens(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _encode(self, text: str, kwargs: Mapping[str, Any] | None) -> list[int]:
+        messages = [{"role": "user", "content": text}]
+        encoded = self.tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=True, **(kwargs or {})
+        )
+        return list(encoded["input_ids"])

@@ -1,0 +1,117 @@
+"""What a preflight keeps on disk, a JSON row each, and how it is read back: rollouts, critiques, contexts.
+
+critic = KeptCritic(source, directory / "critiques.jsonl")
+critic(rollouts)                # asks; and never again about these
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.critique import Context, Critique
+from stepalign.core.files import append_jsonl, read_jsonl
+from stepalign.core.problem import Problem
+from stepalign.core.rollout import Grade, Outcome, Rollout
+from stepalign.feedback.critiques import critique_in, critique_row
+from stepalign.feedback.formats import CritiqueSource
+from stepalign.grading import Grader
+
+Key = tuple[str, int]  # problem id, sample
+Row = dict[str, Any]
+
+
+def key_of(rollout: Rollout) -> Key:
+    return rollout.problem.id, rollout.sample
+
+
+def key_in(row: Mapping[str, Any]) -> Key:
+    return row["problem_id"], row["sample"]
+
+
+def place(rollout: Rollout) -> Row:
+    """The part of a row that says which rollout it is about."""
+    return {"problem_id": rollout.problem.id, "sample": rollout.sample}
+
+
+def rollout_row(rollout: Rollout) -> Row:
+    return {**rollout.to_json(), "token_ids": list(rollout.token_ids)}
+
+
+def rollout_in(row: Row, problem: Problem) -> Rollout:
+    """The graded rollout of a row."""
+    grade = Grade(Outcome(row["grade"]), row["extracted"])
+    return Rollout(problem, row["sample"], row["text"], tuple(row["token_ids"]), row["finish_reason"], grade)
+
+
+def is_correct(grade: Grade | None) -> bool | None:
+    """Whether a graded response is right; None where nobody can say: a timeout is no wrong answer."""
+    return None if grade is None or grade.outcome is Outcome.TIMEOUT else grade.is_correct
+
+
+@dataclass(frozen=True)
+class Records:
+    """The JSONL files of a preflight's directory: one of each kind, rows of several formats in one file."""
+
+    directory: Path
+
+    def read(self, kind: str) -> list[Row]:
+        return read_jsonl(self.directory / f"{kind}.jsonl")
+
+    def append(self, kind: str, rows: Iterable[Row]) -> None:
+        append_jsonl(self.directory / f"{kind}.jsonl", *rows)
+
+    def keys(self, kind: str, name: str | None = None) -> set[Key]:
+        """Which rollouts have a row, of one format or of any."""
+        return {key_in(row) for row in self.read(kind) if name is None or row["format"] == name}
+
+    def left(self, rollouts: Sequence[Rollout], kind: str, names: Iterable[str]) -> list[Rollout]:
+        """Those that lack the row of at least one of the formats."""
+        done = set.intersection(*(self.keys(kind, name) for name in names))
+        return [rollout for rollout in rollouts if key_of(rollout) not in done]
+
+    def contexts(self, name: str) -> dict[Key, Context | None]:
+        """What a format made of each rollout."""
+        rows = (row for row in self.read("contexts") if row["format"] == name)
+        return {key_in(row): None if row["context"] is None else Context(row["context"]) for row in rows}
+
+
+class KeptCritic:
+    """A critic whose critiques are kept in a file: each rollout is asked about once, whoever wants to know."""
+
+    def __init__(self, critic: CritiqueSource, path: Path):
+        self.critic, self.path = critic, path
+        self.known: dict[Key, Critique | None] = {key_in(row): critique_in(row["critique"]) for row in read_jsonl(path)}
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> list[Critique | None]:
+        new = self.left(rollouts)
+        if new:
+            critiques = self.critic(new)
+            append_jsonl(
+                self.path,
+                *({**place(r), "critique": critique_row(c)} for r, c in zip(new, critiques, strict=True)),
+            )
+            self.known |= {key_of(r): critique for r, critique in zip(new, critiques, strict=True)}
+        return [self.known[key_of(r)] for r in rollouts]
+
+    def left(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
+        """Those that it was not asked about yet."""
+        return [r for r in rollouts if key_of(r) not in self.known]
+
+
+def has_answer(context: str, answer: str, grader: Grader) -> bool:
+    """Whether a context gives the answer away: as its own final answer, or word for word anywhere."""
+    stands_there = re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", context) is not None
+    return stands_there or grader.grade(context, answer).is_correct
+
+
+def price_per_rollout(ledger: Mapping[str, Any]) -> dict[str, float] | None:
+    """What one critique took, from a critic's ledger; replies from the cache were paid for earlier and cost nothing."""
+    num = ledger.get("num_samples", 0)
+    if not num:
+        return None
+    names = {"tokens_in": "tokens_in", "tokens_out": "tokens_out", "cost": "cost", "seconds": "wall_s"}
+    return {**{name: ledger[key] / num for name, key in names.items()}, "cached": ledger["num_cached"] / num}

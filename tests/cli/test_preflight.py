@@ -1,0 +1,98 @@
+"""`stepalign preflight` from its command line, at a size of seconds."""
+
+import json
+
+import pytest
+
+from stepalign.cli import main
+from stepalign.core.files import read_jsonl
+
+QUICK = ["--config", "micro", "--num_problems", "3", "--num_samples", "2", "--max_completion_length", "40",
+         "--micro_num_train", "8", "--eval_batch_size", "4"]  # fmt: skip
+
+
+def preflight(out, *more):
+    return main(["preflight", *QUICK, "--output_dir", str(out), *more])
+
+
+def test_it_ends_with_a_table_verdicts_and_all_numbers_in_a_file(tmp_path, capsys):
+    out = tmp_path / "pre"
+    assert preflight(out, "--conditions", "grpo", "refsol", "stepalign") == 0
+    text = capsys.readouterr().out
+    assert "teacher solves" in text
+    assert "Expected to train best" in text or "No format is expected" in text
+    assert "constructed" in text and "3 problems are few" in text
+    result = json.loads((out / "preflight.json").read_text())
+    assert set(result["formats"]) == {"refsol", "stepalign"} == set(result["ranking"])
+    assert result["num_problems"] == 3 and len(result["rows"]) == 6 and result["is_micro"]
+    for summary in result["formats"].values():
+        assert summary["verdict"] in ("go", "caution", "no-go") and summary["reasons"]
+        assert summary["solves"]["num_problems"] == 3
+    assert result["formats"]["stepalign"]["price_per_rollout"]["tokens_in"] == 0  # the exact critic computes
+    assert result["formats"]["refsol"]["price_per_rollout"] is None
+    assert {row["problem_id"] for row in result["rows"]} <= {f"micro-{i:04d}" for i in range(8)}
+
+
+def test_started_again_it_goes_on_and_other_settings_are_not_mixed_in(tmp_path, capsys, monkeypatch):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert preflight(whole, "--conditions", "refsol") == 0
+    from stepalign.study import preflight as module
+
+    sample_responses, calls = module.sample_responses, []
+
+    def dies_after_one_batch(*args):
+        for batch in sample_responses(*args):
+            if calls:
+                raise KeyboardInterrupt
+            calls.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(module, "sample_responses", dies_after_one_batch)
+    assert preflight(cut, "--conditions", "refsol") == 130
+    assert len(read_jsonl(cut / "teacher.jsonl")) == calls[0] == 4
+    monkeypatch.setattr(module, "sample_responses", sample_responses)
+    capsys.readouterr()
+    assert preflight(cut, "--conditions", "refsol", "--seed", "7") == 2
+    assert "seed is 42 there and 7 now" in capsys.readouterr().err
+    assert preflight(cut, "--conditions", "refsol", "--num_problems", "2") == 2
+    assert "other problems" in capsys.readouterr().err
+    assert preflight(cut, "--conditions", "refsol", "--critic_concurrency", "3") == 0  # how, not what
+    one, other = (json.loads((path / "preflight.json").read_text()) for path in (whole, cut))
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--conditions", "grpo"], "got no feedback format"),
+        (["--conditions", "refsoll"], "perhaps you meant 'refsol'"),
+        (["--problems", "missing.jsonl"], "missing.jsonl"),
+        (["--num_problems", "0"], "num_problems: got 0; expected 1 or more"),
+        (["--num_samples", "0"], "num_samples: got 0; expected 1 or more"),
+        (["--critic", "exct"], "unknown critic 'exct'"),
+        (["--model_name_or_path", "./no/model"], "no model directory './no/model'"),
+        (["--num_problem", "3"], "perhaps you meant 'num_problems'"),
+        (["--prompt_templates", "bair"], "perhaps you meant 'bare'"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, capsys, argv, message):
+    assert preflight(tmp_path / "pre", *argv) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+
+
+def test_a_format_that_needs_a_critic_says_so_without_one(tmp_path, capsys):
+    argv = ["preflight", "--model_name_or_path", "micro", "--conditions", "stepalign", "--output_dir", str(tmp_path)]
+    assert main(argv) == 2
+    assert "feedback 'stepalign' needs a critic; got none" in capsys.readouterr().err
+
+
+def test_without_a_directory_it_says_so(capsys):
+    assert main(["preflight"]) == 2
+    assert "preflight needs --output_dir" in capsys.readouterr().err
+
+
+def test_help_shows_its_own_settings_first(capsys):
+    assert main(["preflight", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.index("--num_problems") < text.index("--condition ") and "--eval_seed" not in text
