@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, fields, make_dataclass
+from dataclasses import field, fields, make_dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -38,6 +39,17 @@ def critic_settings(arguments: Any) -> Any:
     return CriticSettings(**values) if values["critic"] else None
 
 
+def resolve_critic(arguments: Any) -> None:
+    """Write into the arguments what the critic's model decides where they are open, so that the run's record holds it.
+
+    Raises:
+        ConfigError: a setting of the critic is missing or wrong.
+    """
+    settings = critic_settings(arguments)
+    if settings is not None:
+        vars(arguments).update({item.name: getattr(settings, item.name) for item in fields(settings)})
+
+
 def check_study(study: Any, arguments: Any, conditions: Sequence[str]) -> None:
     """Fail before anything is loaded or written: unknown conditions, plugins that do not import, a missing critic.
 
@@ -61,24 +73,49 @@ def check_study(study: Any, arguments: Any, conditions: Sequence[str]) -> None:
 
 
 class RecordedCritic:
-    """A critic as formats want one, whose ledger is on disk after every call and goes on when a run does."""
+    """A critic as formats want one, whose ledger is on disk after every call and goes on when a run does.
 
-    def __init__(self, critic: Any, path: Path):
-        self.critic, self.path = critic, path
-        self.earlier: dict[str, Any] = read_json(path) if path.exists() else {}
+    Of several processes each asks about its own rollouts and has a file of its own, `ledger.process-<k>.json`; the
+    first keeps their sum in `ledger.json`, which lags behind by a call of the others until `write_total` at the end.
+    """
+
+    def __init__(self, critic: Any, path: Path, process_index: int = 0, num_processes: int = 1):
+        self.critic, self.path, self.process_index = critic, path, process_index
+        several = num_processes > 1 or bool(self._parts())
+        self.own = path.with_name(f"{path.stem}.process-{process_index}.json") if several else path
+        before = path if process_index == 0 and not self._parts() else self.own  # path: of one process alone
+        self.earlier: dict[str, Any] = read_json(before) if before.exists() else {}
 
     def __call__(self, rollouts: Sequence[Any]) -> list[Any]:
         records = self.critic.critique(rollouts)
-        write_json(self.path, add_ledgers(self.earlier, self.critic.ledger.to_json()))
+        write_json(self.own, add_ledgers(self.earlier, self.critic.ledger.to_json()))
+        self.write_total()
         return [record.critique for record in records]
 
+    def write_total(self) -> None:
+        """On the first process, where there are several: the sum over all."""
+        parts = self._parts()
+        if parts and self.process_index == 0:
+            write_json(self.path, reduce(add_ledgers, (read_json(part) for part in parts)))
 
-def make_critic(arguments: Any, grade: Any, directory: Path) -> RecordedCritic | None:
-    """The critic that the settings name, None for none."""
+    def _parts(self) -> list[Path]:
+        return sorted(self.path.parent.glob(f"{self.path.stem}.process-*.json"))
+
+
+def make_critic(
+    arguments: Any, grade: Any, directory: Path, processes: tuple[int, int] = (0, 1)
+) -> RecordedCritic | None:
+    """The critic that the settings name, None for none; `processes`: which one of how many, which share its budgets."""
     from stepalign.feedback.critics.build import build_critic
 
     settings = critic_settings(arguments)
-    return None if settings is None else RecordedCritic(build_critic(settings, grade), directory / LEDGER)
+    if settings is None:
+        return None
+    if processes[1] > 1:
+        budgets = {"critic_token_budget": settings.critic_token_budget // processes[1]}
+        budgets["critic_cost_budget"] = settings.critic_cost_budget / processes[1]
+        settings = replace(settings, **budgets)
+    return RecordedCritic(build_critic(settings, grade), directory / LEDGER, *processes)
 
 
 def add_ledgers(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:

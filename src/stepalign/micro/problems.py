@@ -22,6 +22,7 @@ from stepalign.micro.arithmetic import Op, columns, compute, num_carries
 from stepalign.micro.wording import Style, word_step
 
 SOLVER_DIR = Path(__file__).parent / "shipped" / "solver"
+CRITIC_DIR = SOLVER_DIR.parent / "critic"
 VERBS: dict[Op, str] = {"+": "Add", "-": "Minus", "*": "Times"}
 LIMIT = 999
 _OPERATION = re.compile(r"(Add|Minus|Times) (\d+)\.")

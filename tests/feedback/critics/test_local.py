@@ -55,3 +55,27 @@ def test_a_directory_that_is_no_model(tmp_path, grade):
     critic = build_critic(CriticSettings(critic="local", critic_model=str(tmp_path)), grade)
     with pytest.raises(ModelError, match="cannot be loaded"):
         critic.critique(many(2))
+
+
+def test_sampling_leaves_the_callers_random_numbers_alone_and_repeats(model):
+    import torch
+
+    async def write(*requests: Request) -> list[Reply]:
+        async with LocalWriter(CriticSettings(critic="local", critic_model=model), Ledger()) as writer:
+            return await asyncio.gather(*(writer.write(request) for request in requests))
+
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    first, second = (asyncio.run(write(ask("2 + 3", 1.0), ask("5 * 4", 1.0))) for _ in range(2))
+    assert first == second
+    assert torch.equal(torch.get_rng_state(), before)
+    (other,) = asyncio.run(write(Request({**ask("2 + 3", 1.0).body}, ask=2)))
+    assert other != first[0]
+
+
+def test_a_model_trained_again_is_asked_again(tmp_path):
+    settings = CriticSettings(critic="local", critic_model=str(save_tiny_model(tmp_path / "model")))
+    url = LocalWriter(settings, Ledger()).url
+    assert LocalWriter(settings, Ledger()).url == url
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"other weights")
+    assert LocalWriter(settings, Ledger()).url != url

@@ -58,3 +58,16 @@ def test_prompts_of_the_users_own(rollout, tmp_path):
     assert messages == [{"role": "user", "content": f"{PROBLEM.problem} | 20"}]
     with pytest.raises(ConfigError, match=r"has no user\.jinja"):
         render_messages("edit", rollout(), truth="none", directory=str(tmp_path / "x"))
+
+
+def test_a_shipped_family_by_its_name(rollout):
+    (message,) = render_messages("rewrite", rollout(WRONG), truth="solution", directory="bare")
+    assert message["content"] == (
+        f"{PROBLEM.problem}\n<solution>\n{PROBLEM.solution}\n</solution>\n<answer>20</answer>\n"
+        f"<attempt>\n{WRONG}\n</attempt>"
+    )
+    assert render_messages("edit", rollout(), truth="none", directory="rewrite") == render_messages(
+        "rewrite", rollout(), truth="none"
+    )
+    with pytest.raises(ConfigError, match="perhaps you meant 'bare'"):
+        render_messages("rewrite", rollout(), truth="none", directory="bair")

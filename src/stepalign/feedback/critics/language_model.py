@@ -2,7 +2,7 @@
 
 For each rollout: ask greedily, parse, verify; ask again at a higher temperature while the critique is rejected; then
 follow the policy. Each reply goes into the cache when it arrives, so a killed run goes on where it was. Once no
-request may be sent any more (budget, deadline, nobody there), what the cache holds is still used.
+request may be sent any more (budget, deadline, nobody there), what the cache holds is still used (see `asking`).
 
     critic = LanguageModelCritic(settings, grader.grade, writer=writer, cache=cache, ledger=ledger)
     records = critic.critique(rollouts)
@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from stepalign.core.errors import ConfigError, CriticError
+from stepalign.core.errors import ConfigError
 from stepalign.core.rollout import Rollout
+from stepalign.feedback.critics.asking import Asking
 from stepalign.feedback.critics.cache import ReplyCache
 from stepalign.feedback.critics.critic import CriticStopped, CritiqueRecord, OnRecord, Rejected
 from stepalign.feedback.critics.edit import parse_edit, response_format
@@ -28,9 +29,7 @@ from stepalign.feedback.critics.prompts import render_messages
 from stepalign.feedback.critics.rewrite import parse_rewrite
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction, Verifier, reference_critique
-from stepalign.feedback.critics.writer import Failed, Reply, Request, Stop, Writer
-
-MOST_FAILURES = 10  # rollouts in a row that get no reply at all before the run stops
+from stepalign.feedback.critics.writer import Failed, Request, Stop, Writer
 
 
 class LanguageModelCritic:
@@ -54,10 +53,14 @@ class LanguageModelCritic:
             self.ledger.wall_s += time.monotonic() - start
 
     async def _critique_all(self, rollouts: Sequence[Rollout], on_record: OnRecord) -> list[CritiqueRecord]:
-        self._stop = Stop("offline", "", is_error=False) if self._settings.critic_offline else None
-        self._num_failures = 0
-        self._in_flight: dict[str, asyncio.Task[Reply]] = {}
-        self._checked: asyncio.Task[None] | None = None
+        asking = self._asking = Asking(
+            self._writer,
+            self._cache,
+            self.ledger,
+            model=self._settings.critic_model,
+            concurrency=self._settings.critic_concurrency,
+            stop=Stop("offline", "", is_error=False) if self._settings.critic_offline else None,
+        )
         records: dict[int, CritiqueRecord] = {}
         queue = iter(enumerate(rollouts))
 
@@ -68,13 +71,13 @@ class LanguageModelCritic:
                 on_record(i, record)
 
         async with self._writer:
-            watch = asyncio.create_task(self._watch_deadline())
+            watch = asyncio.create_task(asking.stop_after(self._settings.critic_deadline_s))
             await asyncio.gather(*(work() for _ in range(min(self._settings.critic_concurrency, len(rollouts)))))
             watch.cancel()
         ordered = [records[i] for i in range(len(rollouts))]
-        if self._stop is not None and self._stop.is_error:
+        if asking.stop is not None and asking.stop.is_error:
             num_done = sum(record.status == "verified" for record in ordered)
-            raise CriticStopped(f"{self._stop} ({num_done} of {len(ordered)} critiques are verified.)", ordered)
+            raise CriticStopped(f"{asking.stop} ({num_done} of {len(ordered)} critiques are verified.)", ordered)
         return ordered
 
     async def _critique_one(self, rollout: Rollout) -> CritiqueRecord:
@@ -83,7 +86,7 @@ class LanguageModelCritic:
             if reason:
                 self.ledger.num_reasked[reason] += 1
             try:
-                reply = await self._reply(self._request(rollout, ask))
+                reply = await self._asking.reply(self._request(rollout, ask))
                 critique = replace(self._parse(reply, rollout), source=self.name)
                 critique = await self._verifier.verify(rollout, critique)
                 return CritiqueRecord(rollout.problem.id, rollout.sample, "verified", critique)
@@ -108,71 +111,21 @@ class LanguageModelCritic:
         }
         return Request({name: value for name, value in body.items() if value is not None}, ask)
 
-    async def _reply(self, request: Request) -> Reply:
-        """From the cache, from an equal request under way, or written now."""
-        key = request.key(self._writer.url)
-        task = self._in_flight.get(key)
-        is_shared = task is not None
-        if task is None:
-            reply = self._lookup(key)
-            if reply is not None:
-                self.ledger.num_cached += 1
-                return reply
-            if self._stop is not None:
-                raise self._stop
-            task = self._in_flight[key] = asyncio.create_task(self._write(key, request))
-            task.add_done_callback(lambda _: self._in_flight.pop(key))
-        try:
-            reply = await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if self._stop is None or not task.cancelled():
-                raise
-            raise self._stop from None  # the deadline cancelled the request, not this rollout
-        self.ledger.num_cached += is_shared
-        return reply
-
-    def _lookup(self, key: str) -> Reply | None:
-        try:
-            return self._cache.get(key)
-        except CriticError as error:
-            self._stop = self._stop or Stop("cache", str(error))
-            return None
-
-    async def _write(self, key: str, request: Request) -> Reply:
-        try:
-            if self._checked is None:
-                self._checked = asyncio.create_task(self._writer.check())
-            await asyncio.shield(self._checked)
-            reply = await self._writer.write(request)
-        except Stop as stop:
-            self._stop = self._stop or stop
-            raise
-        except Failed as error:
-            self._num_failures += 1
-            if self._num_failures >= MOST_FAILURES:
-                message = f"the critic at {self._writer.url} failed {MOST_FAILURES} times in a row, last with {error}."
-                self._stop = self._stop or Stop("stopped", message)
-            raise
-        self._num_failures = 0
-        try:
-            return self._cache.put(key, reply, url=self._writer.url, model=self._settings.critic_model)
-        except CriticError as error:  # this reply is paid for and can be used; another could not be kept
-            self._stop = self._stop or Stop("cache", str(error))
-            return reply
-
-    async def _watch_deadline(self) -> None:
-        if self._settings.critic_deadline_s:
-            await asyncio.sleep(self._settings.critic_deadline_s)
-            self._stop = self._stop or Stop("deadline", "", is_error=False)
-            for task in list(self._in_flight.values()):
-                task.cancel()
-
 
 def _fixed_body(settings: CriticSettings) -> dict[str, Any]:
     """What every request of a run has in common; the user's extra keys win, and a null takes a key away."""
     body: dict[str, Any] = {"model": settings.critic_model, "max_tokens": settings.critic_max_tokens}
     if settings.critique_protocol == "edit":
         body["response_format"] = response_format(settings.critic_response_format)
+    return body | extra_keys(settings)
+
+
+def extra_keys(settings: CriticSettings) -> dict[str, Any]:
+    """What `critic_extra_body` adds to each request.
+
+    Raises:
+        ConfigError: it is no JSON object.
+    """
     try:
         extra = json.loads(settings.critic_extra_body or "{}")
         if not isinstance(extra, dict):
@@ -181,4 +134,4 @@ def _fixed_body(settings: CriticSettings) -> dict[str, Any]:
         raise ConfigError(
             f"critic_extra_body must be a JSON object; got '{settings.critic_extra_body}' ({error})."
         ) from None
-    return body | extra
+    return extra

@@ -10,6 +10,8 @@ first request.
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from stepalign.core.errors import ModelError
@@ -22,7 +24,7 @@ class LocalWriter:
     """`critic_model` is a directory or hub name; critic_concurrency is the batch size."""
 
     def __init__(self, settings: CriticSettings, ledger: Ledger) -> None:
-        self.url = "local"
+        self.url = f"local:{_version(settings.critic_model)}"
         self._settings, self._ledger = settings, ledger
         self._loaded: tuple[Any, Any] | None = None
 
@@ -78,7 +80,10 @@ class LocalWriter:
         ]
         inputs = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
         sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
-        with torch.inference_mode():
+        # random numbers of its own: those of a training run must not depend on what the cache spared it
+        devices = [model.device] if model.device.type == "cuda" else []
+        with torch.inference_mode(), torch.random.fork_rng(devices):
+            torch.manual_seed(_seed(requests))
             output = model.generate(**inputs, max_new_tokens=requests[0].body["max_tokens"], **sampling)
         ends = {*_as_list(model.generation_config.eos_token_id), tokenizer.eos_token_id}
         new_ids = output[:, inputs["input_ids"].shape[1] :].tolist()
@@ -112,6 +117,19 @@ class LocalWriter:
             device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
             self._loaded = tokenizer, model.to(device).eval()
         return self._loaded
+
+
+def _seed(requests: list[Request]) -> int:
+    """From what is asked alone, so that the same batch samples the same wherever the model lies."""
+    asked = [(request.ask, request.body["messages"]) for request in requests]
+    return int(sha256(repr(asked).encode("utf-8", "replace")).hexdigest()[:15], 16)
+
+
+def _version(model: str) -> str:
+    """Another one when the files of a model directory change: a model trained again is asked again."""
+    files = sorted(path for path in Path(model).glob("*") if path.is_file()) if Path(model).is_dir() else []
+    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return sha256(repr(stamps).encode()).hexdigest()[:12]
 
 
 def _as_list(value: Any) -> list[Any]:

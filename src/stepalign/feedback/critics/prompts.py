@@ -1,7 +1,8 @@
 """Prompts of the critique protocols: Jinja templates over the problem, the ground truth shown, and the attempt.
 
-The attempt's steps are shown in canonical numbered tags whatever layout the solver used. A directory with `user.jinja`
-and perhaps `system.jinja` replaces the package's own.
+The attempt's steps are shown in canonical numbered tags whatever layout the solver used. Each protocol has a family of
+its name. `bare` says nothing but the data and suits a model that was trained to be a critic, such as the micro critic.
+A directory with `user.jinja` and perhaps `system.jinja` is a family of your own.
 
     render_messages("edit", rollout, truth="answer")        # [{"role": "system", ...}, {"role": "user", ...}]
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from stepalign.core.errors import ConfigError
+from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import render_steps
 from stepalign.feedback.critics.settings import Truth
@@ -25,9 +26,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @lru_cache(maxsize=8)
 def _templates(name: str) -> dict[str, Template]:
-    directory = Path(name).expanduser()
+    directory = TEMPLATES / name
+    if not directory.is_dir():
+        directory = Path(name).expanduser()
     if not (directory / "user.jinja").is_file():
-        raise ConfigError(f"critic_prompts: {directory} has no user.jinja. Give a directory that has one.")
+        known = [path.name for path in TEMPLATES.iterdir()]
+        raise ConfigError(
+            f"critic_prompts: {directory} has no user.jinja{suggest(name, known)} Or give a directory that has one."
+        )
     # autoescape off: prompts are plain text, not HTML
     environment = Environment(
         loader=FileSystemLoader(directory),
@@ -41,12 +47,12 @@ def _templates(name: str) -> dict[str, Template]:
 
 
 def render_messages(protocol: str, rollout: Rollout, *, truth: Truth, directory: str = "") -> list[dict[str, str]]:
-    """The chat messages that ask for one critique.
+    """The chat messages that ask for one critique; `directory` may also be the name of a shipped family.
 
     Raises:
-        ConfigError: the directory lacks user.jinja.
+        ConfigError: no such family, or the directory lacks user.jinja.
     """
-    templates = _templates(directory or str(TEMPLATES / protocol))
+    templates = _templates(directory or protocol)
     problem, trace = rollout.problem, rollout.trace
     values = {
         "problem": problem.problem,

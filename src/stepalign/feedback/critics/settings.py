@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from stepalign.core.errors import ConfigError, suggest
+from stepalign.core.files import read_json
+from stepalign.micro.problems import CRITIC_DIR
 
 Truth = Literal["solution", "answer", "none"]
-CritiqueProtocol = Literal["edit", "rewrite"]
+CritiqueProtocol = Literal["auto", "edit", "rewrite"]
 ResponseFormat = Literal["json_schema", "json_object", "none"]
 OnFailure = Literal["skip", "reference"]
 
@@ -25,8 +27,9 @@ class CriticSettings:
     critic: str = field(
         default="openai",
         metadata={
-            "help": "openai (any OpenAI-compatible server), local (a transformers model in this process), exact "
-            "(the micro world's), or your own function as package.module:function, from a Rollout to a Critique."
+            "help": "openai (any OpenAI-compatible server), local (a transformers model in this process), micro (the "
+            "shipped critic of the micro world, local), exact (the micro world's, which computes), or your own "
+            "function as package.module:function, from a Rollout to a Critique."
         },
     )
     critic_base_url: str = field(default="", metadata={"help": "Server of the openai critic, usually ending in /v1."})
@@ -38,9 +41,10 @@ class CriticSettings:
         metadata={"help": "Environment variable that holds the key. Unset: no key is sent."},
     )
     critique_protocol: CritiqueProtocol = field(
-        default="edit",
+        default="auto",
         metadata={
-            "help": "edit: the critic writes only what replaces steps. rewrite: it writes the whole corrected trace."
+            "help": "edit: the critic writes only what replaces steps. rewrite: it writes the whole corrected trace. "
+            "auto: as the config.json of a critic_model that is a directory says, else edit."
         },
     )
     critic_truth: Truth = field(
@@ -50,7 +54,11 @@ class CriticSettings:
         },
     )
     critic_prompts: str = field(
-        default="", metadata={"help": "Directory with user.jinja and perhaps system.jinja; empty: the package's own."}
+        default="",
+        metadata={
+            "help": "Prompts: a shipped family (edit, rewrite, bare), or a directory with user.jinja and perhaps "
+            "system.jinja. Empty: as the critic_model says, where its protocol is the one used, else the protocol's."
+        },
     )
     critic_response_format: ResponseFormat = field(
         default="json_schema",
@@ -62,7 +70,10 @@ class CriticSettings:
             "help": 'JSON object merged into each request, such as {"reasoning_effort": "low"}; a null removes a key.'
         },
     )
-    critic_max_tokens: int = field(default=8192, metadata={"help": "Longest reply in tokens, thinking included."})
+    critic_max_tokens: int = field(
+        default=0,
+        metadata={"help": "Longest reply in tokens, thinking included. 0: as the critic_model says, else 8192."},
+    )
     critic_num_reasks: int = field(
         default=2, metadata={"help": "How often a rejected critique is asked for again. 0: never."}
     )
@@ -102,6 +113,7 @@ class CriticSettings:
     )
 
     def __post_init__(self) -> None:
+        self._fill_in()
         for name, hint in get_type_hints(type(self)).items():
             options = get_args(hint)
             if options and getattr(self, name) not in options:
@@ -117,6 +129,21 @@ class CriticSettings:
             self._check_server()
         elif self.critic == "local" and not self.critic_model:
             raise ConfigError("critic 'local' needs a model; got none. Set critic_model to a directory or hub name.")
+
+    def _fill_in(self) -> None:
+        """Settle what was left open ("auto", empty, 0): as the critic's model says, else by the general defaults."""
+        if self.critic == "micro":
+            self._settle("critic_model", str(CRITIC_DIR))
+        own = critic_defaults(self.critic_model)
+        protocol = own.get("critique_protocol", "edit")
+        self._settle("critique_protocol", protocol)
+        if self.critique_protocol == protocol:  # its prompts are for its protocol
+            self._settle("critic_prompts", own.get("critic_prompts", ""))
+        self._settle("critic_max_tokens", own.get("critic_max_tokens", 8192))
+
+    def _settle(self, name: str, value: Any) -> None:
+        if getattr(self, name) in ("auto", "", 0):
+            object.__setattr__(self, name, value)
 
     def _check_server(self) -> None:
         for name, example in (("critic_base_url", "http://127.0.0.1:8000/v1"), ("critic_model", "Qwen/QwQ-32B")):
@@ -135,3 +162,15 @@ class CriticSettings:
         from stepalign.feedback.critics.cache import default_cache_path
 
         return Path(self.critic_cache).expanduser() if self.critic_cache else default_cache_path()
+
+
+def critic_defaults(model: str) -> dict[str, Any]:
+    """What the config.json of a model directory says of its use as a critic, under the key `stepalign`; {} elsewhere.
+
+    Raises:
+        DataError: there is a config.json and it is no JSON.
+    """
+    path = Path(model) / "config.json"
+    config = read_json(path) if model and path.is_file() else {}
+    own = config.get("stepalign") if isinstance(config, dict) else None
+    return own if isinstance(own, dict) else {}
