@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from stepalign.core.errors import ConfigError
+from stepalign.models.decoding import TransformersDecoder
 from stepalign.models.sampling import Sampling, choose, sample_responses
 
 PROMPTS = ["Start with 47. Add 38. Times 6.", "Start with 12. Add 15.", "Start with 90. Minus 19. Add 4. Times 3."]
@@ -69,3 +70,18 @@ def test_samples_follow_the_models_probabilities():
 def test_impossible_settings_are_an_error(bad):
     with pytest.raises(ConfigError, match=next(iter(bad))):
         Sampling(**bad)
+
+
+def test_a_prompt_given_twice_is_read_once_and_answered_twice(micro_solver, prompt_ids, monkeypatch):
+    read = []
+
+    class Reader(TransformersDecoder):
+        def prefill(self, input_ids, mask, rows):
+            read.append((len(input_ids), rows.tolist()))
+            return super().prefill(input_ids, mask, rows)
+
+    monkeypatch.setattr("stepalign.models.sampling.decoder_for", Reader)
+    sampling = Sampling(max_new_tokens=20, batch_size=8)
+    responses = collect(micro_solver, [prompt_ids[0]] * 3 + [prompt_ids[1]], sampling)
+    assert read == [(2, [0, 0, 0, 1])]
+    assert len({tuple(responses[i, 0]) for i in range(3)}) > 1

@@ -31,3 +31,11 @@ def test_children_share_the_cores(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     run_tasks([task(tmp_path, "t", "import os; print(os.environ['OMP_NUM_THREADS'])")], jobs=10_000)
     assert (tmp_path / "t.txt").read_text() == "1\n"
+
+
+def test_children_keep_freed_memory_unless_the_user_says_otherwise(tmp_path, monkeypatch):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "4096")
+    names = ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"]
+    run_tasks([task(tmp_path, "t", f"import os; print([os.environ[name] for name in {names}])")], jobs=1)
+    assert (tmp_path / "t.txt").read_text() == f"{[str(1 << 30), '4096']}\n"

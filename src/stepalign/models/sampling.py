@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from transformers import DynamicCache
 
 from stepalign.core.errors import ConfigError
+from stepalign.models.decoding import decoder_for
 
 # Finished sequences leave the batch together: taking them out copies the cache, so not at every one.
 LEAVE_AT = 0.85
@@ -102,40 +102,34 @@ def _sample_batch(
     eos_token_ids: Sequence[int],
     generator: torch.Generator,
 ) -> list[list[int]]:
-    device, copies = model.device, sampling.num_samples
-    width = max(len(prompt) for prompt in prompts)
-    input_ids = torch.tensor([[0] * (width - len(p)) + list(p) for p in prompts], device=device)
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
-    logits = model(
-        input_ids=input_ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
-    ).logits[:, -1]
-    if copies > 1:
-        cache.batch_repeat_interleave(copies)
-    logits, mask = logits.repeat_interleave(copies, 0), mask.repeat_interleave(copies, 0)
-    position = positions[:, -1:].repeat_interleave(copies, 0)
-    responses: list[list[int]] = [[] for _ in range(len(prompts) * copies)]
-    row_of = torch.arange(len(responses), device=device)  # which response each row of the batch writes
-    writing = torch.ones(len(responses), dtype=torch.bool, device=device)
+    device = model.device
+    distinct = {tuple(prompt): None for prompt in prompts}
+    number_of = {prompt: number for number, prompt in enumerate(distinct)}
+    rows = torch.tensor([number_of[tuple(p)] for p in prompts for _ in range(sampling.num_samples)], device=device)
+    width = max(len(prompt) for prompt in distinct)
+    input_ids = torch.tensor([[0] * (width - len(p)) + list(p) for p in distinct], device=device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct], device=device)
+    decoder = decoder_for(model)
+    logits = decoder.prefill(input_ids, mask, rows)
+    responses = torch.zeros(len(rows), sampling.max_new_tokens, dtype=torch.long, device=device)
+    lengths = torch.zeros(len(rows), dtype=torch.long, device=device)
+    row_of = torch.arange(len(rows), device=device)  # which response each row of the batch writes
+    writing = torch.ones(len(rows), dtype=torch.bool, device=device)
     ends = torch.tensor(list(eos_token_ids), device=device)
     for step in range(sampling.max_new_tokens):
         tokens = choose(logits, sampling, generator)
-        for row, token in zip(row_of[writing].tolist(), tokens[writing].tolist(), strict=True):
-            responses[row].append(token)
+        responses[row_of, step] = tokens
+        lengths[row_of] += writing
         writing &= ~torch.isin(tokens, ends)
-        if not writing.any() or step + 1 == sampling.max_new_tokens:
+        num_writing = int(writing.sum())
+        if num_writing == 0 or step + 1 == sampling.max_new_tokens:
             break
-        if writing.sum() <= LEAVE_AT * len(writing):
+        if num_writing <= LEAVE_AT * len(writing):
             keep = writing.nonzero().squeeze(1)
-            tokens, mask, position, row_of, writing = (x[keep] for x in (tokens, mask, position, row_of, writing))
-            cache.batch_select_indices(keep)
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        position = position + 1
-        logits = model(
-            input_ids=tokens[:, None], attention_mask=mask, position_ids=position, past_key_values=cache
-        ).logits[:, -1]
-    return responses
+            tokens, row_of, writing = tokens[keep], row_of[keep], writing[keep]
+            decoder.keep(keep)
+        logits = decoder.step(tokens)
+    return [ids[:length] for ids, length in zip(responses.tolist(), lengths.tolist(), strict=True)]
 
 
 def choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:

@@ -168,11 +168,13 @@ def check_conditions_alike(comparison: Comparison) -> dict[str, Any]:
 def run_comparison(comparison: Comparison) -> None:
     """Train and evaluate all that is not finished yet."""
     rows = comparison.num_checkpoints
-    tasks = [_task(comparison, "base model", comparison.base, steps=0, evaluations=1)]
-    for (condition, seed), directory in comparison.seed_directories.items():
-        tasks.append(_task(comparison, f"{condition} seed {seed}", directory, comparison.max_steps, rows))
-    # the longest first: with two workers GRPO then runs beside all others
+    tasks = [
+        _task(comparison, f"{condition} seed {seed}", directory, comparison.max_steps, rows)
+        for (condition, seed), directory in comparison.seed_directories.items()
+    ]
+    # the longest first, GRPO: with two workers it then runs beside all others; the base model is the shortest
     tasks.sort(key=lambda task: not task.name.startswith("grpo"))
+    tasks.append(_task(comparison, "base model", comparison.base, steps=0, evaluations=1))
     run_tasks([task for task in tasks if task.done() < task.total], comparison.compare.jobs or default_jobs())
 
 

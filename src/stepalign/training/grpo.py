@@ -2,6 +2,10 @@
 
 The advantage of a rollout is (r - mean) / std within the group of its prompt, r = 1 for a correct answer and 0 for a
 wrong or unparseable one. A timeout is no grade at all: TRL leaves such a rollout out of its group's baseline.
+
+Where a group agrees the advantage is 0, and so are loss and gradient whatever the model says. Such rollouts are
+recorded and left out of the loss; the others go through the model with those of similar length, so that little is
+padding. The gradient is the same up to rounding; `entropy` is, as in self-distillation, that of the tokens in the loss.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from stepalign.core.problem import Problem
@@ -21,6 +26,8 @@ from stepalign.training.self_distillation import student_dataset
 
 # Names that both configurations have with different meanings: TRL's GRPO keeps its own defaults.
 NOT_SHARED = {"beta", "vllm_structured_outputs_regex"}
+PROMPT, COMPLETION = ("prompt_ids", "prompt_mask"), ("completion_ids", "completion_mask")
+BATCH_KEYS = {*PROMPT, *COMPLETION, "advantages", "num_items_in_batch"}
 
 
 def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GRPOConfig:
@@ -32,6 +39,28 @@ def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GRPOConfi
     values = {f.name: getattr(args, f.name) for f in dataclasses.fields(args) if f.init and f.name in shared}
     values["gradient_accumulation_steps"] = args.gradient_accumulation_steps * num_generations
     return GRPOConfig(**values, num_generations=num_generations, scale_rewards="group")
+
+
+def without_idle_rows(batches: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many micro-batches, of the rollouts with an advantage alone: the longest first, with little padding.
+
+    Args:
+        batches: with `BATCH_KEYS`, all padded alike: prompts on the left, completions on the right.
+    """
+    whole = {key: torch.cat([batch[key] for batch in batches]) for key in (*PROMPT, *COMPLETION, "advantages")}
+    idle, lengths = (whole["advantages"] == 0).tolist(), whole["completion_mask"].sum(dim=1).tolist()
+    order = sorted(range(len(idle)), key=lambda row: (idle[row], -lengths[row]))
+    used = order[: max(idle.count(False), len(batches))]  # a micro-batch cannot be empty
+    split = torch.tensor(used, device=whole["advantages"].device).tensor_split(len(batches))
+    return [{**batch, **_trimmed(whole, rows)} for batch, rows in zip(batches, split, strict=True)]
+
+
+def _trimmed(whole: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Some rows, with the columns that the longest of them needs."""
+    prompt, completion = (max(1, int(whole[keys[1]][rows].sum(dim=1).max())) for keys in (PROMPT, COMPLETION))
+    trimmed = {key: whole[key][rows, -prompt:] for key in PROMPT}
+    trimmed |= {key: whole[key][rows, :completion] for key in COMPLETION}
+    return {**trimmed, "advantages": whole["advantages"][rows]}
 
 
 class GroupTrainer(OwnRollouts, GRPOTrainer):
@@ -61,6 +90,21 @@ class GroupTrainer(OwnRollouts, GRPOTrainer):
         generated = super()._generate_single_turn(*args, **kwargs)
         # GRPO also expects the sampler's log-probabilities; None makes it compute them where it needs them
         return generated if isinstance(generated, tuple) else (generated, None)
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        earlier = self._buffered_inputs
+        inputs = super()._prepare_inputs(generation_batch)
+        batches = self._buffered_inputs
+        if batches is None or batches is earlier or not self._is_sum_over_advantages(batches):
+            return inputs
+        self._buffered_inputs = without_idle_rows(batches)
+        return self._buffered_inputs[self._step % len(batches)]
+
+    def _is_sum_over_advantages(self, batches: list[dict[str, Any]]) -> bool:
+        """Whether the loss is a sum over tokens with the rollout's advantage as a factor, so that 0 is left out."""
+        more = self.beta or self._entropy_bonus_enabled or self.aux_loss_enabled or self.top_entropy_quantile < 1
+        alone = self.accelerator.num_processes == 1  # TRL gathers metrics over as many rollouts in each process
+        return self.loss_type == "dapo" and not more and alone and set(batches[0]) == BATCH_KEYS
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output = super()._generate_and_score_completions(inputs)
