@@ -43,12 +43,35 @@ def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
         (["--micro_num_train", "3"], "3 training problems do not fill one step of 4 prompts"),
         (["--prompt_templates", "bair"], "perhaps you meant 'bare'"),
         (["--micro_foreign", "7"], "expected a share between 0 and 1"),
+        (["--early_stopping_patience", "2"], "early_stopping_patience needs validation_problems"),
+        (["--teacher", "emma"], "perhaps you meant 'ema'"),
     ],
 )
 def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, capsys, argv, message):
     assert main(["train", *QUICK, "--output_dir", str(tmp_path / "run"), *argv]) == 2
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
+
+
+def test_each_checkpoint_is_validated_and_the_best_one_named(tmp_path, capsys):
+    from stepalign.core.files import write_jsonl
+    from stepalign.micro import World, make_problems
+
+    problems = tmp_path / "validation.jsonl"
+    write_jsonl(problems, (p.to_json() for p in make_problems(World(), 3, seed=77)))
+    argv = ["train", *QUICK, "--condition", "refsol", "--num_samples", "2", "--output_dir", str(tmp_path / "run")]
+    assert main([*argv, "--validation_problems", str(problems)]) == 0
+    rows = read_jsonl(tmp_path / "run" / "evaluations.jsonl")
+    assert [row["step"] for row in rows] == [1, 2]
+    assert rows[0]["validation"]["num_problems"] == 3 and "avg@2" in rows[0]["validation"]
+    best = json.loads((tmp_path / "run" / "best.json").read_text())
+    assert best["value"] == max(row["validation"]["avg@2"] for row in rows)
+    assert f"the best one on validation: {best['checkpoint']}, avg@2" in capsys.readouterr().out
+
+    argv[-1] = str(tmp_path / "other")
+    train = ["--train_problems", str(problems), "--per_device_train_batch_size", "2"]
+    assert main([*argv, *train, "--validation_problems", str(problems)]) == 2
+    assert "is in the training problems, too" in capsys.readouterr().err
 
 
 def test_checkpoints_of_another_program_are_not_touched(tmp_path, capsys):

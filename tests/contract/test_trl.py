@@ -10,7 +10,10 @@ from stepalign.training.grpo import NOT_SHARED
 
 @pytest.mark.parametrize(
     "hook",
-    ["_generate_and_score_completions", "_compute_loss", "_get_last_hidden_state", "_prepare_inputs"],
+    [
+        *("_generate_and_score_completions", "_compute_loss", "_get_last_hidden_state", "_prepare_inputs"),
+        *("compute_loss", "_save_checkpoint", "_load_from_checkpoint"),
+    ],
 )
 def test_the_distillation_trainer_has_the_hook(hook):
     assert callable(getattr(DistillationTrainer, hook, None)), f"trl.DistillationTrainer.{hook} is gone"

@@ -108,7 +108,7 @@ def test_with_lora_the_teacher_is_the_model_with_its_adapter_off(micro_solver, t
     ids = torch.tensor([micro_solver.tokenizer("Start with 47. Add 38.")["input_ids"]])
     trainer.train()
     model = trainer.model
-    assert trainer.initial_policy is None
+    assert trainer.teacher.copy is None
     with torch.no_grad():
         base = micro_solver.model(input_ids=ids).logits
         trained = model(input_ids=ids).logits
@@ -120,7 +120,7 @@ def test_with_lora_the_teacher_is_the_model_with_its_adapter_off(micro_solver, t
 def test_without_an_adapter_the_teacher_stays_the_initial_policy(micro_solver, tmp_path):
     trainer = make_trainer(micro_solver, config(tmp_path), RefSol())
     trainer.train()
-    teacher = dict(trainer.initial_policy.named_parameters())
+    teacher = dict(trainer.teacher.copy.named_parameters())
     for name, parameter in micro_solver.model.named_parameters():
         assert torch.equal(teacher[name], parameter)
     assert any(not torch.equal(p, teacher[n]) for n, p in trainer.model.named_parameters())

@@ -10,14 +10,14 @@ from stepalign.core.environment import describe_environment
 from stepalign.core.errors import ConfigError
 from stepalign.core.files import exclusive, write_json
 
-USAGE = "stepalign compare [--quick | --config RECIPE.yaml] [--output_dir DIR] [--key value ...]"
+USAGE = "stepalign compare [--quick | --config RECIPE.yaml] [--output_dir DIR] [--dry_run] [--key value ...]"
 DESCRIPTION = """Train grpo, refsol and stepalign on the same problems with the same settings, evaluate, and report.
 
   stepalign compare                          the micro world: a real tiny model on a CPU
   stepalign compare --quick                  the same in a few minutes: fewer steps and problems
   stepalign compare --config my.yaml --seeds 0 1 2 --output_dir runs/mine
 
-Interrupted at any moment, the same command goes on where it was."""
+Interrupted at any moment, the same command goes on where it was. With --dry_run it says what it would take."""
 DEFAULT_OUTPUT = "runs/compare"
 
 
@@ -33,11 +33,15 @@ def run(argv: Sequence[str]) -> None:
         print_settings(all_types, USAGE, DESCRIPTION, COMMON, "--help_all" in argv)
         return
     quieten()
-    argv, quick = [word for word in argv if word != "--quick"], "--quick" in argv
+    quick, dry = "--quick" in argv, "--dry_run" in argv
+    argv = [word for word in argv if word not in ("--quick", "--dry_run")]
     if quick and "--config" in argv:
         raise ConfigError("--quick is a recipe of its own; got --config as well. Give one of them.")
     defaults = {} if "--config" in argv else read_recipe("micro-quick" if quick else "micro")
     (compare, study, critic, args, model_args), given = parse_settings(all_types, argv, defaults)
+    if dry:
+        dry_run(compare, (study, critic, args, model_args))
+        return
     directory = Path(given.get("output_dir") or (f"{DEFAULT_OUTPUT}-quick" if quick else DEFAULT_OUTPUT))
     with exclusive(directory, timeout_s=1):
         compare_conditions(
@@ -45,11 +49,32 @@ def run(argv: Sequence[str]) -> None:
         )
 
 
+def dry_run(compare: Any, training: tuple[Any, ...]) -> None:
+    """Check the settings and print what the comparison would do."""
+    from stepalign.cli.critics import check_study, resolve_critic
+    from stepalign.cli.dry_run import print_plan
+    from stepalign.training.run import check_num_problems
+
+    study, critic, args, _ = training
+    num_checkpoints = _num_checkpoints(args)
+    check_study(study, critic, compare.conditions)
+    resolve_critic(critic)
+    problems = _problems(study, compare)
+    check_num_problems(len(problems["train"]), args)
+    print_plan(training, vars(compare), compare.conditions, len(compare.seeds), problems["train"])
+    num_models = 1 + num_checkpoints * len(compare.conditions) * len(compare.seeds)
+    num_responses = num_models * compare.num_samples * (len(problems["validation"]) + len(problems["test"]))
+    print(
+        f"Evaluation comes on top: {num_models} models (checkpoints and the base), {num_responses} responses, at most "
+        f"{num_responses * args.max_completion_length} tokens."
+    )
+
+
 def compare_conditions(
     directory: Path, compare: Any, training: tuple[Any, ...], given: dict[str, Any]
 ) -> dict[str, Any]:
     """Lay out, run, collect and report a comparison; `training` are the parsed settings of `stepalign train`."""
-    from stepalign.cli.critics import check_study
+    from stepalign.cli.critics import check_study, resolve_critic
     from stepalign.cli.table import print_results
     from stepalign.cli.train import plain
     from stepalign.cli.wiring import resolve_model
@@ -62,6 +87,7 @@ def compare_conditions(
     study, critic, args, model_args = training
     num_checkpoints = _num_checkpoints(args)
     check_study(study, critic, compare.conditions)
+    resolve_critic(critic)
     model_name = resolve_model(model_args.model_name_or_path)
     check_model(model_name)
     problems = _problems(study, compare)
@@ -77,10 +103,23 @@ def compare_conditions(
     check_conditions_alike(comparison)
     results = collect_results(comparison.base, comparison.seed_directories)
     write_json(directory / "results.json", results)
+    _write_signal(comparison, study, args, model_args)
     report = write_report(directory)
     print_results(results)
     print(f"\nReport: {report}")
     return results
+
+
+def _write_signal(comparison: Any, study: Any, args: Any, model_args: Any) -> None:
+    """The figure of where the signal falls; a model that cannot be scored costs the figure, not the report."""
+    from stepalign.cli.wiring import load_policy
+    from stepalign.core.errors import ModelError
+    from stepalign.study.signal import write_signal
+
+    try:
+        write_signal(comparison.directory, comparison.seed_directories, lambda: load_policy(study, args, model_args))
+    except ModelError as error:
+        print(f"no token maps in the report: {error}")
 
 
 def _num_checkpoints(args: Any) -> int:

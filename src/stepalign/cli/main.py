@@ -41,8 +41,11 @@ class Command(NamedTuple):
 COMMANDS = {
     "compare": Command("stepalign.cli.compare", "train several conditions alike, evaluate them, and report"),
     "train": Command("stepalign.cli.train", "train one condition from a recipe"),
+    "inspect": Command("stepalign.cli.inspect", "see what contexts teach on one response, token by token"),
+    "preflight": Command("stepalign.cli.preflight", "before training: what would a feedback format teach? Go or no-go"),
     "evaluate": Command("stepalign.cli.evaluate", "sample a model on problems; pass@k, maj@k, avg@k with intervals"),
     "micro": Command("stepalign.cli.micro", "write problems of the micro world"),
+    "curate": Command("stepalign.cli.curate", "find problems to train on: the solver half masters, the critic solves"),
     "grade": Command("stepalign.cli.grade", "grade sampled responses by mathematical equality with the true answers"),
     "critique": Command("stepalign.cli.critique", "critique given samples with a language model or the exact critic"),
     "cache": Command("stepalign.cli.cache", "show or prune the cache of critics' replies"),

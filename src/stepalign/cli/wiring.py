@@ -58,6 +58,22 @@ def training_problems(study: Any) -> list[Any]:
     return micro_splits(study, 0, 0)["train"]
 
 
+def load_policy(study: Any, args: Any, model_args: Any) -> Any:
+    """The model as it is before training, with its two prompts, ready to be scored."""
+    from stepalign.models.loading import load_model
+    from stepalign.study.policy import Policy
+
+    model, tokenizer = load_model(resolve_model(model_args.model_name_or_path), dtype=model_args.dtype or "auto")
+    return Policy(
+        model,
+        tokenizer,
+        prompt_templates=study.prompt_templates,
+        chat_template_kwargs=args.chat_template_kwargs,
+        teacher_chat_template_kwargs=args.teacher_chat_template_kwargs,
+        max_teacher_prompt_length=study.max_teacher_prompt_length,
+    )
+
+
 @contextmanager
 def make_evaluator(study: Any, args: Any, compare: Any, run_directory: Path) -> Iterator[Any]:
     """The evaluator of a comparison: its validation and test problems, and one sampling for all."""

@@ -16,7 +16,8 @@ from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.settings import setting
 
 DIVERGENCES = ("forward_kl", "reverse_kl", "jsd")
-TEACHERS = ("initial",)
+TEACHERS = ("initial", "ema", "live")
+EMA_DECAY = 0.999
 
 
 @dataclass
@@ -39,6 +40,10 @@ class StudyArguments:
     answer_patterns: list[str] = setting(
         ["answer_tag", "boxed", "hash", "a_colon"], "Where a final answer may stand; the last match counts."
     )
+    probe_steps: int = setting(
+        0, "Every this many steps, measure on a few of the first step's rollouts where the signal falls; 0: never."
+    )
+    num_probes: int = setting(8, "Rollouts that are probed: the first ones with a wrong step that the critic names.")
     plugins: list[str] = setting([], "Modules or .py files that register feedback formats of your own.")
     micro_seed: int = setting(0, "Seed of the micro world's problems.")
     micro_num_train: int = setting(282, "Training problems that the micro world makes.")
@@ -48,6 +53,11 @@ class StudyArguments:
     micro_max_carries: int = setting(5, "Most carries of a micro problem.")
     micro_foreign: float = setting(1.0, "Share (0 to 1) of another author's words in micro reference solutions.")
     micro_condensed: float = setting(0.0, "Share (0 to 1) of micro reference steps without their working.")
+
+    def __post_init__(self) -> None:
+        for name, least in (("probe_steps", 0), ("num_probes", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name}: got {getattr(self, name)}; expected {least} or more.")
 
 
 @dataclass
@@ -64,7 +74,17 @@ class SelfDistillationConfig(DistillationConfig):
     divergence_top_k: int | None = setting(
         None, "Compare the teacher's k likeliest entries and one bucket for the rest; none: the full vocabulary."
     )
-    teacher: str = setting("initial", "Who the self-teacher is. initial: the policy as it was before training.")
+    teacher: str = setting(
+        "initial",
+        "Who the self-teacher is. initial: the policy as it was before training; ema: a moving average of its weights "
+        "over training; live: the policy as it is.",
+    )
+    teacher_ema_decay: float = setting(
+        EMA_DECAY, "Share (0 to 1) of the average that stays at each optimizer step, for teacher ema."
+    )
+    mask_first_tokens: int = setting(
+        0, "First tokens of each response that carry no loss: 1 where a thinking teacher expects <think> there."
+    )
     bf16: bool | None = setting(None, "bf16 mixed precision; none: on where a GPU is, off on a CPU.")
     logging_steps: float = setting(1, "Log every this many optimizer steps.")
     max_completion_length: int | None = setting(2048, "Longest rollout, in tokens.")
@@ -85,6 +105,12 @@ class SelfDistillationConfig(DistillationConfig):
             raise ConfigError(f"unknown divergence '{self.divergence}'{suggest(self.divergence, DIVERGENCES)}")
         if self.teacher not in TEACHERS:
             raise ConfigError(f"unknown teacher '{self.teacher}'{suggest(self.teacher, TEACHERS)}")
+        if not 0 <= self.teacher_ema_decay <= 1:
+            raise ConfigError(f"teacher_ema_decay: got {self.teacher_ema_decay}; expected a share between 0 and 1.")
+        if self.teacher != "ema" and self.teacher_ema_decay != EMA_DECAY:
+            warnings.warn(f"teacher_ema_decay has no effect with teacher {self.teacher}.", stacklevel=2)
+        if self.mask_first_tokens < 0:
+            raise ConfigError(f"mask_first_tokens: got {self.mask_first_tokens}; expected 0 or more.")
         if self.divergence != "jsd" and self.beta is not None:
             warnings.warn(f"beta has no effect with divergence {self.divergence}; set divergence: jsd.", stacklevel=2)
         self.beta = 0.5 if self.beta is None else self.beta

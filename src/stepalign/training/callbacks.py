@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,13 +18,23 @@ from stepalign.core.files import append_jsonl, keep_rows, read_json, write_json
 from stepalign.training.rollouts import RolloutLog
 
 METRICS, ROLLOUTS, PROGRESS = "metrics.jsonl", "rollouts.jsonl", "progress.json"
+WARNINGS, EVALUATIONS = "warnings.jsonl", "evaluations.jsonl"
 
 
 class RunRecorder(TrainerCallback):
-    """Writes `metrics.jsonl` and seals checkpoints. `wall_s` counts training alone, over all sessions of a run."""
+    """Writes `metrics.jsonl` and seals checkpoints.
 
-    def __init__(self, directory: Path, rollout_log: RolloutLog, wall_s: float = 0.0):
-        self.directory, self.rollout_log = directory, rollout_log
+    `wall_s` counts training alone, over all sessions of a run: `paused_s` tells what this one spent on other things.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        rollout_log: RolloutLog,
+        wall_s: float = 0.0,
+        paused_s: Callable[[], float] = lambda: 0.0,
+    ):
+        self.directory, self.rollout_log, self.paused_s = directory, rollout_log, paused_s
         self.earlier_s, self.started = wall_s, time.monotonic()
 
     @property
@@ -31,7 +42,7 @@ class RunRecorder(TrainerCallback):
         return {
             "num_rollouts": self.rollout_log.num_rollouts,
             "num_generated_tokens": self.rollout_log.num_generated_tokens,
-            "wall_s": round(self.earlier_s + time.monotonic() - self.started, 3),
+            "wall_s": round(self.earlier_s + time.monotonic() - self.started - self.paused_s(), 3),
         }
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -92,6 +103,6 @@ def roll_back(directory: Path) -> tuple[Path | None, float]:
         if path not in sealed:
             shutil.rmtree(path)
     progress = read_json(sealed[-1] / PROGRESS) if sealed else {"step": 0, "wall_s": 0.0}
-    for name in (METRICS, ROLLOUTS):
+    for name in (METRICS, ROLLOUTS, WARNINGS, EVALUATIONS):
         keep_rows(directory / name, lambda row: row["step"] <= progress["step"])
     return (sealed[-1] if sealed else None), progress["wall_s"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ class RolloutLog:
                 critique = context.critique
                 row["critique"] = {**critique.to_json(), "verified": critique.verified, "source": critique.source}
             rows.append(row)
-        rows = gather_object(rows)
+        rows = numbered(gather_object(rows))
         self.num_rollouts += len(rows)
         self.num_generated_tokens += sum(row.get("num_tokens", 0) for row in rows)
         if write:
@@ -83,10 +84,19 @@ class RolloutLog:
             write_json(self.prompts_path, {"student": student, "teacher": teacher})
 
 
+def numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of one step with a problem's samples counted from 0 over all processes, of which each counted its own."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        row["sample"] = counts[row["problem_id"]]
+        counts[row["problem_id"]] += 1
+    return rows
+
+
 def outcome_rates(rollouts: Sequence[Rollout]) -> Mapping[str, float]:
-    """Share of each grading outcome, as metrics; ungraded rollouts count for none."""
-    total = max(1, len(rollouts))
-    return {
-        f"rollouts/{outcome}_rate": sum(r.grade is not None and r.grade.outcome is outcome for r in rollouts) / total
-        for outcome in Outcome
-    }
+    """Share of each grading outcome over all processes, as metrics; ungraded rollouts count for none.
+
+    Every process must call it, with its own rollouts.
+    """
+    outcomes = gather_object([r.grade.outcome if r.grade is not None else None for r in rollouts])
+    return {f"rollouts/{outcome}_rate": outcomes.count(outcome) / max(1, len(outcomes)) for outcome in Outcome}

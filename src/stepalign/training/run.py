@@ -7,11 +7,13 @@ Started again on the same directory it goes on from its last checkpoint, or retu
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import DistributedType
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import ModelConfig, get_peft_config, get_quantization_config
 from trl.trainer.utils import create_model_from_path
@@ -23,15 +25,19 @@ from stepalign.models.loading import check_model, load_tokenizer
 from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
 from stepalign.training.callbacks import ROLLOUTS, RunRecorder, ShortProgress, checkpoints, roll_back
 from stepalign.training.grpo import GroupTrainer, grpo_config
+from stepalign.training.guards import Guards
+from stepalign.training.probes import Probes
 from stepalign.training.rollouts import GradeRollouts, RolloutLog
 from stepalign.training.self_distillation import SelfDistillationTrainer
+from stepalign.training.validation import KeepBest, Validate
 
 GRPO = "grpo"
 
 
 @dataclass
 class TrainingRun:
-    """All that a run needs. `critic` may stay None where the condition's format asks for none."""
+    """All that a run needs. `critic` may stay None where the condition's format asks for none; `probe_critic` is then
+    asked where the probes' rollouts go wrong. `validate` and `patience` are those of `training.validation.KeepBest`."""
 
     study: StudyArguments
     model_args: ModelConfig
@@ -39,7 +45,10 @@ class TrainingRun:
     problems: Sequence[Problem]
     grade: GradeRollouts
     critic: CritiqueSource | None = None
+    probe_critic: CritiqueSource | None = None
     callbacks: list[TrainerCallback] = field(default_factory=list[TrainerCallback])
+    validate: Validate | None = None
+    patience: int = 0
 
 
 def check_condition(condition: str) -> None:
@@ -61,17 +70,34 @@ def train(run: TrainingRun) -> list[Path]:
     directory = Path(str(run.args.output_dir))
     with run.args.main_process_first(desc="rolling back to the last checkpoint"):
         last, wall_s = roll_back(directory)
-    if last is not None and run.args.max_steps > 0 and last.name == f"checkpoint-{run.args.max_steps}":
+        guards = Guards(directory)
+        best = KeepBest(directory, run.validate, run.patience, guards) if run.validate is not None else None
+        if best is not None and run.args.process_index == 0:
+            best.catch_up(checkpoints(directory))
+    complete = last is not None and run.args.max_steps > 0 and last.name == f"checkpoint-{run.args.max_steps}"
+    if complete or (best is not None and best.exhausted):
         return checkpoints(directory)
     rollout_log = RolloutLog(directory / ROLLOUTS)
     trainer = _make_trainer(run, rollout_log)
-    recorder = RunRecorder(directory, rollout_log, wall_s)
+    if run.args.fsdp and trainer.accelerator.distributed_type != DistributedType.FSDP:
+        warnings.warn("fsdp has no effect here: accelerate shards a model over several accelerators.", stacklevel=2)
+    recorder = RunRecorder(directory, rollout_log, wall_s, paused_s=lambda: best.seconds if best is not None else 0.0)
     trainer.remove_callback(ProgressCallback)  # prints every metric of every step
     trainer.remove_callback(PrinterCallback)
-    for callback in (recorder, *([] if run.args.disable_tqdm else [ShortProgress()]), *run.callbacks):
+    shown = [] if run.args.disable_tqdm else [ShortProgress()]
+    kept = [] if best is None else [best]  # after the recorder, which seals the checkpoint
+    for callback in (recorder, guards, *kept, *shown, *_probes(run, trainer, directory), *run.callbacks):
         trainer.add_callback(callback)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     return checkpoints(directory)
+
+
+def _probes(run: TrainingRun, trainer: Any, directory: Path) -> list[TrainerCallback]:
+    if not run.study.probe_steps or run.study.condition == GRPO:  # GRPO has no context that could be probed
+        return []
+    every, num = run.study.probe_steps, run.study.num_probes
+    context, critic = run.study.condition, run.probe_critic
+    return [Probes(trainer, directory, context=context, every=every, num_probes=num, critic=critic)]
 
 
 def check_num_problems(num_problems: int, args: SelfDistillationConfig) -> None:

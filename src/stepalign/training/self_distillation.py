@@ -1,8 +1,8 @@
 """Self-distillation: on its own rollouts the student is pulled, token by token, towards the self-teacher.
 
-The student sees the problem; the self-teacher, the same model as it was before training, sees the problem and a
-context. `SelfDistillationTrainer` is glue over `trl.DistillationTrainer`: generation, distribution over devices,
-checkpoints and trackers are TRL's. Two of its hooks are replaced:
+The student sees the problem; the self-teacher, the same model (as it was before training, unless `teacher` says
+otherwise), sees the problem and a context. `SelfDistillationTrainer` is glue over `trl.DistillationTrainer`:
+generation, distribution over devices, checkpoints and trackers are TRL's. Two of its hooks are replaced:
 
 - `_generate_and_score_completions`: after the rollouts, ask the feedback format for contexts, add teacher prompts.
 - `_compute_loss`: student and teacher each on their own prompt, then `maths.divergence` on their hidden states.
@@ -13,15 +13,16 @@ checkpoints and trackers are TRL's. Two of its hooks are replaced:
 
 from __future__ import annotations
 
-import contextlib
-import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
-from peft import PeftModel
+from transformers.integrations import is_deepspeed_zero3_enabled
 from trl import DistillationTrainer
 from trl.trainer.utils import pad
 
@@ -30,11 +31,13 @@ from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.formats import FeedbackFormat
-from stepalign.maths.divergence import divergence_loss
+from stepalign.maths.divergence import divergence_loss, per_token_scores
 from stepalign.models.head import head_of
 from stepalign.training.arguments import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
+from stepalign.training.signal import signal_metrics, signal_sums
+from stepalign.training.teachers import TeacherUpdates, make_teacher, teacher_head
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,12 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         self.teacher_template_kwargs: dict[str, Any] = dict(args.teacher_chat_template_kwargs or {})  # pyright: ignore
         self.grade = grade
         self.rollout_log = rollout_log
-        # With an adapter the initial policy is the model with the adapter off; without one it must be kept as a copy.
         student = self.accelerator.unwrap_model(self.model)
-        self.initial_policy = None if isinstance(student, PeftModel) else _frozen_copy(student)
+        sharded = self.is_fsdp_enabled or is_deepspeed_zero3_enabled()
+        self.teacher = make_teacher(
+            args.teacher, student, decay=args.teacher_ema_decay, sharded=sharded, device=self.accelerator.device
+        )
+        self.add_callback(TeacherUpdates(self.teacher, student))
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output: Any = super()._generate_and_score_completions(inputs)
@@ -118,6 +124,7 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         output["teacher_prompt_mask"] = pad([torch.ones_like(p) for p in prompts], 0, "left").to(device)
         taught = torch.tensor([status == "ok" for status in teacher.statuses], device=device)
         output["loss_mask"] = output["completion_mask"] * taught[:, None]
+        output["loss_mask"][:, : self.args.mask_first_tokens] = 0
         output["num_items_in_batch"] = self.accelerator.gather(output["loss_mask"].sum()).sum()  # pyright: ignore
         if self.rollout_log is not None and self.accelerator.is_main_process and "ok" in teacher.statuses:
             row = teacher.statuses.index("ok")
@@ -151,9 +158,10 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
 
     def _record(self, rollouts: list[Rollout], contexts: Sequence[Context | None], statuses: list[str]) -> None:
         metrics = self._metrics["train" if self.model.training else "eval"]
+        of_all = gather_object(statuses)
         for status in ("none", "too_long"):
-            metrics[f"feedback/{status}_rate"].append(statuses.count(status) / len(statuses))
-        metrics["feedback/skipped_rate"].append(1 - statuses.count("ok") / len(statuses))
+            metrics[f"feedback/{status}_rate"].append(of_all.count(status) / len(of_all))
+        metrics["feedback/skipped_rate"].append(1 - of_all.count("ok") / len(of_all))
         for key, value in outcome_rates(rollouts).items():
             metrics[key].append(value)
         if self.rollout_log is not None and self.model.training:
@@ -176,15 +184,15 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         student_hidden = hidden(unwrapped_student, "prompt")
         with torch.no_grad(), self.teacher_policy(unwrapped_student) as teacher:
             teacher_hidden = hidden(teacher, "teacher_prompt")
-            teacher_head = head_of(teacher)  # here: an adapter may have a head of its own, and is off only inside
-        args = self.args
+            its_head = teacher_head(teacher)  # here: its weights are in place only inside
+        args, head, mask = self.args, head_of(unwrapped_student), inputs["loss_mask"].bool()
         output = divergence_loss(
             student_hidden,
             teacher_hidden,
-            head_of(unwrapped_student),
+            head,
             completion_ids,
-            inputs["loss_mask"].bool(),
-            teacher_head=teacher_head,
+            mask,
+            teacher_head=its_head,
             kind=args.divergence,
             beta=args.beta,
             temperature=args.loss_temperature,
@@ -192,34 +200,31 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             top_k=args.divergence_top_k,
             normalizer=num_items_in_batch,
         )
-        self._log_signal(output, inputs["loss_mask"].bool())
-        return output.loss, output.entropy.sum(), inputs["loss_mask"].sum()
+        first = output.advantage[:, 0]
+        if args.mask_first_tokens:  # it carries no loss; what the teacher makes of it is shown all the same
+            at, ids = mask.any(dim=1, keepdim=True), completion_ids[:, :1]
+            shown = per_token_scores(student_hidden[:, :1], teacher_hidden[:, :1], head, ids, at, teacher_head=its_head)
+            first = shown.advantage[:, 0]
+        self._signal = signal_sums(output, first, mask)
+        return output.loss, output.entropy.sum(), mask.sum()
 
-    @contextlib.contextmanager
-    def teacher_policy(self, unwrapped_student: Any) -> Iterator[Any]:
-        """The self-teacher, in evaluation mode: the adapter switched off, or the frozen copy of the initial policy."""
-        if self.initial_policy is not None:
-            yield self.initial_policy
-            return
-        was_training = unwrapped_student.training
-        unwrapped_student.eval()
-        with unwrapped_student.disable_adapter():
-            yield unwrapped_student
-        unwrapped_student.train(was_training)
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        loss = super().compute_loss(model, inputs, *args, **kwargs)
+        values = signal_metrics(self.accelerator.gather(self._signal[None]).sum(dim=0))  # pyright: ignore
+        for key, value in values.items():
+            if key != "divergence/clipped_share" or self.args.divergence_clip is not None:
+                self._metrics["train" if self.model.training else "eval"][key].append(value)
+        return loss
 
-    def _log_signal(self, output: Any, mask: torch.Tensor) -> None:
-        metrics = self._metrics["train" if self.model.training else "eval"]
-        advantage = output.advantage[mask]
-        if advantage.numel():
-            metrics["advantage/mean"].append(advantage.mean().item())
-            metrics["advantage/negative_rate"].append((advantage < 0).float().mean().item())
-            first = output.advantage[:, 0][mask[:, 0]]
-            metrics["advantage/first_token"].append(first.mean().item())
-            metrics["divergence/mean"].append(output.divergence[mask].mean().item())
-        if self.args.divergence_clip is not None:
-            metrics["divergence/clipped_share"].append(float(output.clipped_share))
+    def teacher_policy(self, unwrapped_student: Any) -> AbstractContextManager[Any]:
+        """The self-teacher's model, in evaluation mode, for as long as the context is open."""
+        return self.teacher.policy(unwrapped_student)
 
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if self.accelerator.is_main_process:
+            self.teacher.save(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
 
-def _frozen_copy(model: torch.nn.Module) -> torch.nn.Module:
-    policy = copy.deepcopy(model).eval()
-    return policy.requires_grad_(False)
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        self.teacher.load(Path(resume_from_checkpoint))

@@ -1,0 +1,142 @@
+"""Guards: simple rules on a run's metrics that say, once for each metric, when training looks like it is collapsing.
+
+Each rule compares the mean of the last WINDOW logged steps with the mean of the first WINDOW (`start`); nothing is said
+before both are full. What fires is printed and appended to the run's `warnings.jsonl`: step, metric, value, start,
+message. Training goes on: a guard informs, it does not decide.
+
+    trainer.add_callback(Guards(directory))
+
+| metric | fires when its mean is |
+|---|---|
+| completions/clipped_ratio (truncated rate) | above 0.5, and above 3 x start |
+| completions/mean_length | below 0.2 x start |
+| entropy | below 0.1 x start |
+| divergence/mean | above 3 x start |
+| feedback/skipped_rate | above 0.5 |
+| validation avg@k, where there is validation | (each value) below 0.5 x the best so far |
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from stepalign.core.files import append_jsonl, read_jsonl
+from stepalign.training.callbacks import METRICS, WARNINGS
+
+WINDOW = 5  # logged steps
+MAX_TRUNCATED_RATE, TRUNCATED_GROWTH = 0.5, 3.0
+MIN_LENGTH_SHARE = 0.2
+MIN_ENTROPY_SHARE = 0.1
+DIVERGENCE_GROWTH = 3.0
+MAX_SKIPPED_RATE = 0.5
+MIN_ACCURACY_SHARE = 0.5
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`fires(now, start)` on means of windows; `advice` says what it means and what to do."""
+
+    metric: str
+    fires: Callable[[float, float], bool]
+    advice: str
+
+
+RULES = (
+    Rule(
+        "completions/clipped_ratio",
+        lambda now, start: now > MAX_TRUNCATED_RATE and now > TRUNCATED_GROWTH * start,
+        "Most responses now run into the token limit. Look at rollouts.jsonl for loops; lower learning_rate, stop at "
+        "an earlier checkpoint, or raise max_completion_length if they are sound.",
+    ),
+    Rule(
+        "completions/mean_length",
+        lambda now, start: now < MIN_LENGTH_SHARE * start,
+        "Responses have become very short. Look at rollouts.jsonl; the contexts may be shorter than real solutions. "
+        "Lower learning_rate or stop at an earlier checkpoint.",
+    ),
+    Rule(
+        "entropy",
+        lambda now, start: now < MIN_ENTROPY_SHARE * start,
+        "The policy hardly varies any more, so rollouts teach little. Lower learning_rate, raise temperature, or stop "
+        "at an earlier checkpoint.",
+    ),
+    Rule(
+        "divergence/mean",
+        lambda now, start: now > DIVERGENCE_GROWTH * start,
+        "Student and teacher drift apart instead of together. Lower learning_rate, set divergence_clip, or use "
+        "teacher: initial.",
+    ),
+    Rule(
+        "feedback/skipped_rate",
+        lambda now, start: now > MAX_SKIPPED_RATE,
+        "Most rollouts teach nothing: they have no context, or one that is too long. See context_status in "
+        "rollouts.jsonl, num_rejected in ledger.json, and max_teacher_prompt_length.",
+    ),
+)
+
+
+def findings(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What the rules find in the logged rows of a run, oldest first; empty until two windows are full."""
+    found: list[dict[str, Any]] = []
+    for rule in RULES:
+        values = [float(row[rule.metric]) for row in rows if row.get(rule.metric) is not None]
+        if len(values) < 2 * WINDOW:
+            continue
+        start, now = fmean(values[:WINDOW]), fmean(values[-WINDOW:])
+        if rule.fires(now, start):
+            said = f"{rule.metric} is {now:.3g} over the last {WINDOW} logged steps, {start:.3g} over the first."
+            found.append({"metric": rule.metric, "value": now, "start": start, "message": f"{said} {rule.advice}"})
+    return found
+
+
+def validation_findings(metric: str, values: Sequence[float]) -> list[dict[str, Any]]:
+    """The same for the values of validation, one a checkpoint."""
+    if len(values) < 2 or values[-1] >= MIN_ACCURACY_SHARE * max(values):
+        return []
+    message = (
+        f"validation {metric} is {values[-1]:.3g}; the best checkpoint had {max(values):.3g}. The model unlearns: "
+        "stop, use the best checkpoint, and lower learning_rate."
+    )
+    return [{"metric": f"validation/{metric}", "value": values[-1], "start": max(values), "message": message}]
+
+
+class Guards(TrainerCallback):
+    """Watches a run's metrics on its main process; what was said in an earlier session is not said again."""
+
+    def __init__(self, directory: Path):
+        self.path = directory / WARNINGS
+        self.rows = [_watched(row) for row in read_jsonl(directory / METRICS)]
+        self.said = {row["metric"] for row in read_jsonl(self.path)}
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        if state.is_world_process_zero and logs is not None and "loss" in logs:
+            self.rows = [*self.rows[:WINDOW], *self.rows[WINDOW:][1 - WINDOW :], _watched(logs)]
+            self.say(state.global_step, findings(self.rows))
+
+    def say(self, step: int, found: Sequence[dict[str, Any]]) -> None:
+        """Print and record what was not said before."""
+        for finding in found:
+            if finding["metric"] not in self.said:
+                self.said.add(finding["metric"])
+                append_jsonl(self.path, {"step": step, **finding})
+                warnings.warn(f"step {step}: {finding['message']}", stacklevel=2)
+
+
+def _watched(row: Row) -> dict[str, Any]:
+    return {rule.metric: row[rule.metric] for rule in RULES if rule.metric in row}

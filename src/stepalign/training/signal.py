@@ -1,0 +1,53 @@
+"""Metrics of the learning signal: sums on each process first, since collectives have no place inside a wrapped forward.
+
+    sums = signal_sums(output, first_advantage, mask)        # in the forward
+    signal_metrics(accelerator.gather(sums[None]).sum(0))    # after it, over all processes
+
+`advantage/first_token` is measured where the first token carries no loss, too: with a thinking teacher it shows the
+spike that `mask_first_tokens` takes out of the loss.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from stepalign.maths.divergence import DivergenceOutput
+
+
+def signal_sums(output: DivergenceOutput, first_advantage: Tensor, mask: Tensor) -> Tensor:
+    """Sums over this process's micro-batch, in the order that `signal_metrics` reads.
+
+    Args:
+        output: of the loss.
+        first_advantage: (B,) nats; A_t of each response's first token.
+        mask: (B, T) bool; True on tokens with loss.
+    Returns:
+        (7,) float32.
+    """
+    num_tokens, taught = mask.sum(), mask.any(dim=1)
+    return torch.stack(
+        [
+            num_tokens.float(),
+            output.advantage[mask].sum(),
+            (output.advantage[mask] < 0).sum().float(),
+            output.divergence[mask].sum(),
+            output.clipped_share * num_tokens,
+            taught.sum().float(),
+            first_advantage[taught].sum(),
+        ]
+    ).detach()
+
+
+def signal_metrics(sums: Tensor) -> dict[str, float]:
+    """Metrics by name; none where no token had a loss. A_t and divergence are in nats, rates are 0 to 1."""
+    num_tokens, advantage, num_negative, divergence, num_clipped, num_responses, first = sums.tolist()
+    if not num_tokens:
+        return {}
+    return {
+        "advantage/mean": advantage / num_tokens,
+        "advantage/negative_rate": num_negative / num_tokens,
+        "advantage/first_token": first / num_responses,
+        "divergence/mean": divergence / num_tokens,
+        "divergence/clipped_share": num_clipped / num_tokens,
+    }

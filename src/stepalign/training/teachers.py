@@ -1,0 +1,175 @@
+"""Who the self-teacher is: the model itself, given a context, at one of three moments of its own training.
+
+    initial   as it was before training (the paper's): the adapter switched off, or a frozen copy where there is none
+    ema       a moving average over training: after each optimizer step, average = d * average + (1 - d) * weights
+    live      as it is now; no gradient goes through it
+
+    teacher = make_teacher("ema", student, decay=0.999)
+    with torch.no_grad(), teacher.policy(student) as policy: ...
+    teacher.update(student)                  # after each optimizer step
+    teacher.save(checkpoint); teacher.load(checkpoint)
+
+The average covers the trainable parameters alone (with LoRA the adapter's), is kept in float32 or wider, because steps
+of 1 - d are lost in bfloat16, and stands in the checkpoint as `teacher.safetensors`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback
+
+from stepalign.core.errors import ConfigError, ModelError
+from stepalign.maths.head import Head
+from stepalign.models.head import head_of
+
+TEACHER_WEIGHTS = "teacher.safetensors"
+
+
+class Teacher:
+    """What the trainer asks of a teacher. Without weights of its own only `policy` is of interest."""
+
+    def policy(self, student: Any) -> AbstractContextManager[Any]:
+        """The self-teacher's model, in evaluation mode, for as long as the context is open."""
+        raise NotImplementedError
+
+    def update(self, student: Any) -> None:
+        """Called after each optimizer step."""
+
+    def save(self, directory: Path) -> None:
+        """Keep what a resumed run needs beside the checkpoint's own files."""
+
+    def load(self, directory: Path) -> None:
+        """Take up what `save` kept."""
+
+
+class LiveTeacher(Teacher):
+    """The current weights."""
+
+    def policy(self, student: Any) -> AbstractContextManager[Any]:
+        return _evaluating(student)
+
+
+class InitialTeacher(Teacher):
+    """The policy before training; `copy` is None where switching an adapter off gives it without one."""
+
+    def __init__(self, student: Any, device: Any = None):
+        self.copy = None
+        if not isinstance(student, PeftModel):
+            frozen = copy.deepcopy(student).eval().requires_grad_(False)
+            self.copy = frozen if device is None else frozen.to(device)
+
+    @contextmanager
+    def policy(self, student: Any) -> Generator[Any]:
+        if self.copy is not None:
+            yield self.copy
+        else:
+            with _evaluating(student), student.disable_adapter():
+                yield student
+
+
+class EmaTeacher(Teacher):
+    """The moving average of the student's trainable parameters, put in their place while the teacher is asked."""
+
+    def __init__(self, student: Any, decay: float):
+        self.decay = decay
+        self.average = {
+            name: parameter.detach().to(torch.promote_types(parameter.dtype, torch.float32), copy=True)
+            for name, parameter in _trainable(student).items()
+        }
+
+    @torch.no_grad()
+    def update(self, student: Any) -> None:
+        for name, parameter in _trainable(student).items():
+            average = self.average[name]
+            average.lerp_(parameter.detach().to(average.dtype), 1 - self.decay)
+
+    @contextmanager
+    def policy(self, student: Any) -> Generator[Any]:
+        parameters = _trainable(student)
+        weights = {name: parameter.data for name, parameter in parameters.items()}
+        try:
+            _put(parameters, {name: average.to(parameters[name].dtype) for name, average in self.average.items()})
+            with _evaluating(student):
+                yield student
+        finally:
+            _put(parameters, weights)
+
+    def save(self, directory: Path) -> None:
+        save_file(self.average, directory / TEACHER_WEIGHTS)
+
+    def load(self, directory: Path) -> None:
+        path = directory / TEACHER_WEIGHTS
+        if not path.is_file():
+            raise ModelError(f"{directory} has no {TEACHER_WEIGHTS}. Expected a checkpoint trained with teacher: ema.")
+        stored = load_file(path)
+        if stored.keys() != self.average.keys():
+            raise ModelError(f"{path} holds the average of other parameters than this model trains. Use its own model.")
+        for name, average in self.average.items():
+            average.copy_(stored[name])
+
+
+class TeacherUpdates(TrainerCallback):
+    """Tells the teacher of each optimizer step; `student` is the model without what wraps it."""
+
+    def __init__(self, teacher: Teacher, student: Any):
+        self.teacher, self.student = teacher, student
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.teacher.update(self.student)
+
+
+def make_teacher(name: str, student: Any, *, decay: float, sharded: bool = False, device: Any = None) -> Teacher:
+    """The teacher of that name.
+
+    Args:
+        name: initial, ema or live.
+        student: the model, not wrapped yet, as it is before training.
+        decay: of ema, 0 to 1.
+        sharded: whether FSDP or DeepSpeed ZeRO-3 spreads the weights over processes.
+        device: where a frozen copy goes; None: where the student is.
+    Raises:
+        ConfigError: the average of sharded weights, which is not supported.
+    """
+    if name == "ema":
+        if sharded:
+            raise ConfigError("teacher 'ema' does not work with FSDP or ZeRO-3. Use teacher: initial or live, or DDP.")
+        return EmaTeacher(student, decay)
+    return LiveTeacher() if name == "live" else InitialTeacher(student, device)
+
+
+def teacher_head(policy: Any) -> Head:
+    """The head of an open policy, good after it closes: a trained one is not the same parameter as the student's."""
+    head = head_of(policy)
+    if not head.weight.requires_grad:
+        return head
+    return replace(head, weight=head.weight.detach(), bias=None if head.bias is None else head.bias.detach())
+
+
+@contextmanager
+def _evaluating(model: Any) -> Generator[Any]:
+    """Without dropout; the mode from before comes back."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield model
+    finally:
+        model.train(was_training)
+
+
+def _trainable(model: Any) -> dict[str, Any]:
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def _put(parameters: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+    for name, parameter in parameters.items():
+        parameter.data = weights[name]
+    torch.clear_autocast_cache()  # autocast keeps a parameter's copy in half precision and would go on using it
