@@ -1,5 +1,5 @@
-"""Sample responses in process: prompts of similar length together, one prefill for all samples of a prompt, and
-finished sequences leave the batch.
+"""Sample responses in process: prompts of similar length together, one prefill for all samples of a prompt (whether by
+`num_samples` or because it is given several times), and finished sequences leave the batch.
 
     for batch in sample_responses(model, prompt_ids, Sampling(num_samples=12, temperature=1.1), eos_token_ids):
         for response in batch: ...
@@ -103,12 +103,11 @@ def _sample_batch(
     generator: torch.Generator,
 ) -> list[list[int]]:
     device = model.device
-    distinct = {tuple(prompt): None for prompt in prompts}
-    number_of = {prompt: number for number, prompt in enumerate(distinct)}
-    rows = torch.tensor([number_of[tuple(p)] for p in prompts for _ in range(sampling.num_samples)], device=device)
-    width = max(len(prompt) for prompt in distinct)
-    input_ids = torch.tensor([[0] * (width - len(p)) + list(p) for p in distinct], device=device)
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct], device=device)
+    numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
+    rows = torch.tensor([numbers[tuple(p)] for p in prompts for _ in range(sampling.num_samples)], device=device)
+    width = max(map(len, numbers))
+    input_ids = torch.tensor([[0] * (width - len(p)) + list(p) for p in numbers], device=device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in numbers], device=device)
     decoder = decoder_for(model)
     logits = decoder.prefill(input_ids, mask, rows)
     responses = torch.zeros(len(rows), sampling.max_new_tokens, dtype=torch.long, device=device)
@@ -129,7 +128,8 @@ def _sample_batch(
             tokens, row_of, writing = tokens[keep], row_of[keep], writing[keep]
             decoder.keep(keep)
         logits = decoder.step(tokens)
-    return [ids[:length] for ids, length in zip(responses.tolist(), lengths.tolist(), strict=True)]
+    written = responses[:, : int(lengths.max())].tolist()
+    return [ids[:length] for ids, length in zip(written, lengths.tolist(), strict=True)]
 
 
 def choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
