@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,3 +40,38 @@ def shared_data():
     if not (SHARED / "data").is_dir():
         pytest.skip("needs the data beside the checkout, ../shared/data")
     return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """`with serve(model_directory, log_path) as url`: `transformers serve` over HTTP, or a skip."""
+    for package in ("fastapi", "uvicorn", "openai"):
+        pytest.importorskip(package, reason="needs transformers[serving]")
+    return _serve
+
+
+@contextmanager
+def _serve(model: Path, log: Path) -> Iterator[str]:
+    command = shutil.which("transformers", path=str(Path(sys.executable).parent)) or shutil.which("transformers")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    argv = [command, "serve", str(model), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    with log.open("w") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=output)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/health", process)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(url: str, process: subprocess.Popen) -> None:
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            continue
+    raise AssertionError(f"the server ended with {process.returncode}")

@@ -61,12 +61,13 @@ def evaluate(
     from stepalign.cli.wiring import resolve_model
     from stepalign.grading import Grader
     from stepalign.models import Sampling, load_model, own_defaults
+    from stepalign.models.loading import templates_for
     from stepalign.study.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
 
     loaded = load_model(resolve_model(model), adapter)
     own = own_defaults(loaded.model.config)
     how = Sampling(**{"max_new_tokens": own.get("max_new_tokens", 2048), **sampling})
-    templates = prompt_templates or own.get("prompt_templates", "steps")
+    templates = templates_for(prompt_templates, own)
     batches = sample_problems(loaded.model, loaded.tokenizer, problems, how, templates)
     with Grader() as grader:
         rollouts = grade_rollouts([rollout for batch in batches for rollout in batch], grader)

@@ -4,10 +4,6 @@ The micro world is constructed. These numbers hold there and are no evidence abo
 """
 
 import json
-import shutil
-import socket
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -30,35 +26,12 @@ SEEN = {
     "Start with 99. Add 238. Times 2.",
     "Start with 89. Add 268. Times 2.",
 }
-COMMAND = shutil.which("transformers", path=str(Path(sys.executable).parent)) or shutil.which("transformers")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    for package in ("fastapi", "uvicorn", "openai"):
-        pytest.importorskip(package, reason="needs transformers[serving]")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = (tmp_path_factory.mktemp("server") / "serve.log").open("w")
-    argv = [COMMAND, "serve", str(CRITIC_DIR), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
-    process = subprocess.Popen(argv, stdout=log, stderr=log)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait_for(url: str, process: subprocess.Popen) -> None:
-    while process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            continue
-    raise AssertionError(f"the server ended with {process.returncode}")
+def server(serve, tmp_path_factory):
+    with serve(CRITIC_DIR, tmp_path_factory.mktemp("server") / "serve.log") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def compare_conditions(
     from stepalign.cli.table import print_results
     from stepalign.cli.train import plain
     from stepalign.cli.wiring import resolve_model
-    from stepalign.models.loading import check_model, read_own_defaults
+    from stepalign.models.loading import check_model, read_own_defaults, templates_for
     from stepalign.study.compare import Comparison, check_conditions_alike, lay_out, run_comparison
     from stepalign.study.report import write_report
     from stepalign.study.results import collect_results
@@ -93,7 +93,7 @@ def compare_conditions(
     problems = _problems(study, compare)
     check_num_problems(len(problems["train"]), args)
     own = read_own_defaults(model_name)
-    study.prompt_templates = study.prompt_templates or own.get("prompt_templates", "steps")
+    study.prompt_templates = templates_for(study.prompt_templates, own)
     # ours as resolved, TRL's as given: their defaults are resolved by each child and compared afterwards
     settings = plain({**given, **vars(critic), **vars(study), **vars(compare)})
     comparison = Comparison(directory, compare, settings, args.max_steps, num_checkpoints)

@@ -28,7 +28,7 @@ def print_plan(
 
     from stepalign.cli.train import plain
     from stepalign.cli.wiring import resolve_model
-    from stepalign.models.loading import check_model, own_defaults
+    from stepalign.models.loading import check_model, own_defaults, templates_for
     from stepalign.study.plan import count_parameters, matrix_speed, plan_run
 
     study, critic, args, model_args = training
@@ -38,7 +38,7 @@ def print_plan(
         check_model(name)
     config, tokenizer = local_model(name)
     num_parameters = count_parameters(config) if config is not None else None
-    study.prompt_templates = study.prompt_templates or own_defaults(config).get("prompt_templates", "steps")
+    study.prompt_templates = templates_for(study.prompt_templates, own_defaults(config))
     length, how = _prompt_length(study, args, problems, tokenizer)
     speed = matrix_speed() * args.world_size
     settings = plain({**vars(study), **vars(critic), **args.to_dict(), **vars(model_args), **more})

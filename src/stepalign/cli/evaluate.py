@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     """Sample what is not sampled yet, grade, measure, write."""
     from stepalign.cli.wiring import resolve_model
     from stepalign.data.problems import load_problems
-    from stepalign.models.loading import check_model, read_own_defaults
+    from stepalign.models.loading import check_model, read_own_defaults, templates_for
     from stepalign.models.sampling import Sampling
 
     bad = [k for k in args.k if not 1 <= k <= args.num_samples]
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     args.model = resolve_model(args.model)
     check_model(args.model)
     own = read_own_defaults(args.model)
-    args.prompt_templates = args.prompt_templates or own.get("prompt_templates", "steps")
+    args.prompt_templates = templates_for(args.prompt_templates, own)
     if args.max_new_tokens is None:
         args.max_new_tokens = own.get("max_new_tokens", 2048)
     sampling = Sampling(

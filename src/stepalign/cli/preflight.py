@@ -135,12 +135,12 @@ def _is_micro(own: Any, study: Any, model_args: Any) -> bool:
 def _resolve(study: Any, model_args: Any) -> None:
     """Fail early where there is no such model, and take the prompts that it was made for."""
     from stepalign.cli.wiring import resolve_model
-    from stepalign.models.loading import check_model, read_own_defaults
+    from stepalign.models.loading import check_model, read_own_defaults, templates_for
 
     model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
     check_model(model_args.model_name_or_path)
     own = read_own_defaults(model_args.model_name_or_path)
-    study.prompt_templates = study.prompt_templates or own.get("prompt_templates", "steps")
+    study.prompt_templates = templates_for(study.prompt_templates, own)
 
 
 def _settings(own: Any, study: Any, critic: Any, args: Any, model_args: Any) -> dict[str, Any]:

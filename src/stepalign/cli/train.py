@@ -125,7 +125,7 @@ def train_condition(study: Any, critic: Any, args: Any, model_args: Any, validat
     from stepalign.cli.wiring import resolve_model, training_problems
     from stepalign.feedback.formats import feedback_class
     from stepalign.grading import Grader
-    from stepalign.models.loading import check_model, read_own_defaults
+    from stepalign.models.loading import check_model, read_own_defaults, templates_for
     from stepalign.training.run import GRPO, TrainingRun, train
 
     check_study(study, critic, [study.condition])
@@ -133,7 +133,7 @@ def train_condition(study: Any, critic: Any, args: Any, model_args: Any, validat
     model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
     check_model(model_args.model_name_or_path)
     own = read_own_defaults(model_args.model_name_or_path)
-    study.prompt_templates = study.prompt_templates or own.get("prompt_templates", "steps")
+    study.prompt_templates = templates_for(study.prompt_templates, own)
     problems = training_problems(study)
     directory = Path(args.output_dir)
     validated = check_validation(validation, problems) if validation is not None else []

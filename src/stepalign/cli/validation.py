@@ -66,18 +66,10 @@ def check_validation(validation: Any, training: Sequence[Problem]) -> list[Probl
 
 def make_validate(validation: Any, study: Any, args: Any, base_model: str, problems: Any, grader: Any) -> Any:
     """What evaluates a checkpoint while training goes on; the numbers are those of `compare`, by the same path."""
-    from stepalign.models.sampling import Sampling
+    from stepalign.cli.wiring import evaluation_sampling
     from stepalign.study.checkpoints import Evaluator, evaluate_checkpoint
 
-    sampling = Sampling(
-        num_samples=validation.num_samples,
-        temperature=args.temperature if validation.eval_temperature is None else validation.eval_temperature,
-        top_p=args.top_p,
-        top_k=args.top_k,
-        max_new_tokens=args.max_completion_length,
-        seed=validation.eval_seed,
-        batch_size=validation.eval_batch_size,
-    )
+    sampling = evaluation_sampling(args, validation)
     evaluator = Evaluator(
         {"validation": problems}, sampling, grader, study.prompt_templates, args.chat_template_kwargs or None
     )

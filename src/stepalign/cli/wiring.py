@@ -74,23 +74,29 @@ def load_policy(study: Any, args: Any, model_args: Any) -> Any:
     )
 
 
+def evaluation_sampling(args: Any, evaluation: Any) -> Any:
+    """How evaluations sample: as training does (`args`), but for what the settings of evaluations say."""
+    from stepalign.models.sampling import Sampling
+
+    return Sampling(
+        num_samples=evaluation.num_samples,
+        temperature=args.temperature if evaluation.eval_temperature is None else evaluation.eval_temperature,
+        top_p=args.top_p,
+        top_k=args.top_k,
+        max_new_tokens=args.max_completion_length,
+        seed=evaluation.eval_seed,
+        batch_size=evaluation.eval_batch_size,
+    )
+
+
 @contextmanager
 def make_evaluator(study: Any, args: Any, compare: Any, run_directory: Path) -> Iterator[Any]:
     """The evaluator of a comparison: its validation and test problems, and one sampling for all."""
     from stepalign.data.problems import load_problems
     from stepalign.grading import Grader
-    from stepalign.models.sampling import Sampling
     from stepalign.study.checkpoints import Evaluator
 
-    sampling = Sampling(
-        num_samples=compare.num_samples,
-        temperature=args.temperature if compare.eval_temperature is None else compare.eval_temperature,
-        top_p=args.top_p,
-        top_k=args.top_k,
-        max_new_tokens=args.max_completion_length,
-        seed=compare.eval_seed,
-        batch_size=compare.eval_batch_size,
-    )
+    sampling = evaluation_sampling(args, compare)
     splits = {split: load_problems(run_directory / "problems" / f"{split}.jsonl") for split in ("validation", "test")}
     with Grader(patterns=study.answer_patterns) as grader:
         yield Evaluator(splits, sampling, grader, study.prompt_templates, args.chat_template_kwargs or None)

@@ -45,3 +45,8 @@ def suggest(word: str, options: Iterable[str]) -> str:
         return f"; perhaps you meant '{near[0]}'?"
     more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
     return f"; expected one of: {', '.join(known[:LISTED])}{more}"
+
+
+def first_line(error: Exception) -> str:
+    """What another library's error says, in one line; its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

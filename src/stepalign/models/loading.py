@@ -5,8 +5,6 @@ model, tokenizer = load_model("path/to/model", adapter="path/to/adapter")
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +13,10 @@ from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from stepalign.core.errors import ModelError
+from stepalign.core.errors import ModelError, first_line
+from stepalign.core.hub import connection_error
 
-CONNECT_TIMEOUT_S = 5
+DEFAULT_TEMPLATES = "steps"
 
 
 class LoadedModel(NamedTuple):
@@ -57,7 +56,7 @@ def load_model(
     except ModelError:
         raise
     except Exception as error:  # transformers raises many kinds
-        raise ModelError(f"cannot load the model '{name}': {_first_line(error)}") from error
+        raise ModelError(f"cannot load the model '{name}': {first_line(error)}") from error
     return LoadedModel(model.to(torch.device(device or best_device())).eval(), tokenizer)
 
 
@@ -70,7 +69,7 @@ def load_tokenizer(name: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
     except Exception as error:
-        raise ModelError(f"cannot load the tokenizer of '{name}': {_first_line(error)}") from error
+        raise ModelError(f"cannot load the tokenizer of '{name}': {first_line(error)}") from error
     if tokenizer.chat_template is None:
         raise ModelError(f"the tokenizer of '{name}' has no chat template. Use an instruct model, or add the template.")
     if tokenizer.pad_token is None:
@@ -86,6 +85,11 @@ def own_defaults(config: Any) -> dict[str, Any]:
     return dict(getattr(config, "stepalign", None) or {})
 
 
+def templates_for(given: str | None, own: dict[str, Any]) -> str:
+    """The family of prompts: the one that was given, else what the model's `own_defaults` say, else `steps`."""
+    return given or own.get("prompt_templates", DEFAULT_TEMPLATES)
+
+
 def read_own_defaults(name: str) -> dict[str, Any]:
     """`own_defaults` of a model that is not loaded yet; `name` was checked before."""
     from transformers import AutoConfig
@@ -93,7 +97,7 @@ def read_own_defaults(name: str) -> dict[str, Any]:
     try:
         return own_defaults(AutoConfig.from_pretrained(name))
     except Exception as error:  # transformers raises many kinds
-        raise ModelError(f"cannot load the model '{name}': {_first_line(error)}") from error
+        raise ModelError(f"cannot load the model '{name}': {first_line(error)}") from error
 
 
 def check_model(name: str, marker: str = "config.json") -> None:
@@ -120,18 +124,9 @@ def check_model(name: str, marker: str = "config.json") -> None:
         raise ModelError(
             f"'{name}' is not in the local cache and HF_HUB_OFFLINE is set. Unset it, or give a directory."
         )
-    host = constants.ENDPOINT.split("//")[-1].split("/")[0].split(":")
-    port = int(host[1]) if len(host) > 1 else 80 if constants.ENDPOINT.startswith("http:") else 443
-    if any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return  # a proxy resolves the host; the client must find out
-    try:
-        socket.create_connection((host[0], port), timeout=CONNECT_TIMEOUT_S).close()
-    except OSError as error:
+    error = connection_error()
+    if error is not None:
         raise ModelError(
             f"'{name}' is no local directory and the hub {constants.ENDPOINT} cannot be reached ({error}). "
             "Give a model directory, or connect to the network."
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        )

@@ -18,6 +18,7 @@ from stepalign.core.critique import Context
 from stepalign.core.files import append_jsonl, read_jsonl, write_json
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
+from stepalign.feedback.critiques import critique_row
 
 GradeRollouts = Callable[[Sequence[Rollout]], list[Grade]]
 
@@ -69,8 +70,7 @@ class RolloutLog:
             row = {"step": step, **rollout.to_json(), "context": context.text if context else None}
             row["context_status"] = statuses[i] if statuses is not None else "not_used"
             if context is not None and context.critique is not None:
-                critique = context.critique
-                row["critique"] = {**critique.to_json(), "verified": critique.verified, "source": critique.source}
+                row["critique"] = critique_row(context.critique)
             rows.append(row)
         rows = numbered(gather_object(rows))
         self.num_rollouts += len(rows)

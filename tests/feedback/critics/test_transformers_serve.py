@@ -1,49 +1,18 @@
 """The wire, against a real server: `transformers serve` with a tiny model of random weights."""
 
-import shutil
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
-from pathlib import Path
-
 import pytest
 
 from .conftest import check_sums, many
 from .tiny_model import save_tiny_model
 
-COMMAND = shutil.which("transformers", path=str(Path(sys.executable).parent)) or shutil.which("transformers")
 pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    for package in ("fastapi", "uvicorn", "openai"):
-        pytest.importorskip(package, reason="needs transformers[serving]")
+def server(serve, tmp_path_factory):
     model = save_tiny_model(tmp_path_factory.mktemp("model"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = (model.parent / "serve.log").open("w")
-    argv = [COMMAND, "serve", str(model), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
-    process = subprocess.Popen(argv, stdout=log, stderr=log)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}/v1", str(model)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def wait_for(url: str, process: subprocess.Popen) -> None:
-    while process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            continue
-    raise AssertionError(f"the server ended with {process.returncode}")
+    with serve(model, model.parent / "serve.log") as url:
+        yield url, str(model)
 
 
 def test_replies_arrive_are_counted_and_cached(server, make_critic):

@@ -9,17 +9,15 @@ A hub that cannot be reached is said at once instead of after the client's many 
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
 from typing import Any
 
 from huggingface_hub import constants
 
-from stepalign.core.errors import DataError
+from stepalign.core.errors import DataError, first_line
+from stepalign.core.hub import connection_error
 from stepalign.data.jsonl import Row
 
-CONNECT_TIMEOUT_S = 5
 INSTEAD = "Or download its files and give their path as the source, with its name as the adapter."
 
 
@@ -44,7 +42,7 @@ class HubRows:
                 yield Row(f"{self._name[0]}, row {self._num_read}", values)
         except (OSError, ValueError, RuntimeError) as error:  # the client's many ways of saying that a read failed
             raise DataError(
-                f"reading {self._name[0]} stopped behind row {self._num_read}: {_first_line(error)} Run again to go on."
+                f"reading {self._name[0]} stopped behind row {self._num_read}: {first_line(error)} Run again to go on."
             ) from error
 
     def state(self) -> dict[str, Any]:
@@ -63,7 +61,7 @@ def _load(path: str, subset: str | None, split: str) -> Any:
     try:
         return datasets.load_dataset(path, subset, split=split, streaming=True)
     except Exception as error:  # it raises many kinds
-        raise DataError(f"cannot read {path} (subset {subset}, split {split}): {_first_line(error)}") from error
+        raise DataError(f"cannot read {path} (subset {subset}, split {split}): {first_line(error)}") from error
 
 
 def check_hub(path: str) -> None:
@@ -73,18 +71,9 @@ def check_hub(path: str) -> None:
     """
     if constants.HF_HUB_OFFLINE:
         raise DataError(f"{path} is on the hub, and HF_HUB_OFFLINE is set. Unset it. {INSTEAD}")
-    host = constants.ENDPOINT.split("//")[-1].split("/")[0].split(":")
-    port = int(host[1]) if len(host) > 1 else 80 if constants.ENDPOINT.startswith("http:") else 443
-    if any(os.environ.get(key) for key in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return  # a proxy resolves the host; the client must find out
-    try:
-        socket.create_connection((host[0], port), timeout=CONNECT_TIMEOUT_S).close()
-    except OSError as error:
+    error = connection_error()
+    if error is not None:
         raise DataError(
             f"{path} is on the hub, and {constants.ENDPOINT} cannot be reached ({error}). "
             f"Connect to the network. {INSTEAD}"
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        )

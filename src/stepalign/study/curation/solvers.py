@@ -130,13 +130,13 @@ class LocalSolver:
     """A batch at a time, in a thread of its own."""
 
     def __init__(self, arguments: CurateArguments) -> None:
-        from stepalign.models.loading import load_model, own_defaults  # torch: not for a server
+        from stepalign.models.loading import load_model, own_defaults, templates_for  # torch: not for a server
 
         self._num_samples = 0
         self._model, self._tokenizer = load_model(str(arguments.solver_model), dtype=arguments.dtype)
         own = own_defaults(self._model.config)
         self._arguments = arguments
-        self._templates = arguments.prompt_templates or own.get("prompt_templates", "steps")
+        self._templates = templates_for(arguments.prompt_templates, own)
         self._longest = arguments.max_new_tokens or own.get("max_new_tokens", LONGEST)
         self._turn = asyncio.Lock()
         self._is_closed = False

@@ -20,7 +20,7 @@ from stepalign.core.trace import parse_trace
 from stepalign.feedback.alignment import alignment
 from stepalign.maths.localization import localization, step_statistics, unlocalized
 from stepalign.models.layout import Layout, layout
-from stepalign.models.loading import own_defaults
+from stepalign.models.loading import own_defaults, templates_for
 from stepalign.models.scoring import TokenScores, check_scoring, score_response
 from stepalign.study.inspection.case import Case
 from stepalign.study.inspection.notes import notes
@@ -99,7 +99,7 @@ def prepare(case: Case, model: Any, tokenizer: Any) -> Prepared:
     response_ids = case.response_token_ids or tuple(encode(tokenizer, case.response))
     if not case.response.strip() or not response_ids:
         raise DataError("response is empty; expected what the solver wrote, at least one token.")
-    templates = case.prompt_templates or own_defaults(model.config).get("prompt_templates", "steps")
+    templates = templates_for(case.prompt_templates, own_defaults(model.config))
     problem = case.as_rollout().problem
     kwargs, teacher_kwargs = case.chat_template_kwargs, case.teacher_chat_template_kwargs
     student = chat_prompt(tokenizer, render_prompt(templates, "student", problem=problem), kwargs)
