@@ -124,8 +124,8 @@ def _pass_over_chunks(hidden: Tensor, batch: Batch, wanted: list[bool]) -> tuple
         tokens = slice(start, start + len(buffers.student))
         student, teacher = hidden[tokens], batch.teacher_hidden[tokens].to(dtype)
         chunk = buffers._replace(
-            student=_multiply(student, weight, buffers.student),
-            teacher=_multiply(teacher, teacher_weight, buffers.teacher),
+            student=multiply(student, weight, buffers.student),
+            teacher=multiply(teacher, teacher_weight, buffers.teacher),
         )
         gradient = _compare_chunk(batch, batch.token_ids[tokens], chunk, stats[:, tokens], dtype)
         if gradients.hidden is not None:
@@ -141,10 +141,8 @@ def _allocate(hidden: Tensor, batch: Batch) -> Buffers:
     num_tokens, dtype, device, vocabulary = len(hidden), hidden.dtype, hidden.device, batch.head.vocabulary_size
     precise = torch.float64 if dtype is torch.float64 else torch.float32
     logit_dtype = precise if _has_precise_product(device) else dtype
-    most = batch.chunk_size or _rows(CHUNK_BYTES, 2 * vocabulary * logit_dtype.itemsize, device)
-    num_chunks = max(1, ceil(num_tokens / most))
-    chunk = max(1, ceil(num_tokens / num_chunks))  # even chunks: a small last one would read all of the weight as well
-    block = min(chunk, _rows(BLOCK_BYTES, vocabulary * precise.itemsize, device))
+    chunk = chunk_length(num_tokens, 2 * vocabulary * logit_dtype.itemsize, device, batch.chunk_size)
+    block = min(chunk, rows_within(BLOCK_BYTES, vocabulary * precise.itemsize, device))
     student, teacher = torch.empty(2, chunk, vocabulary, dtype=logit_dtype, device=device)
     return Buffers(student, teacher, torch.empty(5, block, vocabulary, dtype=precise, device=device))
 
@@ -186,7 +184,14 @@ def _compare(
     return stats, batch.head.product_gradient_(gradient, student)
 
 
-def _rows(budget: dict[str, int], row_bytes: int, device: torch.device) -> int:
+def chunk_length(num_tokens: int, row_bytes: int, device: torch.device, chunk_size: int | None) -> int:
+    """Tokens of a chunk whose logits take `row_bytes` a token; `chunk_size` is the most, None for the budget's."""
+    most = chunk_size or rows_within(CHUNK_BYTES, row_bytes, device)
+    num_chunks = max(1, ceil(num_tokens / most))
+    return max(1, ceil(num_tokens / num_chunks))  # even: a small last chunk would read all of the weight as well
+
+
+def rows_within(budget: dict[str, int], row_bytes: int, device: torch.device) -> int:
     """Rows that fit the budget, a multiple of 32 where there are as many: it depends on the shapes alone."""
     rows = budget.get(device.type, budget["cuda"]) // row_bytes
     return max(1, rows - rows % 32 if rows >= 32 else rows)
@@ -197,12 +202,14 @@ def _has_precise_product(device: torch.device) -> bool:
     return device.type == "cuda" and torch.__version__ >= "2.8"
 
 
-def _multiply(hidden: Tensor, weight: Tensor, buffer: Tensor) -> Tensor:
-    """`hidden @ weight.T` in the first rows of the buffer."""
+def multiply(hidden: Tensor, weight: Tensor, buffer: Tensor) -> Tensor:
+    """`hidden @ weight.T` in the first rows of the buffer; in half precision a CPU rounds the product to that."""
     out = buffer[: len(hidden)]
     if out.dtype == hidden.dtype:
         return torch.mm(hidden, weight.t(), out=out)
-    return torch.mm(hidden, weight.t(), out_dtype=out.dtype, out=out)
+    if _has_precise_product(hidden.device):
+        return torch.mm(hidden, weight.t(), out_dtype=out.dtype, out=out)
+    return out.copy_(hidden @ weight.t())
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

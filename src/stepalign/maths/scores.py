@@ -17,7 +17,6 @@ so a block of rows stays in the processor's cache, and most of the time is spent
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
 from typing import NamedTuple
 
 import torch
@@ -25,12 +24,7 @@ from torch import Tensor
 
 from stepalign.core.errors import ConfigError, ShapeError
 from stepalign.maths.head import Head
-from stepalign.maths.kernel import (
-    CHUNK_BYTES,
-    MEBIBYTE,
-    _has_precise_product,  # pyright: ignore[reportPrivateUsage]
-    _rows,  # pyright: ignore[reportPrivateUsage]
-)
+from stepalign.maths.kernel import MEBIBYTE, chunk_length, multiply, rows_within
 
 BLOCK_BYTES = {"cpu": 3 * MEBIBYTE // 2, "cuda": 64 * MEBIBYTE}  # one block of logits in the softmax's buffer
 
@@ -89,11 +83,12 @@ def _pass_over_chunks(
     stats = block.new_empty(len(teachers), 3, len(hidden))
     for start in range(0, len(hidden), len(student_buffer)):
         tokens = slice(start, start + len(student_buffer))
-        student = _logits(hidden[tokens], head, weight, student_buffer)
+        student = head.finish_logits_(multiply(hidden[tokens], weight, student_buffer))
         blocks = [slice(i, i + len(block)) for i in range(0, len(student), len(block))]
         log_z = [_log_z(student[rows], block) for rows in blocks]
         for number, teacher_hidden in enumerate(teachers):
-            teacher = _logits(teacher_hidden[tokens].to(hidden.dtype), teacher_head, teacher_weight, teacher_buffer)
+            states = teacher_hidden[tokens].to(hidden.dtype)
+            teacher = teacher_head.finish_logits_(multiply(states, teacher_weight, teacher_buffer))
             of_context = stats[number, :, tokens]
             for rows, of_rows in zip(blocks, log_z, strict=True):
                 of_context[:, rows] = _compare(student[rows], teacher[rows], of_rows, token_ids[tokens][rows], block)
@@ -116,25 +111,11 @@ def _log_z(logits: Tensor, block: Tensor) -> Tensor:
     return logits.amax(-1) - softmax.amax(-1).log_()
 
 
-def _logits(hidden: Tensor, head: Head, weight: Tensor, buffer: Tensor) -> Tensor:
-    """(tokens, V) in the first rows of the buffer; in half precision a CPU rounds the product to that."""
-    out = buffer[: len(hidden)]
-    if out.dtype == hidden.dtype:
-        torch.mm(hidden, weight.t(), out=out)
-    elif _has_precise_product(hidden.device):
-        torch.mm(hidden, weight.t(), out_dtype=out.dtype, out=out)
-    else:
-        out.copy_(hidden @ weight.t())
-    return head.finish_logits_(out)
-
-
 def _allocate(hidden: Tensor, vocabulary: int, chunk_size: int | None) -> tuple[Tensor, Tensor, Tensor]:
     """Room for the student's and a teacher's logits, (chunk, V), and a block (rows, V) to work on."""
     dtype, device = torch.float64 if hidden.dtype is torch.float64 else torch.float32, hidden.device
-    most = chunk_size or _rows(CHUNK_BYTES, 2 * vocabulary * dtype.itemsize, device)
-    num_chunks = max(1, ceil(len(hidden) / most))
-    chunk = max(1, ceil(len(hidden) / num_chunks))
-    rows = min(chunk, _rows(BLOCK_BYTES, vocabulary * dtype.itemsize, device))
+    chunk = chunk_length(len(hidden), 2 * vocabulary * dtype.itemsize, device, chunk_size)
+    rows = min(chunk, rows_within(BLOCK_BYTES, vocabulary * dtype.itemsize, device))
     student, teacher = torch.empty(2, chunk, vocabulary, dtype=dtype, device=device)
     return student, teacher, torch.empty(rows, vocabulary, dtype=dtype, device=device)
 
