@@ -45,9 +45,12 @@ def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
         (["--micro_foreign", "7"], "expected a share between 0 and 1"),
         (["--early_stopping_patience", "2"], "early_stopping_patience needs validation_problems"),
         (["--teacher", "emma"], "perhaps you meant 'ema'"),
+        (["--micro_batch_tokens", "0"], "micro_batch_tokens: got 0; expected 1 or more"),
+        (["--use_vllm", "true"], "use_vllm is set, and vLLM is not installed"),
     ],
 )
-def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, capsys, argv, message):
+def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, capsys, monkeypatch, argv, message):
+    monkeypatch.setattr("stepalign.training.run.is_vllm_available", lambda: False)
     assert main(["train", *QUICK, "--output_dir", str(tmp_path / "run"), *argv]) == 2
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error

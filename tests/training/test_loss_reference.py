@@ -99,10 +99,12 @@ def gradients(model):
     return {name: p.grad.double().clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("lora", [True, False], ids=["lora", "full"])
+@pytest.mark.parametrize(
+    ("lora", "budget"), [(True, None), (False, None), (True, 1)], ids=["lora", "full", "row by row"]
+)
 @pytest.mark.parametrize(("kind", "beta"), [("forward_kl", 1.0), ("reverse_kl", 1.0), ("jsd", 0.3)])
-def test_loss_and_gradient_agree_with_float64_autograd(micro_solver, tmp_path, kind, beta, lora):
-    trainer = make_trainer(micro_solver, tmp_path, lora, divergence=kind, beta=beta)
+def test_loss_and_gradient_agree_with_float64_autograd(micro_solver, tmp_path, kind, beta, lora, budget):
+    trainer = make_trainer(micro_solver, tmp_path, lora, divergence=kind, beta=beta, micro_batch_tokens=budget)
     rows = make_rows()
     trainer.model.train()
     loss, _, num_tokens = trainer._compute_loss(trainer.model, batch_of(rows), None)
@@ -120,6 +122,30 @@ def test_loss_and_gradient_agree_with_float64_autograd(micro_solver, tmp_path, k
     error = sum((ours[n] - theirs[n]).norm() ** 2 for n in theirs) ** 0.5
     assert norm > 1e-3
     assert (error / norm).item() < 1e-5
+
+
+@pytest.mark.parametrize(("budget", "num_passes"), [(None, 2), (120, 3), (1, 6)])
+def test_a_token_budget_makes_passes_and_saves_padding(micro_solver, tmp_path, budget, num_passes):
+    trainer = make_trainer(micro_solver, tmp_path, lora=True, micro_batch_tokens=budget)
+    shapes, forward = [], trainer._get_last_hidden_state
+
+    def watched(model, ids, *rest):
+        shapes.append(tuple(ids.shape))
+        return forward(model, ids, *rest)
+
+    trainer._get_last_hidden_state = watched
+    trainer.compute_loss(trainer.model, batch_of(make_rows()))
+    waste = trainer._metrics["train"]["padding/waste_rate"][-1]
+    computed = sum(rows * width for rows, width in shapes)
+    tokens = sum(
+        LENGTHS[prompt][row] + LENGTHS["completion"][row]
+        for prompt in ("prompt", "teacher_prompt")
+        for row in range(len(TAUGHT))
+        if TAUGHT[row]
+    )
+    assert len(shapes) == num_passes  # of student and teacher, three rows with a context
+    assert waste == pytest.approx(1 - tokens / computed)
+    assert (waste == 0) == (budget == 1)
 
 
 def test_a_longer_teacher_prompt_changes_the_teacher_and_not_the_alignment(micro_solver, tmp_path):

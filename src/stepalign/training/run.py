@@ -16,6 +16,7 @@ from typing import Any
 from accelerate.utils import DistributedType
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import ModelConfig, get_peft_config, get_quantization_config
+from trl.import_utils import is_vllm_available
 from trl.trainer.utils import create_model_from_path
 
 from stepalign.core.errors import ConfigError, suggest
@@ -62,11 +63,12 @@ def train(run: TrainingRun) -> list[Path]:
     """Train to the end and return the checkpoints, first step first.
 
     Raises:
-        ConfigError: an unknown condition, or a format whose critic is missing.
+        ConfigError: an unknown condition, a format whose critic is missing, or vLLM is asked for and missing.
         ModelError: the model does not load.
     """
     check_condition(run.study.condition)
-    check_num_problems(len(run.problems), run.args)
+    check_num_problems(len(run.problems), run.args, run.args.world_size)
+    check_sampler(run.args)
     directory = Path(str(run.args.output_dir))
     with run.args.main_process_first(desc="rolling back to the last checkpoint"):
         last, wall_s = roll_back(directory)
@@ -100,14 +102,23 @@ def _probes(run: TrainingRun, trainer: Any, directory: Path) -> list[TrainerCall
     return [Probes(trainer, directory, context=context, every=every, num_probes=num, critic=critic)]
 
 
-def check_num_problems(num_problems: int, args: SelfDistillationConfig) -> None:
+def check_num_problems(num_problems: int, args: SelfDistillationConfig, num_processes: int) -> None:
     """Raises ConfigError where the problems do not fill one step: TRL's sampler would then yield nothing at all."""
     size = args.per_device_train_batch_size
-    prompts = size * args.gradient_accumulation_steps * args.world_size
+    prompts = size * args.gradient_accumulation_steps * num_processes
     if num_problems < prompts:
         raise ConfigError(
             f"{num_problems} training problems do not fill one step of {prompts} prompts. Give more problems, or lower "
             f"per_device_train_batch_size (now {size}) or gradient_accumulation_steps."
+        )
+
+
+def check_sampler(args: SelfDistillationConfig) -> None:
+    """Raises ConfigError where rollouts are to come from a vLLM that is not installed here."""
+    if args.use_vllm and not is_vllm_available():
+        raise ConfigError(
+            "use_vllm is set, and vLLM is not installed in this environment. Install it (pip install 'stepalign[vllm]' "
+            "in an environment of its own), or sample with transformers: --use_vllm false."
         )
 
 

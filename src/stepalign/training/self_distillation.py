@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from stepalign.maths.divergence import divergence_loss, per_token_scores
 from stepalign.models.head import head_of
 from stepalign.training.arguments import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
+from stepalign.training.packing import ONE_PASS, PASS_COST, Packed, Sequences, packed_hidden_states
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.signal import signal_metrics, signal_sums
 from stepalign.training.teachers import TeacherUpdates, make_teacher, teacher_head
@@ -105,6 +107,7 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             args.teacher, student, decay=args.teacher_ema_decay, sharded=sharded, device=self.accelerator.device
         )
         self.add_callback(TeacherUpdates(self.teacher, student))
+        self.passes = (None, ONE_PASS) if sharded else (args.micro_batch_tokens, PASS_COST)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output: Any = super()._generate_and_score_completions(inputs)
@@ -171,24 +174,15 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
     def _compute_loss(
         self, unwrapped_student: Any, inputs: dict[str, Any], num_items_in_batch: Any
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        completion_ids, completion_mask = inputs["completion_ids"], inputs["completion_mask"]
-
-        def hidden(model: Any, prompt: str) -> torch.Tensor:
-            return self._get_last_hidden_state(
-                model,
-                torch.cat([inputs[f"{prompt}_ids"], completion_ids], dim=1),
-                torch.cat([inputs[f"{prompt}_mask"], completion_mask], dim=1),
-                completion_ids.size(1),
-            )
-
-        student_hidden = hidden(unwrapped_student, "prompt")
-        with torch.no_grad(), self.teacher_policy(unwrapped_student) as teacher:
-            teacher_hidden = hidden(teacher, "teacher_prompt")
-            its_head = teacher_head(teacher)  # here: its weights are in place only inside
+        student = self._hidden_states(unwrapped_student, inputs, "prompt")
+        with torch.no_grad(), self.teacher_policy(unwrapped_student) as policy:
+            teacher = self._hidden_states(policy, inputs, "teacher_prompt")
+            its_head = teacher_head(policy)  # here: its weights are in place only inside
+        completion_ids = inputs["completion_ids"]
         args, head, mask = self.args, head_of(unwrapped_student), inputs["loss_mask"].bool()
         output = divergence_loss(
-            student_hidden,
-            teacher_hidden,
+            student.hidden,
+            teacher.hidden,
             head,
             completion_ids,
             mask,
@@ -203,10 +197,15 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         first = output.advantage[:, 0]
         if args.mask_first_tokens:  # it carries no loss; what the teacher makes of it is shown all the same
             at, ids = mask.any(dim=1, keepdim=True), completion_ids[:, :1]
-            shown = per_token_scores(student_hidden[:, :1], teacher_hidden[:, :1], head, ids, at, teacher_head=its_head)
-            first = shown.advantage[:, 0]
-        self._signal = signal_sums(output, first, mask)
+            states = student.hidden[:, :1], teacher.hidden[:, :1]
+            first = per_token_scores(*states, head, ids, at, teacher_head=its_head).advantage[:, 0]
+        self._signal = signal_sums(output, first, mask, (student, teacher))
         return output.loss, output.entropy.sum(), mask.sum()
+
+    def _hidden_states(self, model: Any, inputs: dict[str, Any], prompt: str) -> Packed:
+        ids, mask = inputs[f"{prompt}_ids"], inputs[f"{prompt}_mask"]
+        batch = Sequences(ids, mask, inputs["completion_ids"], inputs["completion_mask"], inputs["loss_mask"])
+        return packed_hidden_states(partial(self._get_last_hidden_state, model), batch, *self.passes)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         loss = super().compute_loss(model, inputs, *args, **kwargs)

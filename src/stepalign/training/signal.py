@@ -1,7 +1,7 @@
 """Metrics of the learning signal: sums on each process first, since collectives have no place inside a wrapped forward.
 
-    sums = signal_sums(output, first_advantage, mask)        # in the forward
-    signal_metrics(accelerator.gather(sums[None]).sum(0))    # after it, over all processes
+    sums = signal_sums(output, first_advantage, mask, (student, teacher))    # in the forward
+    signal_metrics(accelerator.gather(sums[None]).sum(0))                    # after it, over all processes
 
 `advantage/first_token` is measured where the first token carries no loss, too: with a thinking teacher it shows the
 spike that `mask_first_tokens` takes out of the loss.
@@ -9,24 +9,29 @@ spike that `mask_first_tokens` takes out of the loss.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from stepalign.maths.divergence import DivergenceOutput
+from stepalign.training.packing import Packed
 
 
-def signal_sums(output: DivergenceOutput, first_advantage: Tensor, mask: Tensor) -> Tensor:
+def signal_sums(output: DivergenceOutput, first_advantage: Tensor, mask: Tensor, forwards: Sequence[Packed]) -> Tensor:
     """Sums over this process's micro-batch, in the order that `signal_metrics` reads.
 
     Args:
         output: of the loss.
         first_advantage: (B,) nats; A_t of each response's first token.
         mask: (B, T) bool; True on tokens with loss.
+        forwards: what was computed for the student and for the teacher.
     Returns:
-        (7,) float32.
+        (9,) float32.
     """
     num_tokens, taught = mask.sum(), mask.any(dim=1)
-    return torch.stack(
+    positions = [sum(f.num_computed for f in forwards), sum(f.num_tokens for f in forwards)]
+    sums = torch.stack(
         [
             num_tokens.float(),
             output.advantage[mask].sum(),
@@ -37,11 +42,12 @@ def signal_sums(output: DivergenceOutput, first_advantage: Tensor, mask: Tensor)
             first_advantage[taught].sum(),
         ]
     ).detach()
+    return torch.cat([sums, sums.new_tensor(positions)])
 
 
 def signal_metrics(sums: Tensor) -> dict[str, float]:
     """Metrics by name; none where no token had a loss. A_t and divergence are in nats, rates are 0 to 1."""
-    num_tokens, advantage, num_negative, divergence, num_clipped, num_responses, first = sums.tolist()
+    num_tokens, advantage, num_negative, divergence, num_clipped, num_responses, first, *positions = sums.tolist()
     if not num_tokens:
         return {}
     return {
@@ -50,4 +56,5 @@ def signal_metrics(sums: Tensor) -> dict[str, float]:
         "advantage/first_token": first / num_responses,
         "divergence/mean": divergence / num_tokens,
         "divergence/clipped_share": num_clipped / num_tokens,
+        "padding/waste_rate": 1 - positions[1] / positions[0],
     }
