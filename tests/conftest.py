@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -40,6 +41,17 @@ def shared_data():
     if not (SHARED / "data").is_dir():
         pytest.skip("needs the data beside the checkout, ../shared/data")
     return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def fault_server():
+    """The module of the scripted server: `with fault_server.FaultServer(script) as server`."""
+    path = Path(__file__).parent / "feedback" / "critics" / "fault_server.py"
+    spec = importlib.util.spec_from_file_location("fault_server", path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

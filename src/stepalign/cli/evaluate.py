@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.files import append_jsonl, read_json, read_jsonl, write_json, write_jsonl
 
 EXAMPLE = "example: stepalign evaluate --model micro --problems test.jsonl --num_samples 12 --output_dir runs/base"
+REPLIES = "replies.partial.sqlite"  # a server's, until the evaluation is finished
+MAY_CHANGE = {
+    *("k", "answer_patterns", "debug", "solver_base_url", "solver_api_key_env", "solver_concurrency"),
+    *("solver_timeout_s", "solver_num_retries"),
+}
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -21,7 +27,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "--model", required=True, help="directory or hub name of a causal LM; micro: the shipped solver"
+        "--model",
+        required=True,
+        help="directory or hub name of a causal LM; micro: the shipped solver; with a server the name that it expects",
     )
     parser.add_argument("--adapter", help="directory or hub name of a PEFT adapter for it")
     parser.add_argument("--problems", required=True, help="JSONL with id, problem, answer")
@@ -40,6 +48,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--prompt_templates", help="steps, bare or a directory; none: as the model says, else steps")
     parser.add_argument("--no_thinking", action="store_true", help="pass enable_thinking=False to the chat template")
     parser.add_argument("--answer_patterns", nargs="+", help="where answers may stand; none: everywhere known")
+    server = parser.add_argument_group("a server that samples, instead of this process")
+    server.add_argument("--solver_base_url", default="", help="OpenAI-compatible server, usually ending in /v1")
+    server.add_argument(
+        "--solver_api_key_env",
+        default="STEPALIGN_SOLVER_API_KEY",
+        help="environment variable that holds its key; unset: no key is sent",
+    )
+    server.add_argument("--solver_concurrency", type=int, default=64, help="requests under way at once")
+    server.add_argument("--solver_timeout_s", type=float, default=600.0, help="until a sample must begin to arrive")
+    server.add_argument("--solver_num_retries", type=int, default=5, help="retries of a failed request, with backoff")
+    server.add_argument("--solver_extra_body", default="", help="JSON object merged into each request")
     return parser
 
 
@@ -54,9 +73,13 @@ def run(args: argparse.Namespace) -> None:
     if bad:
         raise ConfigError(f"--k: got {bad[0]}; expected 1 to {args.num_samples}, the number of samples a problem.")
     problems = load_problems(args.problems)
-    args.model = resolve_model(args.model)
-    check_model(args.model)
-    own = read_own_defaults(args.model)
+    own: dict[str, Any] = {}
+    if args.solver_base_url:
+        _check_served(args)
+    else:
+        args.model = resolve_model(args.model)
+        check_model(args.model)
+        own = read_own_defaults(args.model)
     args.prompt_templates = templates_for(args.prompt_templates, own)
     if args.max_new_tokens is None:
         args.max_new_tokens = own.get("max_new_tokens", 2048)
@@ -84,19 +107,17 @@ def evaluate_model(problems: Any, sampling: Any, args: argparse.Namespace) -> di
     from stepalign.cli.quiet import quieten
     from stepalign.data.samples import load_samples
     from stepalign.grading import Grader
-    from stepalign.models.loading import load_model
-    from stepalign.study.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
+    from stepalign.study.evaluate import evaluate_rollouts, grade_rollouts
 
     quieten()
     directory = Path(args.output_dir)
     partial = directory / "samples.partial.jsonl"
     _check_same_evaluation(directory, args)
-    model, tokenizer = load_model(args.model, args.adapter, dtype=args.dtype)
-    kwargs = {"enable_thinking": False} if args.no_thinking else None
+    sample = _from_server if args.solver_base_url else _in_process
     total = len(problems) * sampling.num_samples
     done = {(row["problem_id"], row["sample"]) for row in read_jsonl(partial)}
     with tqdm(total=total, initial=len(done), unit="sample", desc="sampling") as bar:
-        for batch in sample_problems(model, tokenizer, problems, sampling, args.prompt_templates, kwargs, done):
+        for batch in sample(problems, sampling, args, done):
             append_jsonl(partial, *(rollout.to_json() for rollout in batch))
             bar.update(len(batch))
     with Grader(patterns=args.answer_patterns) as grader:
@@ -107,7 +128,53 @@ def evaluate_model(problems: Any, sampling: Any, args: argparse.Namespace) -> di
     write_jsonl(directory / "samples.jsonl", (rollout.to_json() for rollout in rollouts))
     write_json(directory / "metrics.json", metrics)
     partial.unlink()
+    for path in directory.glob(f"{REPLIES}*"):
+        path.unlink()
     return metrics
+
+
+def _in_process(problems: Any, sampling: Any, args: argparse.Namespace, done: Any) -> Iterator[list[Any]]:
+    from stepalign.models.loading import load_model
+    from stepalign.study.evaluate import sample_problems
+
+    model, tokenizer = load_model(args.model, args.adapter, dtype=args.dtype)
+    kwargs = {"enable_thinking": False} if args.no_thinking else None
+    yield from sample_problems(model, tokenizer, problems, sampling, args.prompt_templates, kwargs, done)
+
+
+def _from_server(problems: Any, sampling: Any, args: argparse.Namespace, done: Any) -> Iterator[list[Any]]:
+    """Replies are kept beside the samples, not in the shared cache: other weights may serve under this name later."""
+    from stepalign.study.asker import server_settings
+    from stepalign.study.served import Ask, ServedSolver, sample_served
+
+    names = ("base_url", "api_key_env", "concurrency", "timeout_s", "num_retries", "extra_body")
+    settings = server_settings(
+        "solver",
+        model=args.model,
+        max_tokens=args.max_new_tokens,
+        cache=str(Path(args.output_dir) / REPLIES),
+        **{name: getattr(args, f"solver_{name}") for name in names},
+    )
+    ask = Ask(
+        num_samples=sampling.num_samples,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        seed=sampling.seed,
+        prompt_templates=args.prompt_templates,
+        no_thinking=args.no_thinking,
+    )
+    left = [p for p in problems if any((p.id, i) not in done for i in range(sampling.num_samples))]
+    for batch in sample_served(ServedSolver(settings, ask), left):
+        yield [rollout for rollout in batch if (rollout.problem.id, rollout.sample) not in done]
+
+
+def _check_served(args: argparse.Namespace) -> None:
+    if args.adapter:
+        raise ConfigError(
+            "--adapter: the server has the model. Serve the adapter under a name of its own (vLLM: --lora-modules "
+            "NAME=DIR) and give that name as --model."
+        )
 
 
 def _check_same_evaluation(directory: Path, args: argparse.Namespace) -> None:
@@ -116,7 +183,7 @@ def _check_same_evaluation(directory: Path, args: argparse.Namespace) -> None:
     path = directory / "evaluation.json"
     if (directory / "samples.partial.jsonl").exists() and path.exists():
         stored = read_json(path)
-        for key in sorted({*stored, *settings} - {"k", "answer_patterns", "debug"}):
+        for key in sorted({*stored, *settings} - MAY_CHANGE):
             if stored.get(key) != settings.get(key):
                 raise ConfigError(
                     f"{directory} holds an unfinished evaluation with {key} {stored.get(key)}; now it is "

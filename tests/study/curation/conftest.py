@@ -15,11 +15,6 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.delenv("STEPALIGN_SOLVER_API_KEY", raising=False)
 
 
-@pytest.fixture(scope="session")
-def fault_server():
-    return world.fault_server()
-
-
 @pytest.fixture
 def server(fault_server):
     """The scripted solver and critic; `server.script` may be replaced."""

@@ -5,8 +5,8 @@ import pytest
 from stepalign.core.errors import ConfigError, ModelError
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.micro import SOLVER_DIR, World, make_problems
+from stepalign.study.asker import Asker
 from stepalign.study.curation import CurateArguments
-from stepalign.study.curation.asker import Asker
 from stepalign.study.curation.solvers import ServerSolver, make_solver
 
 PROBLEMS = make_problems(World(), count=6, seed=5)
@@ -19,7 +19,7 @@ def arguments(**more):
 def sample(arguments, problems, first=0):
     async def work():
         async with make_solver(arguments) as solver:
-            return await solver.sample(problems, first), solver.num_samples
+            return await solver.sample_all(problems, first), solver.num_samples
 
     return asyncio.run(work())
 
@@ -80,8 +80,8 @@ def test_the_key_is_sent(server, fault_server, monkeypatch):
 def test_nobody_there(monkeypatch):
     async def work():
         async with ServerSolver(arguments(solver_base_url="http://127.0.0.1:1/v1", solver_num_retries=0)) as solver:
-            solver._asker._writer._sleep = lambda seconds: asyncio.sleep(0)
-            await solver.sample(PROBLEMS, 0)
+            solver.asker._writer._sleep = lambda seconds: asyncio.sleep(0)
+            await solver.sample_all(PROBLEMS, 0)
 
     with pytest.raises(
         ModelError, match=r"cannot reach the solver at http://127\.0\.0\.1:1/v1.*correct solver_base_url"

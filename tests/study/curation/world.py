@@ -6,10 +6,8 @@ every ninth row have no step tags. Some rows are no problems, repeat an earlier 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,6 @@ import pyarrow.parquet
 
 NUM_SAMPLES = 4
 EVALUATION = "Row 7 is one that nobody may train on, what is it?"
-
-
-def fault_server() -> Any:
-    """The module of the critics' scripted server."""
-    path = Path(__file__).parents[2] / "feedback" / "critics" / "fault_server.py"
-    spec = importlib.util.spec_from_file_location("fault_server", path)
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def num_right(i: int) -> int:

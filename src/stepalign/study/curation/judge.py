@@ -14,7 +14,7 @@ from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome, Rollout
 from stepalign.feedback.critics.writer import Failed
 from stepalign.grading import Grader
-from stepalign.study.curation.asker import Asker
+from stepalign.study.asker import Asker
 from stepalign.study.curation.screen import Candidate
 from stepalign.study.curation.settings import CurateArguments
 from stepalign.study.curation.solvers import Samples, Solver
@@ -38,7 +38,7 @@ class Judge:
         """
         if not candidates:
             return []
-        sampled = await self._solver.sample([c.problem for c in candidates], candidates[0].position)
+        sampled = await self._solver.sample_all([c.problem for c in candidates], candidates[0].position)
         return list(await asyncio.gather(*(self._decide(c, s) for c, s in zip(candidates, sampled, strict=True))))
 
     async def _decide(self, candidate: Candidate, samples: Samples) -> Verdict:

@@ -21,7 +21,7 @@ from stepalign.data.sources import ProblemStream, open_source
 from stepalign.feedback.critics.loops import run
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.grading import Grader
-from stepalign.study.curation.asker import Asker
+from stepalign.study.asker import Asker
 from stepalign.study.curation.judge import Judge
 from stepalign.study.curation.screen import Candidate, Screen, evaluation_index
 from stepalign.study.curation.settings import CurateArguments

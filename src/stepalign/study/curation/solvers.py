@@ -1,7 +1,7 @@
 """The solver: a model in this process, or any OpenAI-compatible server, asked for samples of problems.
 
 async with make_solver(arguments) as solver:
-    for samples in await solver.sample(problems): ...        # a list of rollouts, or why there is none
+    for samples in await solver.sample_all(problems, 0): ...        # a list of rollouts, or why there is none
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
-from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.writer import Failed, Reply
-from stepalign.study.curation.asker import Asker, server_settings
+from stepalign.feedback.critics.writer import Failed
+from stepalign.study.asker import server_settings
 from stepalign.study.curation.settings import CurateArguments
+from stepalign.study.served import Ask, ServedSolver
 
 if TYPE_CHECKING:
     from stepalign.models.sampling import Sampling
@@ -39,7 +39,7 @@ class Solver(Protocol):
 
     async def __aexit__(self, *details: object) -> None: ...
 
-    async def sample(self, problems: Sequence[Problem], first: int) -> list[Samples]:
+    async def sample_all(self, problems: Sequence[Problem], first: int) -> list[Samples]:
         """For each problem its samples in order, or the reason why there are none.
 
         Args:
@@ -65,8 +65,8 @@ def make_solver(arguments: CurateArguments) -> Solver:
     return ServerSolver(arguments) if arguments.solver_base_url else LocalSolver(arguments)
 
 
-class ServerSolver:
-    """One request a sample, many at once."""
+class ServerSolver(ServedSolver):
+    """Behind a server; a problem that lacks a sample has none, and the reason is kept."""
 
     def __init__(self, arguments: CurateArguments) -> None:
         settings = server_settings(
@@ -81,49 +81,24 @@ class ServerSolver:
             cache=arguments.solver_cache,
             extra_body=arguments.solver_extra_body,
         )
-        self._asker = Asker(settings, role="solver")
-        self._templates, self._seed = arguments.prompt_templates or "steps", arguments.seed
-        self._count = arguments.num_samples
-        self._sampling: dict[str, Any] = {"temperature": arguments.temperature, "top_p": arguments.top_p}
-        if arguments.no_thinking:
-            self._sampling["chat_template_kwargs"] = {"enable_thinking": False}
+        ask = Ask(
+            num_samples=arguments.num_samples,
+            temperature=arguments.temperature,
+            top_p=arguments.top_p,
+            seed=arguments.seed,
+            prompt_templates=arguments.prompt_templates or "steps",
+            no_thinking=arguments.no_thinking,
+        )
+        super().__init__(settings, ask)
 
-    @property
-    def num_samples(self) -> int:
-        ledger = self._asker.ledger
-        return ledger.num_requests - ledger.num_retries + ledger.num_cached
+    async def sample_all(self, problems: Sequence[Problem], first: int) -> list[Samples]:
+        return list(await asyncio.gather(*(self._sample_or_reason(problem) for problem in problems)))
 
-    async def __aenter__(self) -> ServerSolver:
-        await self._asker.__aenter__()
-        return self
-
-    async def __aexit__(self, *details: object) -> None:
-        await self._asker.__aexit__(*details)
-
-    async def sample(self, problems: Sequence[Problem], first: int) -> list[Samples]:
-        return list(await asyncio.gather(*(self._sample_one(problem) for problem in problems)))
-
-    async def _sample_one(self, problem: Problem) -> Samples:
-        prompt = render_prompt(self._templates, "student", problem=problem)
-        asks = [
-            asyncio.ensure_future(
-                self._asker.ask(prompt, number=number, seed=self._seed * self._count + number, **self._sampling)
-            )
-            for number in range(self._count)
-        ]
+    async def _sample_or_reason(self, problem: Problem) -> Samples:
         try:
-            replies = await asyncio.gather(*asks)
+            return await self.sample(problem)
         except Failed as error:
             return error.reason
-        finally:
-            for ask in asks:  # one without a sample: the others are of no use
-                ask.cancel()
-        return [_rollout(problem, number, reply) for number, reply in enumerate(replies)]
-
-
-def _rollout(problem: Problem, number: int, reply: Reply) -> Rollout:
-    reason = "length" if reply.finish_reason == "length" else "stop"
-    return Rollout(problem, number, reply.text, finish_reason=reason, num_tokens=reply.tokens_out)
 
 
 class LocalSolver:
@@ -152,7 +127,7 @@ class LocalSolver:
     async def __aexit__(self, *details: object) -> None:
         self._is_closed = True
 
-    async def sample(self, problems: Sequence[Problem], first: int) -> list[Samples]:
+    async def sample_all(self, problems: Sequence[Problem], first: int) -> list[Samples]:
         async with self._turn:
             return await asyncio.to_thread(self._sample, problems, first)
 
