@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -76,27 +77,38 @@ def test_its_files(data):
     assert "came through unchanged: 23 of 23 (100.0%)" in done.stdout
 
 
-def test_killed_in_the_middle_it_goes_on_where_it_was(data, monkeypatch):
-    with FaultServer(lambda number, body: FIXED) as server:
+@pytest.mark.parametrize("last", [0, 12, 23])
+def test_killed_in_the_middle_it_goes_on_where_it_was(last, data, monkeypatch):
+    def reply(body):
+        """Another one for each problem, so that replies in each other's place would show."""
+        number = re.search(r"Problem (\d+):", body["messages"][-1]["content"])[1]
+        return Answer(edit("D", 1, [f"5 * 4 = 20 as in problem {number}"], "20"))
+
+    with FaultServer(lambda number, body: reply(body)) as server:
         monkeypatch.setenv("STEPALIGN_CACHE", str(data / "other"))
         assert run(command(data, server.url, "undisturbed")).returncode == 0
         num_undisturbed = len(server.requests)
 
     def script(number, body):
-        if number == 12:
+        if number == last:
             process.send_signal(signal.SIGKILL)
-        return FIXED
+        return reply(body)
 
     monkeypatch.setenv("STEPALIGN_CACHE", str(data / "cache"))
     with FaultServer(script) as server:
         process = subprocess.Popen(command(data, server.url), stderr=subprocess.DEVNULL)
         assert process.wait() == -signal.SIGKILL
+        assert len(server.requests) > last
+        assert not (data / "out" / "ledger.json").exists()
+        server.script = lambda number, body: reply(body)
         assert run(command(data, server.url)).returncode == 0
-        assert 12 < len(server.requests) <= num_undisturbed + 4  # the pool's width
+        assert num_undisturbed == 24
+        assert len(server.requests) <= num_undisturbed + 4  # the pool's width
     same = (data / "undisturbed" / "critiques.jsonl").read_bytes()
-    assert (data / "out" / "critiques.jsonl").read_bytes() == same
+    assert (data / "out" / "critiques.jsonl").read_bytes() == same and same.count(b"as in problem") == 2 * 24
     totals = ledger(data / "out")
     assert totals["num_requests"] + totals["num_cached"] == totals["num_samples"] == totals["num_verified"] == 24
+    assert totals["num_cached"] >= last - 3  # those before it, less what was still under way
 
 
 def test_two_at_once_on_one_cache(data):

@@ -4,7 +4,7 @@ import pytest
 
 from stepalign.core.trace import render_steps
 from stepalign.feedback.critics.critic import Rejected
-from stepalign.feedback.critics.edit import SCHEMA, parse_edit, response_format
+from stepalign.feedback.critics.edit import SCHEMA, parse_edit, render_edit, response_format
 from stepalign.feedback.critics.writer import Reply
 
 from .conftest import RIGHT, WRONG
@@ -89,6 +89,28 @@ def test_numbers_are_answers(rollout):
 def test_latex_with_single_backslashes_is_mended(written, meant, rollout):
     text = '{"case": "D", "keep_steps": 1, "new_steps": ["WRITTEN"], "answer": "20"}'.replace("WRITTEN", written)
     assert parse_edit(Reply(text), rollout()).steps[1].text == meant
+
+
+def test_a_reply_is_rendered_on_one_line_without_spaces_or_escapes(rollout):
+    critique = parse(rollout(WRONG), "D", 1, ["5 × 4 = 20", "so 20 €"], "20")
+    reply = render_edit(rollout(WRONG), critique)
+    assert reply == '{"case":"D","keep_steps":1,"new_steps":["5 × 4 = 20","so 20 €"],"answer":"20"}'
+    assert list(json.loads(reply)) == SCHEMA["required"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        (RIGHT, ("A", 2, [], "20")),
+        (RIGHT, ("B", 1, ["now times 4", "5 * 4 = 20"], "20")),
+        (WRONG, ("D", 1, [r'"$\frac{1}{2}$"', "two\nlines"], "20")),
+        (WRONG, ("D", 2, [], "20")),
+        ("", ("C", 0, ["2 + 3 = 5"], "20")),
+    ],
+)
+def test_what_is_rendered_is_parsed_back(text, reply, rollout):
+    critique = parse(rollout(text), *reply)
+    assert parse_edit(Reply(render_edit(rollout(text), critique)), rollout(text)) == critique
 
 
 def test_a_cut_off_reply_is_rejected(rollout):

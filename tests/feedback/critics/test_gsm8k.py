@@ -45,10 +45,14 @@ def test_edits_of_real_solutions_keep_every_character(make_critic):
         records = critic.critique(rollouts)
     assert critic.ledger.num_verified == len(records) == 2400
     check_sums(critic.ledger)
-    counts = [verbatim_counts(r, record.critique) for r, record in zip(rollouts, records, strict=True)]
-    num_kept, num_correct = (sum(column) for column in zip(*counts, strict=True))
-    assert num_kept == num_correct > 2400
+    assert [(r.problem_id, r.sample) for r in records] == [(r.problem.id, r.sample) for r in rollouts]
+    num_kept = 0
     for rollout, record in zip(rollouts, records, strict=True):
-        kept = [step.text for step in record.critique.steps if step.origin == "copied"]
-        assert kept == [step.text for step in rollout.trace.steps[: len(kept)]]
+        solver, answer = [step.text for step in rollout.trace.steps], rollout.problem.answer
+        kept = solver[: len(solver) // 2]
+        steps = [(text, "copied") for text in kept] + [(f"So the answer is {answer}.", "rewritten")]
+        assert [(step.text, step.origin) for step in record.critique.steps] == steps
+        assert verbatim_counts(rollout, record.critique) == (len(kept), len(kept))
         assert all(text in rollout.text and f">{text}</step_" in record.critique.text for text in kept)
+        num_kept += len(kept)
+    assert num_kept > 2400

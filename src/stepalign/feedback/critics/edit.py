@@ -7,11 +7,12 @@ step that repeats one of the replaced steps near-verbatim counts as copied; the 
 
 from __future__ import annotations
 
+import json
 from typing import Any, get_args
 
 from stepalign.core.critique import Case, Critique, CritiqueStep
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.align import align
+from stepalign.feedback.critics.align import align, num_leading_copies
 from stepalign.feedback.critics.critic import Rejected
 from stepalign.feedback.critics.replies import mend_latex, parse_object, visible
 from stepalign.feedback.critics.writer import Reply
@@ -61,6 +62,14 @@ def parse_edit(reply: Reply, rollout: Rollout) -> Critique:
     kept = [CritiqueStep(text, "copied") for text in steps[:keep]]
     first_wrong = keep + 1 if keep < len(steps) else None
     return Critique(case, first_wrong, (*kept, *first_new, *align(tail, new_steps)), answer)
+
+
+def render_edit(rollout: Rollout, critique: Critique) -> str:
+    """The reply that describes a critique, as short as the prompt asks for it: one line, letters as they are."""
+    keep = num_leading_copies([step.text for step in rollout.trace.steps], critique.steps)
+    new_steps = [step.text for step in critique.steps[keep:]]
+    value = {"case": critique.case, "keep_steps": keep, "new_steps": new_steps, "answer": critique.answer}
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _fields(value: dict[str, Any]) -> tuple[Case, int, list[str], str]:
