@@ -9,6 +9,8 @@ import stepalign
 from stepalign.cli import main
 from stepalign.core.files import append_jsonl, write_jsonl
 from stepalign.core.problem import Problem
+from stepalign.feedback.critics.verify import reference_critique
+from stepalign.feedback.critiques import critique_row
 from stepalign.micro import exact_critique
 
 PROBLEM = "Start with 62. Add 78. Minus 82."
@@ -104,6 +106,15 @@ def test_rollouts_of_a_run(run, tmp_path, capsys):
     assert any("999 tokens were sampled" in note for note in first["notes"])
     assert (tmp_path / "f-rollout-0.svg").exists() and (tmp_path / "f-rollout-1.svg").exists()
     assert "rollout-1" in capsys.readouterr().out
+
+
+def test_a_reference_solution_in_a_critiques_place_calls_no_step_wrong(run, tmp_path, capsys):
+    rollout = stepalign.Rollout(Problem("p1", PROBLEM, "58", SOLUTION), 0, RESPONSE)
+    row = {"step": 1, **rollout.to_json(), "context": SOLUTION, "critique": critique_row(reference_critique(rollout))}
+    append_jsonl(run / "rollouts.jsonl", row)
+    assert inspect("--run", run, "--rollout", "2", "--output_dir", tmp_path / "out") == 0
+    assert read(tmp_path / "out")["first_wrong_step_source"] is None
+    assert "first wrong step: not known" in capsys.readouterr().out
 
 
 def test_sampled_ids_of_a_rollout_are_taken(run, tmp_path, micro_solver):

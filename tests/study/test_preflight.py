@@ -6,6 +6,7 @@ import pytest
 
 from stepalign.core.critique import Context
 from stepalign.core.files import read_jsonl
+from stepalign.feedback.critics.verify import reference_critique
 from stepalign.feedback.formats import FeedbackFormat, RefSol, StepAlign
 from stepalign.grading import Grader
 from stepalign.micro import World, exact_critique, make_problems
@@ -184,6 +185,14 @@ def test_without_a_critic_no_step_is_called_wrong(prepare, tmp_path):
         part = row["formats"]["refsol"]
         assert row["case"] is None and part["alignment"] is None
         assert part["localization"]["mean_correct"] is None and part["localization"]["first_token"] is not None
+
+
+def test_a_reference_solution_in_a_critiques_place_calls_no_step_wrong(prepare, tmp_path):
+    preflight = prepare(tmp_path, critic=lambda rollouts: [reference_critique(r) for r in rollouts], sampling=SHORT)
+    run(preflight)
+    for row in preflight.rows():
+        assert row["case"] is None and row["formats"]["stepalign"]["status"] == "ok"
+        assert {part["localization"]["mean_correct"] for part in row["formats"].values()} == {None}
 
 
 def test_giving_the_answer_away():

@@ -31,6 +31,10 @@ def critique(case, first_wrong_step=None, *origins):
         (critique("D", None, "copied"), None),
         (critique("C", None, "copied", "inserted"), "wrong_approach"),
         (critique("B", 1, "inserted"), None),
+        (
+            {"critique": {**critique("D", None, "inserted")["critique"], "source": "reference"}, "grade": "wrong"},
+            "wrong",
+        ),
         ({"grade": "correct"}, "correct"),
         ({"grade": "wrong"}, "wrong"),
         ({"grade": "timeout"}, "wrong"),

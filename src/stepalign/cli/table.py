@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from stepalign.core.files import read_jsonl
 
 
 def print_results(results: dict[str, Any]) -> None:
@@ -30,6 +34,16 @@ def print_results(results: dict[str, Any]) -> None:
         name = next(n for n in metrics if n.startswith("avg@"))
         low, high = metrics[name]["ci95"]
         console.print(f"{pair}: {name} {100 * metrics[name]['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]")
+
+
+def print_warnings(seed_directories: Mapping[tuple[str, int], Path]) -> None:
+    """One line where guards warned while something trained, none elsewhere."""
+    from stepalign.training.callbacks import WARNINGS
+
+    counts = {key: len(read_jsonl(directory / WARNINGS)) for key, directory in seed_directories.items()}
+    warned = ", ".join(f"{condition} seed {seed} ({count})" for (condition, seed), count in counts.items() if count)
+    if warned:
+        print(f"Warnings during training: {warned}. The report says what was seen and what to do.")
 
 
 def _interval(value: float, interval: list[float]) -> str:

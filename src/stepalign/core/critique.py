@@ -29,8 +29,8 @@ class CritiqueStep:
 class Critique:
     """The corrected trace of one rollout.
 
-    `first_wrong_step` counts from 1 in the solver's trace; None in case A. `verified`: the answer was graded correct.
-    `source` names the critic.
+    `first_wrong_step` counts from 1 in the solver's trace; None in case A, and where nobody knows. `verified`: the
+    answer was graded correct. `source` names the critic.
     """
 
     case: Case

@@ -12,6 +12,13 @@ from typing import Any
 from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.rollout import Rollout
 
+STAND_IN = "reference"  # the source of a reference solution in the place of a rejected critique
+
+
+def judging(critique: Critique | None) -> Critique | None:
+    """The critique, None where it is a stand-in, which never looked at the response and cannot say what is wrong."""
+    return None if critique is None or critique.source == STAND_IN else critique
+
 
 def critique_row(critique: Critique | None) -> dict[str, Any] | None:
     """The critique as JSON, None for none."""

@@ -26,7 +26,7 @@ from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.core.settings import setting
 from stepalign.feedback.alignment import alignment
-from stepalign.feedback.critiques import first_wrong_step
+from stepalign.feedback.critiques import first_wrong_step, judging
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.grading import Grader
 from stepalign.maths.localization import localization, unlocalized
@@ -213,4 +213,4 @@ class Preflight:
             yield row
 
     def _critique(self, rollout: Rollout) -> Critique | None:
-        return self.critic.known[key_of(rollout)] if self.critic is not None else None
+        return judging(self.critic.known[key_of(rollout)]) if self.critic is not None else None

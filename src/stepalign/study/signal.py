@@ -7,7 +7,7 @@ condition that has critiques, first seed:
     correct          case A: every step is right
     wrong_step       case D: some steps are right, then one is wrong
     wrong_approach   case D with no step right, or case C: unfinished, as when it ran out of tokens
-    wrong            without critiques: a wrong answer, and nobody knows where it went wrong
+    wrong            without a critique of its own: a wrong answer, and nobody knows where it went wrong
 
 A rollout whose text does not give as many tokens as were sampled is passed over. No critic is asked: a format that
 needs one gets the critique that is on record.
@@ -26,7 +26,7 @@ from stepalign.core.critique import Context, Critique
 from stepalign.core.files import read_json, read_jsonl, write_json
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
-from stepalign.feedback.critiques import critique_in, first_wrong_step
+from stepalign.feedback.critiques import STAND_IN, critique_in, first_wrong_step, judging
 from stepalign.feedback.formats import feedback_class, feedback_names
 from stepalign.models.layout import layout
 from stepalign.models.scoring import check_scoring
@@ -84,7 +84,7 @@ def _recorded(directories: Mapping[tuple[str, int], Path]) -> tuple[str, list[Ro
 def kind_of(row: Mapping[str, Any]) -> str | None:
     """Which kind of rollout a recorded row is, None for what the figure does not show."""
     critique = row.get("critique")
-    if critique is None:
+    if critique is None or critique.get("source") == STAND_IN:
         return "correct" if row.get("grade") == Outcome.CORRECT else "wrong"
     if critique["case"] == "D":
         if critique["first_wrong_step"] is None:
@@ -110,7 +110,7 @@ def choose(
         contexts = {name: _context(name, rollout, critique, row if name == condition else None) for name in conditions}
         there = {name: context for name, context in contexts.items() if context is not None}
         if there:
-            chosen[kind] = Chosen(kind, row["step"], rollout, critique, there)
+            chosen[kind] = Chosen(kind, row["step"], rollout, judging(critique), there)
     return list(chosen.values())
 
 

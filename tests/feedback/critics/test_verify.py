@@ -99,5 +99,5 @@ def test_verbatim_counts(rollout):
 
 def test_reference_critique(rollout):
     value = reference_critique(rollout())
-    assert value is not None and (value.case, value.first_wrong_step, value.answer) == ("D", 1, "20")
+    assert value is not None and (value.case, value.first_wrong_step, value.answer) == ("D", None, "20")
     assert reference_critique(Rollout(Problem("p", "x", "1"), 0, "")) is None

@@ -21,6 +21,11 @@ def test_settings_that_cannot_be(settings, message):
         CurateArguments(**settings)
 
 
+def test_bounds_outside_0_to_1_let_all_problems_pass():
+    arguments = CurateArguments(correct_rate_above=-1, correct_rate_below=1.1)
+    assert arguments.correct_rate_above < 0 and arguments.correct_rate_below > 1
+
+
 def test_how_many_and_how_fast_may_change_later():
     one = CurateArguments(solver_base_url="http://a/v1")
     other = CurateArguments(solver_base_url="http://b/v1", num_problems=400, num_test=3, solver_concurrency=2)

@@ -168,6 +168,12 @@ LEDGER = {
 }
 
 
+WARNINGS = [
+    {"step": 12, "metric": "entropy", "value": 0.04, "start": 0.8, "message": "entropy is 0.04. It hardly varies."},
+    {"step": 15, "metric": "completions/mean_length", "value": 9.0, "start": 160.0, "message": "Very short <now>."},
+]
+
+
 def problem(split: str, number: int) -> dict[str, Any]:
     return {"id": f"{split}-{number}", "problem": f"Start with {40 + number}. Add 38. Times 6.", "answer": "510"}
 

@@ -73,6 +73,12 @@ def test_a_directory_that_is_no_run(tmp_path):
         load_run(tmp_path)
 
 
+def test_the_directory_of_another_command(tmp_path):
+    (tmp_path / "config.yaml").write_text("condition: refsol\nmax_steps: 2\n")
+    with pytest.raises(DataError, match=r"not the directory of a comparison.*stepalign compare --conditions refsol"):
+        load_run(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -87,6 +93,7 @@ def test_a_directory_that_is_no_run(tmp_path):
         ("conditions/grpo/seed_0/metrics.jsonl", "[1]\n", "row 1: expected an object with 'step'"),
         ("signal.json", '{"rollouts": [{"tokens": ["a"], "token_steps": []}]}', "one length"),
         ("problems/test.jsonl", '{"id": "a"}\n', "'problem'"),
+        ("conditions/grpo/seed_0/warnings.jsonl", '{"step": 9}\n', "'step', 'metric', 'message'"),
     ],
 )
 def test_malformed_files_are_named(tmp_path, name, content, message):

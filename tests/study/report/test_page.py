@@ -7,13 +7,14 @@ import re
 import pytest
 
 from stepalign.cli.report import run as run_command
+from stepalign.core.files import write_jsonl
 from stepalign.study.report import write_report
 from stepalign.study.report.curves import curves
 from stepalign.study.report.loading import load_run
 from stepalign.study.report.rollouts import pack_rollouts, split_trace
 from stepalign.study.report.settings import compare_settings
 
-from .synthetic_run import write_run
+from .synthetic_run import WARNINGS, write_run
 
 
 @pytest.fixture
@@ -102,6 +103,23 @@ def test_settings(path):
     settings = compare_settings(load_run(path))
     assert settings.same["learning_rate"] == "0.0001" and settings.same["seed"] == "0"
     assert settings.different["num_generations"] == {"grpo": "8", "refsol": "1", "stepalign": "1"}
+
+
+def test_warnings_are_shown_where_there_are_any(path):
+    assert "Warnings during training" not in write_report(path).read_text()
+    write_jsonl(path / "conditions/refsol/seed_0/warnings.jsonl", WARNINGS)
+    html = write_report(path).read_text()
+    assert '<a class="at" href="#warnings">2 warnings</a>' in html and '<div id="warnings">' in html
+    assert "It hardly varies." in html and "Very short &lt;now&gt;." in html
+    assert html.index("Paired differences") < html.index("Warnings during training") < html.index('id="curves"')
+
+
+def test_a_figure_without_rollouts_says_why(path):
+    assert "No rollout can be shown" not in write_report(path).read_text()
+    (path / "signal.json").write_text('{"conditions": ["refsol"], "rollouts": []}')
+    assert "No rollout can be shown" in write_report(path).read_text()
+    (path / "signal.json").unlink()
+    assert 'id="signal"' not in write_report(path).read_text()
 
 
 def test_an_unfinished_run_gives_a_page(path):

@@ -5,11 +5,12 @@ import json
 import pytest
 import yaml
 
+from stepalign.core.files import write_jsonl
 from stepalign.study.report.loading import load_run
 from stepalign.study.report.summary import summarize
-from stepalign.study.report.tables import ledger_table, result_tables
+from stepalign.study.report.tables import ledger_table, result_tables, warnings_table
 
-from .synthetic_run import metrics, write_run
+from .synthetic_run import WARNINGS, metrics, write_run
 
 
 @pytest.fixture
@@ -103,6 +104,48 @@ def test_cautions(path):
     for config in path.glob("conditions/*/*/config.yaml"):
         config.write_text("model_name_or_path: some/model\n")
     assert "micro world" not in words(path)[3]
+
+
+def test_a_tie_is_no_lead(path):
+    def level(*names):
+        def change(results):
+            for name in names:
+                results["conditions"][name]["seeds"]["0"]["selected"]["test"] = metrics(0.8)
+
+        return change
+
+    edit(path, level("refsol", "stepalign"))
+    assert words(path)[1].startswith("refsol and stepalign share the highest avg@12 on the test problems: 80.0 %")
+    edit(path, level("grpo", "refsol", "stepalign"))
+    assert words(path)[1].startswith("grpo, refsol and stepalign have the same avg@12 on the test problems: 80.0 %")
+    assert "With 95 % intervals: grpo 80.0 %" in words(path)[1]
+
+
+def test_a_run_in_which_nothing_was_ever_right_tells_nothing(path):
+    def nothing_right(results):
+        results["base"] = metrics(0.0)
+        for condition in results["conditions"].values():
+            for row in [*condition["seeds"]["0"]["checkpoints"], condition["seeds"]["0"]["selected"]]:
+                row["test"] = metrics(0.0)
+
+    caution = "nothing here tells the conditions apart"
+    assert caution not in words(path)[3]
+    edit(path, nothing_right)
+    assert caution in words(path)[3]
+    edit(path, lambda r: r["conditions"]["grpo"]["seeds"]["0"]["checkpoints"][0].update(test=metrics(0.01)))
+    assert caution not in words(path)[3]  # some checkpoint was right once
+
+
+def test_warnings_stand_beside_the_numbers_of_their_condition(path):
+    assert warnings_table(load_run(path)) == [] and "gone wrong" not in words(path)[3]
+    write_jsonl(path / "conditions/refsol/seed_0/warnings.jsonl", WARNINGS)
+    assert "Training may have gone wrong in refsol (seed 0): see the warnings under Results." in words(path)[3]
+    table = warnings_table(load_run(path))
+    assert table[0] == {"condition": "refsol", "seed": "0", "step": "12", "message": WARNINGS[0]["message"]}
+    rows = result_tables(load_run(path))["selected"]
+    assert {row["condition"]: row.get("num_warnings") for row in rows} == {
+        "base": None, "grpo": 0, "refsol": 2, "stepalign": 0
+    }  # fmt: skip
 
 
 def test_samples_without_a_grade_are_told(path):

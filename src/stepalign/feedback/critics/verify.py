@@ -18,6 +18,7 @@ from stepalign.core.trace import parse_trace
 from stepalign.feedback.critics.align import num_leading_copies
 from stepalign.feedback.critics.critic import Rejected
 from stepalign.feedback.critics.leaks import is_leak
+from stepalign.feedback.critiques import STAND_IN
 
 GradeFunction = Callable[[str, str], Grade]
 REASONS = {
@@ -72,9 +73,12 @@ def verbatim_counts(rollout: Rollout, critique: Critique, num_correct: int | Non
 
 
 def reference_critique(rollout: Rollout) -> Critique | None:
-    """The reference solution in the shape of a critique, all of it inserted; None where the problem has none."""
+    """The reference solution in the shape of a critique, all of it inserted; None where the problem has none.
+
+    It never looked at the response: which of its steps is wrong first stays unknown.
+    """
     solution = rollout.problem.solution
     if not solution:
         return None
     steps = tuple(CritiqueStep(step.text, "inserted") for step in parse_trace(solution).steps)
-    return Critique("D", 1 if rollout.trace.steps else None, steps, rollout.problem.answer, source="reference")
+    return Critique("D", None, steps, rollout.problem.answer, source=STAND_IN)

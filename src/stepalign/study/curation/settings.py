@@ -77,8 +77,12 @@ class CurateArguments:
     dtype: str = setting("auto", "Of the solver in process: auto, float32, bfloat16 or float16.")
 
     min_format_rate: float = setting(0.5, "Least share of the samples that must have step tags.")
-    correct_rate_above: float = setting(0.0, "The share of correct samples must be more than this.")
-    correct_rate_below: float = setting(0.3125, "The share of correct samples must be less than this: 5/16.")
+    correct_rate_above: float = setting(
+        0.0, "The share of correct samples must be more than this; below 0: problems that are never solved pass, too."
+    )
+    correct_rate_below: float = setting(
+        0.3125, "The share of correct samples must be less than this: 5/16; above 1: those always solved pass, too."
+    )
     answer_patterns: list[str] | None = setting(
         None, "Where an answer may stand in a sample (answer_tag, boxed, hash, a_colon); none: everywhere known."
     )
@@ -90,9 +94,8 @@ class CurateArguments:
         for name, value in {**least, "solver_concurrency": 1, "num_samples": 1, "batch_size": 1}.items():
             if getattr(self, name) < value:
                 raise ConfigError(f"{name}: got {getattr(self, name)}; expected {value} or more.")
-        rates = ("evaluation_overlap", "problem_overlap", "min_format_rate", "correct_rate_above", "correct_rate_below")
-        for name in rates:
-            if not 0 <= getattr(self, name) <= 1 and name != "correct_rate_below":
+        for name in ("evaluation_overlap", "problem_overlap", "min_format_rate"):
+            if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}: got {getattr(self, name)}; expected a share, 0 to 1.")
         if not self.correct_rate_above < self.correct_rate_below:
             raise ConfigError(

@@ -17,7 +17,7 @@ import yaml
 from stepalign.core.errors import DataError
 from stepalign.core.files import read_jsonl
 from stepalign.core.problem import Problem
-from stepalign.feedback.critiques import critique_in
+from stepalign.feedback.critiques import critique_in, judging
 from stepalign.study.inspection.case import Case
 
 ROLLOUTS = "rollouts.jsonl"
@@ -94,5 +94,5 @@ def _case(
         finish_reason=row.get("finish_reason", "stop"),
         rollout={"run": str(directory), "index": index, **{key: row[key] for key in KEPT if key in row}},
     )
-    critique = critique_in(row.get("critique"))
+    critique = judging(critique_in(row.get("critique")))
     return case if critique is None else case.judged(critique)

@@ -35,7 +35,8 @@ SPLITS = ("train", "validation", "test")
 class SeedRun:
     """One condition trained with one seed. `selected` is None until a checkpoint has validation metrics.
 
-    `current` is False where `results.json` is older than the evaluations, which then count.
+    `current` is False where `results.json` is older than the evaluations, which then count. `warnings` is what guards
+    saw while it trained: step, metric, message.
     """
 
     condition: str
@@ -49,6 +50,7 @@ class SeedRun:
     metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     prompts: dict[str, Any] = field(default_factory=dict[str, Any])
     ledger: dict[str, Any] = field(default_factory=dict[str, Any])
+    warnings: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def rollouts(self) -> list[dict[str, Any]]:
         """All training rollouts, read anew on each call: they are the bulk of a run."""
@@ -61,7 +63,7 @@ class Run:
 
     `means` are each condition's test values over seeds at the selected checkpoints, `paired` the differences of two
     conditions; both are empty where evaluations went on after they were worked out. `signal` are rollouts with the base
-    model's A_t under each condition's context.
+    model's A_t under each condition's context; None where none was looked for.
     """
 
     directory: Path
@@ -76,7 +78,7 @@ class Run:
     seed_runs: tuple[SeedRun, ...]
     keys: tuple[str, ...]
     missing: tuple[str, ...]
-    signal: tuple[dict[str, Any], ...] = ()
+    signal: tuple[dict[str, Any], ...] | None = None
 
     @property
     def conditions(self) -> list[str]:
@@ -113,9 +115,13 @@ def load_run(directory: Path) -> Run:
 
 
 def _load(directory: Path) -> Run:
-    config_path = directory / "config.yaml"
+    config_path, results_path = directory / "config.yaml", directory / "results.json"
     config = load_yaml(config_path)
-    results_path = directory / "results.json"
+    if config and "conditions" not in config and not results_path.exists() and not (directory / "conditions").exists():
+        raise DataError(
+            f"{directory}: not the directory of a comparison; its config.yaml is that of another command. Give one "
+            "that `stepalign compare` wrote; it reports a single condition, too: stepalign compare --conditions refsol."
+        )
     results = load_json(results_path)
     where = f"{results_path}: "
     first = next(iter(read_jsonl(directory / "base" / "evaluations.jsonl")), {})
@@ -138,7 +144,7 @@ def _load(directory: Path) -> Run:
         seed_runs=seed_runs,
         keys=tuple(accuracy_keys({key: None for row in metrics for key in row})),
         missing=tuple(_missing(directory, config, seed_runs)),
-        signal=tuple(check_signal(str(directory / "signal.json"), load_json(directory / "signal.json"))),
+        signal=_signal(directory / "signal.json"),
     )
 
 
@@ -183,6 +189,7 @@ def _seed_run(directory: Path, condition: str, seed: str, result: dict[str, Any]
         metrics=load_rows(path / "metrics.jsonl", "step"),
         prompts=load_json(path / "prompts.json"),
         ledger=load_json(path / "ledger.json"),
+        warnings=load_rows(path / "warnings.jsonl", "step", "metric", "message"),
     )
 
 
@@ -195,6 +202,10 @@ def _means(where: str, results: dict[str, Any]) -> dict[str, dict[str, Any]]:
         intervals = {key: check_mapping(f"{at}.{key}", entry).get("ci95") for key, entry in entries.items()}
         means[name] = check_metrics(at, {"ci95": intervals})
     return means
+
+
+def _signal(path: Path) -> tuple[dict[str, Any], ...] | None:
+    return tuple(check_signal(str(path), load_json(path))) if path.exists() else None
 
 
 def _missing(directory: Path, config: dict[str, Any], seed_runs: tuple[SeedRun, ...]) -> list[str]:

@@ -18,7 +18,7 @@ from stepalign.study.report.metrics import RATES
 from stepalign.study.report.rollouts import pack_rollouts
 from stepalign.study.report.settings import compare_settings, in_words
 from stepalign.study.report.summary import summarize
-from stepalign.study.report.tables import ledger_table, result_tables
+from stepalign.study.report.tables import ledger_table, result_tables, warnings_table
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("curves.js", "signal.js", "rollouts.js")
@@ -32,7 +32,7 @@ def render_page(run: Run) -> str:
         "accuracy": list(run.keys),
         "rates": list(RATES),
         "curves": curves(run),
-        "signal": run.signal,
+        "signal": run.signal or (),
         "problems": {
             str(row["id"]): [row["problem"], row.get("answer")] for rows in run.problems.values() for row in rows
         },
@@ -42,7 +42,7 @@ def render_page(run: Run) -> str:
         PAGE,
         "report.html.jinja",
         scripts=SCRIPTS,
-        content=content | {"chunks": archive.chunks, "has_signal": bool(run.signal)},
+        content=content | {"chunks": archive.chunks},
         data=clean(data) | {"rollouts": archive.index, "chunk_size": archive.chunk_size},
     )
 
@@ -59,6 +59,8 @@ def _content(run: Run, num_rollouts: int, num_kept: int) -> dict[str, Any]:
         "summary": summarize(run)._asdict(),
         "finished": not run.missing,
         "tables": result_tables(run),
+        "warnings": warnings_table(run),
+        "num_signal": None if run.signal is None else len(run.signal),
         "ledger": ledger_table(run),
         "settings": settings._asdict(),
         "same_in_words": in_words(settings),

@@ -91,16 +91,24 @@ def _outcome(run: Run, scores: list[Score]) -> list[str]:
         return ["No checkpoint has been selected yet, so there is nothing to rank."]
     base = run.base.get(run.main_key)
     start = f"; the base model stands at {percent(base)} %" if base is not None else ""
-    lines = [
-        f"{scores[0].condition} has the highest {run.main_key} on the test problems: {percent(scores[0].value)} % "
-        f"at the checkpoint chosen on validation{start}."
-        if len(scores) > 1
-        else f"{scores[0].condition} reaches {run.main_key} of {percent(scores[0].value)} % on the test problems "
-        f"at the checkpoint chosen on validation{start}."
-    ]
+    top = percent(scores[0].value)
+    if len(scores) == 1:
+        led = f"{scores[0].condition} reaches {run.main_key} of {top} % on the test problems"
+    else:
+        led = f"{_leaders(scores)} {run.main_key} on the test problems: {top} %"
+    lines = [f"{led} at the checkpoint chosen on validation{start}."]
     if len(scores) > 1:
-        lines.append(f"In order: {', '.join(_scored(run, score) for score in scores)}.")
+        order = "In order" if scores[-1].value < scores[0].value else "With 95 % intervals"
+        lines.append(f"{order}: {', '.join(_scored(run, score) for score in scores)}.")
     return lines + _cost(run, scores)
+
+
+def _leaders(scores: list[Score]) -> str:
+    """Who is first of several, ties included."""
+    first = [score.condition for score in scores if score.value == scores[0].value]
+    if len(first) == len(scores):
+        return f"{listing(first)} have the same"
+    return f"{listing(first)} {'has' if len(first) == 1 else 'share'} the highest"
 
 
 def _cost(run: Run, scores: list[Score]) -> list[str]:
@@ -201,6 +209,15 @@ def _cautions(run: Run, scores: list[Score]) -> list[str]:
     lines: list[str] = []
     if run.missing:
         lines.append(f"This run is not finished. {' '.join(run.missing)}")
+    warned = [f"{seed.condition} (seed {seed.seed})" for seed in run.seed_runs if seed.warnings]
+    if warned:
+        lines.append(f"Training may have gone wrong in {listing(warned)}: see the warnings under Results.")
+    tested = [run.base, *(row["test"] for seed in run.seed_runs for row in seed.checkpoints)]
+    if len(tested) > 1 and all(metrics.get(run.main_key) == 0 for metrics in tested):
+        lines.append(
+            "No response to a test problem was right, before or after training: nothing here tells the conditions "
+            "apart. Look at some rollouts, at the token limit and at how answers are written."
+        )
     if is_micro(run):
         lines.append(
             "The micro world is constructed to show the mechanism in minutes. What comes out here is no evidence about "

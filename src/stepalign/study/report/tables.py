@@ -1,4 +1,4 @@
-"""The tables of the report as rows of text: results under both rules, paired differences, and the critics' ledgers.
+"""The tables of the report as rows of text: results under both rules, paired differences, warnings, critics' ledgers.
 
 result_tables(run)["selected"]["rows"][0]["cells"][0]      # {"value": "35.8", "interval": "27.1 to 44.6"}
 """
@@ -45,6 +45,7 @@ def _selected_row(run: Run) -> Any:
             "wall": duration(cost.get("wall_s")),
             "cells": [_cell(selected["test"].get(key), interval(selected["test"], key)) for key in run.keys],
             "values": [selected["test"].get(key) for key in run.keys],
+            "num_warnings": len(seed.warnings),
         }
 
     return row
@@ -104,6 +105,15 @@ def _difference(entry: dict[str, Any] | None) -> Cell:
     bounds = entry["ci95"]
     text = f"{points(bounds[0])} to {points(bounds[1])}" if bounds else ""
     return {"value": points(entry["difference"]), "interval": text, "step": ""}
+
+
+def warnings_table(run: Run) -> list[dict[str, str]]:
+    """What guards saw while the conditions trained: a row a warning, in the order of the results."""
+    return [
+        {"condition": seed.condition, "seed": seed.seed, "step": str(row["step"]), "message": str(row["message"])}
+        for seed in run.seed_runs
+        for row in seed.warnings
+    ]
 
 
 def ledger_table(run: Run) -> dict[str, Any]:
