@@ -34,7 +34,7 @@ CASES = {
     "compare": "benchmarks.compare",
     "critique": "benchmarks.critique",
 }
-ON_CUDA = tuple(name for name in CASES if name.startswith("loss_kernel"))
+ON_CUDA = (*(name for name in CASES if name.startswith("loss_kernel")), "train_step")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -45,7 +45,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"cases to run: {', '.join(CASES)}")
     parser.add_argument("--runs", type=int, default=None, help="runs of each side; default 5, with --quick 2")
     parser.add_argument("--threads", type=int, help="threads of torch; default: torch's own")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="cuda: the loss_kernel cases only")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help=f"cuda: only {', '.join(ON_CUDA)}")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     parser.add_argument("--full", action="store_true", help="compare: the micro recipe instead of micro-quick")
     return parser.parse_args(argv)
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if is_busy():
         show(f"This machine is busy (load {load()}): wall times mean little. cpu_ratio compares processor time.")
     modules = [import_module(CASES[name]) for name in names]
-    preload(sorted({module for m in modules for module in m.PRELOAD}))
+    preload(sorted({module for m in modules for module in m.PRELOAD}), args.device)
     for i, (name, module) in enumerate(zip(names, modules, strict=True)):
         print(f"[{i + 1}/{len(names)}] {name}", file=sys.stderr, flush=True)
         start = time.perf_counter()

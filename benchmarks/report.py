@@ -12,7 +12,7 @@ HEADER = "| case | subject | baseline | metric | subject | baseline | ratio | bo
 DEFINITIONS = (
     "Values are medians over the runs; ratio is subject / baseline; spread is the larger of the two sides' "
     "(maximum - minimum) / median. Runs alternate between the sides, each in a process of its own. "
-    "Peak memory is resident memory above what was in use just before."
+    "Peak memory is above what was in use just before: resident memory, on a GPU what torch has allocated."
 )
 
 

@@ -3,7 +3,7 @@
 A side is a top-level function that prepares everything, warms up on a small input and returns what is to be measured,
 a function without arguments. The process then measures one call of it: wall time, its own processor time, and peak
 memory above what was in use just before. Processes are forked from a server that has imported the libraries and done
-nothing else, so that a run costs no import; where forking is not to be had they are spawned.
+nothing else, so that a run costs no import; where forking is not to be had, and for CUDA, they are spawned.
 
     sides = [Side("ours", prepare_ours, {"size": 3}), Side("theirs", prepare_theirs, {"size": 3})]
     measured = measure_alternately(sides, settings)
@@ -105,7 +105,7 @@ def measure(side: Side, settings: Settings) -> Measurement:
             f"{side.label} needs about {side.memory / GIGABYTE:.0f} GB of memory and {available / GIGABYTE:.0f} GB are "
             "free. Free some, or measure small sizes with --quick."
         )
-    context = multiprocessing.get_context(start_method())
+    context = multiprocessing.get_context(start_method(settings.device))
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(theirs, side, settings), daemon=True)
     process.start()
@@ -124,14 +124,16 @@ def measure(side: Side, settings: Settings) -> Measurement:
     return result
 
 
-def preload(modules: Sequence[str]) -> None:
+def preload(modules: Sequence[str], device: str = "cpu") -> None:
     """Modules that the server of processes imports before the first run."""
-    if start_method() == "forkserver":
+    if start_method(device) == "forkserver":
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
 
 
-def start_method() -> str:
-    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+def start_method(device: str) -> str:
+    """A library that has asked for CUDA while it was imported leaves none to a forked process."""
+    forks = device == "cpu" and "forkserver" in multiprocessing.get_all_start_methods()
+    return "forkserver" if forks else "spawn"
 
 
 def show(line: str) -> None:

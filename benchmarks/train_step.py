@@ -12,14 +12,18 @@ of each rollout and then over rollouts, ours over all tokens; their divisor is t
 1 / (longest rollout) in place of 1 in their mask their own code divides by the same number for every token. Steps are
 timed with the plain masks that each trainer prepares.
 
+On a GPU the timed steps are those of Qwen3-1.7B in bfloat16 (random weights), LoRA 64, with gradient checkpointing; the
+trainers must agree in float32 at the sizes of the CPU.
+
     python -m benchmarks --only train_step
+    python -m benchmarks --only train_step --device cuda
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -37,7 +41,10 @@ LOGIT_COPIES = 8  # how many (B, T, V) tensors TRL's full-logit loss holds at it
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of model and batch; lengths in tokens. Rollouts' lengths are spread evenly from the shortest to the longest."""
+    """Of model and batch; lengths in tokens. Rollouts' lengths are spread evenly from the shortest to the longest.
+
+    The model is shaped like Qwen3-1.7B: hidden / head_dim heads, half as many for keys and values, 3 x hidden within.
+    """
 
     vocabulary: int = 151_936
     hidden: int = 256
@@ -47,6 +54,10 @@ class Sizes:
     longest: int = 512
     prompt: int = 96
     context: int = 1024
+    head_dim: int = 32
+    lora_r: int = 16
+    dtype: str = "float32"
+    device: str = "cpu"
 
     @property
     def logit_bytes(self) -> int:
@@ -55,25 +66,30 @@ class Sizes:
 
 
 QUICK = Sizes(vocabulary=4096, hidden=64, num_layers=2, batch_size=4, shortest=8, longest=64, prompt=12, context=64)
+QWEN3_1_7B = Sizes(
+    hidden=2048, num_layers=28, head_dim=128, lora_r=64, dtype="bfloat16", batch_size=4, shortest=512, longest=2048
+)
 
 
 def run_case(name: str, settings: Settings) -> list[Row]:
     """Time and peak memory against both trainers, and with gradient checkpointing against SDPO."""
-    sizes = QUICK if settings.quick else Sizes()
-    agreement = check_agreement(sizes, settings)
+    on_cpu = settings.device == "cpu"
+    checked = replace(QUICK if settings.quick else Sizes(), device=settings.device)
+    sizes = checked if settings.quick or on_cpu else replace(QWEN3_1_7B, device=settings.device)
+    agreement = check_agreement(checked, settings)
     inputs = (
-        f"Qwen3, hidden {sizes.hidden}, {sizes.num_layers} layers, vocabulary {sizes.vocabulary:,}, LoRA, float32; "
-        f"{sizes.batch_size} rollouts of {sizes.shortest} to {sizes.longest} tokens, contexts of about "
+        f"Qwen3, hidden {sizes.hidden}, {sizes.num_layers} layers, vocabulary {sizes.vocabulary:,}, LoRA, "
+        f"{sizes.dtype}; {sizes.batch_size} rollouts of {sizes.shortest} to {sizes.longest} tokens, contexts of about "
         f"{sizes.context:,}"
     )
     rows: list[Row] = []
-    for checkpointing in (False, True):
+    for checkpointing in (False, True) if on_cpu else (True,):
         baselines = ["trl SDPOTrainer"] if checkpointing else ["trl SDPOTrainer", "trl SDFTTrainer"]
         measured = measure_steps([OURS, *baselines], sizes, settings, checkpointing)
         for baseline in baselines:
             for metric, bound in (("time", TIME_BOUND), ("peak_memory", MEMORY_BOUND)):
                 subject, other = (_label(side, checkpointing) for side in (OURS, baseline))
-                limit = None if checkpointing or "SDFT" in baseline else settings.bound(bound)
+                limit = None if checkpointing or "SDFT" in baseline else settings.bound(bound)  # of a CPU
                 rows.append(row_of(name, metric, measured, subject, other, limit, inputs=inputs, agreement=agreement))
     return rows
 
@@ -161,4 +177,5 @@ def _label(trainer: str, checkpointing: bool) -> str:
 
 
 def _memory(trainer: str, sizes: Sizes) -> float:
-    return 0 if trainer == OURS else LOGIT_COPIES * sizes.logit_bytes
+    """Of the machine's memory; what a GPU lacks, CUDA says."""
+    return 0 if trainer == OURS or sizes.device != "cpu" else LOGIT_COPIES * sizes.logit_bytes

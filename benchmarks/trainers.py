@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM, Qwen3Config
 from trl.experimental.sdft import SDFTConfig, SDFTTrainer
 from trl.experimental.sdpo import SDPOConfig, SDPOTrainer
 from trl.trainer.utils import pad
@@ -37,16 +37,17 @@ def make_model(sizes: Sizes) -> Any:
         hidden_size=sizes.hidden,
         intermediate_size=3 * sizes.hidden,
         num_hidden_layers=sizes.num_layers,
-        num_attention_heads=sizes.hidden // 32,
-        num_key_value_heads=max(1, sizes.hidden // 64),
-        head_dim=32,
+        num_attention_heads=sizes.hidden // sizes.head_dim,
+        num_key_value_heads=max(1, sizes.hidden // (2 * sizes.head_dim)),
+        head_dim=sizes.head_dim,
         tie_word_embeddings=True,
         initializer_range=0.1,  # so that predictions are not almost uniform, and divergences not almost 0
         pad_token_id=0,
     )
-    lora = LoraConfig(r=16, lora_alpha=32, target_modules=PROJECTIONS, task_type="CAUSAL_LM")
-    model = get_peft_model(Qwen3ForCausalLM(config), lora)
-    generator = torch.Generator().manual_seed(1)
+    lora = LoraConfig(r=sizes.lora_r, lora_alpha=2 * sizes.lora_r, target_modules=PROJECTIONS, task_type="CAUSAL_LM")
+    with torch.device(sizes.device):
+        model = get_peft_model(AutoModelForCausalLM.from_config(config, dtype=getattr(torch, sizes.dtype)), lora)
+    generator = torch.Generator(sizes.device).manual_seed(1)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             parameter.data.normal_(0, 0.02, generator=generator)
@@ -61,8 +62,8 @@ def make_trainer(name: str, sizes: Sizes, checkpointing: bool) -> Any:
         "gradient_checkpointing": checkpointing,
         "learning_rate": 1e-5,
         "temperature": 1.0,
-        "use_cpu": True,
-        "bf16": False,
+        "use_cpu": sizes.device == "cpu",
+        "bf16": sizes.dtype == "bfloat16",
         "report_to": "none",
     }
     model, tokenizer = make_model(sizes), load_tokenizer(str(SOLVER_DIR))
@@ -89,6 +90,7 @@ def make_trainer(name: str, sizes: Sizes, checkpointing: bool) -> Any:
     trainer._prepare_inputs = lambda batch: batch  # the batch is prepared, rollouts and all
     trainer.current_gradient_accumulation_steps = 1
     trainer.create_optimizer()
+    trainer.model = trainer.accelerator.prepare_model(trainer.model)  # as train() does: autocast, where there is any
     return trainer
 
 
@@ -118,10 +120,11 @@ def make_batch(name: str, sizes: Sizes, same_normalization: bool = False) -> dic
         side = "right" if key == "completion" else "left"
         batch[f"{key}_ids"] = pad(rows, 0, side)
         batch[f"{key}_mask"] = pad([torch.ones_like(row) for row in rows], 0, side)
+    batch = {key: value.to(sizes.device) for key, value in batch.items()}
     mask = batch["completion_mask"]
     if name == "SelfDistillationTrainer":
         batch["loss_mask"] = mask.clone()
-        batch["num_items_in_batch"] = torch.tensor(mask.numel()) if same_normalization else mask.sum()
+        batch["num_items_in_batch"] = mask.new_tensor(mask.numel()) if same_normalization else mask.sum()
         return batch
     teacher_ids, teacher_mask = batch.pop("teacher_prompt_ids"), batch.pop("teacher_prompt_mask")
     batch["teacher_input_ids"] = torch.cat([teacher_ids, batch["completion_ids"]], dim=1)
@@ -129,5 +132,5 @@ def make_batch(name: str, sizes: Sizes, same_normalization: bool = False) -> dic
     if same_normalization:
         batch["completion_mask"] = mask / mask.shape[1]
     if name == "trl SDPOTrainer":
-        batch["self_distillation_mask"] = torch.ones(len(mask))
+        batch["self_distillation_mask"] = mask.new_ones(len(mask), dtype=torch.float32)
     return batch

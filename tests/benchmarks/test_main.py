@@ -56,5 +56,5 @@ def test_an_unknown_name_is_named_with_the_nearest(tmp_path):
 
 
 def test_a_case_for_the_processor_alone_refuses_cuda(tmp_path):
-    done = benchmarks("--output_dir", tmp_path, "--only", "train_step", "--device", "cuda")
-    assert done.returncode == 2 and "'train_step' is measured on a CPU" in done.stderr
+    done = benchmarks("--output_dir", tmp_path, "--only", "slopes", "--device", "cuda")
+    assert done.returncode == 2 and "'slopes' is measured on a CPU" in done.stderr

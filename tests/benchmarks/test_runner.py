@@ -74,3 +74,12 @@ def test_a_killed_process_is_an_error(settings):
 def test_a_side_that_needs_more_memory_than_there_is_is_not_started(settings):
     with pytest.raises(MeasurementError, match="needs about 1000000 GB of memory"):
         measure(Side("huge", prepare_allocation, {"megabytes": 1}, memory=1e15), settings)
+
+
+def test_processes_for_cuda_are_spawned_and_measure_the_same_way(tmp_path, monkeypatch):
+    from benchmarks import runner
+
+    assert runner.start_method("cuda") == "spawn"
+    monkeypatch.setattr(runner, "start_method", lambda device: "spawn")
+    measured = measure(Side("a", prepare_allocation, {"megabytes": 8}, facts=size), Settings(log=tmp_path / "log.txt"))
+    assert measured.facts == {"sum": 1e6} and measured.peak_bytes >= 7 * MEGABYTE

@@ -1,6 +1,7 @@
 """Our trainer and TRL's two compute the same: else their times would say nothing."""
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -63,3 +64,37 @@ def test_a_step_moves_the_adapter(checkpointing):
     step()
     after = [p for p in made.model.parameters() if p.requires_grad]
     assert before and all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_a_gpu_gets_the_real_size_in_bfloat16_and_the_check_in_float32(monkeypatch):
+    from benchmarks import train_step
+
+    checked, timed = [], []
+
+    def measured(trainers, sizes, settings, checkpointing):
+        timed.append((sizes, checkpointing))
+        runs = [train_step.Measurement(2.0, 1.0, 3, {})]
+        return {f"{trainer}, gradient checkpointing": runs for trainer in trainers}
+
+    monkeypatch.setattr(train_step, "check_agreement", lambda sizes, settings: checked.append(sizes))
+    monkeypatch.setattr(train_step, "measure_steps", measured)
+    rows = train_step.run_case("train_step", train_step.Settings(device="cuda"))
+    assert [(s.dtype, s.device, s.hidden) for s in checked] == [("float32", "cuda", 256)]
+    ((sizes, checkpointing),) = timed
+    assert checkpointing and (sizes.dtype, sizes.device, sizes.hidden, sizes.num_layers) == (
+        "bfloat16",
+        "cuda",
+        2048,
+        28,
+    )
+    assert len(rows) == 2 and all("bound" not in row for row in rows)
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_a_step_in_bfloat16_moves_the_adapter(trainer):
+    step = prepare_step(trainer, replace(TINY, dtype="bfloat16"), checkpointing=True)
+    made = step.func.__closure__[0].cell_contents
+    before = [p.detach().clone() for p in made.model.parameters() if p.requires_grad]
+    step()
+    after = [p for p in made.model.parameters() if p.requires_grad]
+    assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))

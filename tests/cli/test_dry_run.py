@@ -60,6 +60,17 @@ def test_compare_plans_every_condition(tmp_path, capsys, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_step_has_the_prompts_of_all_processes(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    compare = ["compare", *MICRO, "--save_steps", "5", "--conditions", "refsol", "--dry_run"]
+    assert main([*compare, "--num_processes", "2"]) == 0
+    assert "rollouts: 40 (8 prompts x 1 a step)" in capsys.readouterr().out
+    assert main([*compare, "--num_processes", "3"]) == 2
+    assert "8 training problems do not fill one step of 12 prompts" in capsys.readouterr().err
+    assert main([*compare, "--num_processes", "0"]) == 2
+    assert "num_processes: got 0; expected 1 or more" in capsys.readouterr().err
+
+
 def test_bad_settings_are_told_as_they_are_in_a_run(capsys):
     assert main(["train", *MICRO, "--condition", "stepalgin", "--dry_run"]) == 2
     assert "perhaps you meant 'stepalign'" in capsys.readouterr().err

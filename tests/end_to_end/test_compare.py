@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -148,3 +150,37 @@ def test_other_settings_on_the_same_directory_are_refused(undisturbed, capsys):
     assert main(["compare", *SETTINGS, "--output_dir", str(out), "--learning_rate", "0.5"]) == 2
     assert "learning_rate" in capsys.readouterr().err
     assert yaml.safe_load((out / "config.yaml").read_text()) == before
+
+
+def test_two_processes_a_condition_leave_what_one_does_and_a_kill_loses_nothing(undisturbed, tmp_path):
+    out = tmp_path / "run"
+    more = ["--conditions", "stepalign", "--num_processes", "2", "--per_device_train_batch_size", "2"]
+    one, two = (run / "conditions" / "stepalign" / "seed_0" for run in (undisturbed[0], out))
+    process = subprocess.Popen(
+        command(out, *more), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and not read_jsonl(two / "metrics.jsonl"):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert sum("--train" in child.cmdline() for child in children) == 2
+    process.kill()
+    process.wait()
+    assert not psutil.wait_procs(children, timeout=60)[1]
+    assert len(read_jsonl(two / "metrics.jsonl")) < 4, "the run was over before it could be killed"
+
+    again = compare(out, *more)
+    assert again.returncode == 0, again.stderr
+    own = re.compile(r"rng_state_\d|ledger.process-\d")  # what each process has of its own
+    files = [{str(p.relative_to(d)) for p in d.rglob("*") if p.is_file()} for d in (one, two)]
+    assert {name for name in files[1] if not own.search(name)} == {name for name in files[0] if "rng_state" not in name}
+    assert sum(bool(own.search(name)) for name in files[1]) == 6
+    assert [row["step"] for row in read_jsonl(two / "metrics.jsonl")] == [1, 2, 3, 4]
+    of_one, of_two = (
+        sorted((r["step"], r["problem_id"]) for r in read_jsonl(d / "rollouts.jsonl")) for d in (one, two)
+    )
+    assert of_two == of_one  # each rollout once
+    results = json.loads((out / "results.json").read_text())
+    (seed,) = results["conditions"]["stepalign"]["seeds"].values()
+    assert [(c["step"], c["test"]["num_problems"]) for c in seed["checkpoints"]] == [(2, 3), (4, 3)]
+    assert results["base"]["num_samples"] == 4 and (out / "report.html").exists()

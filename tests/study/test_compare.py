@@ -38,6 +38,8 @@ def test_a_directory_is_taken_up_again_only_with_its_settings(tmp_path):
     lay_out(comparison(tmp_path, seeds=[0, 1, 2]), PROBLEMS)  # and there may be more seeds, not fewer
     with pytest.raises(ConfigError, match="seeds is"):
         lay_out(comparison(tmp_path), PROBLEMS)
+    with pytest.raises(ConfigError, match="num_processes is"):  # other tokens are sampled in another number of them
+        lay_out(comparison(tmp_path, num_processes=2, seeds=[0, 1, 2]), PROBLEMS)
     before = (tmp_path / "config.yaml").read_text()
     with pytest.raises(ConfigError, match=r"learning_rate is 0\.0001 there and 0\.1 now"):
         lay_out(comparison(tmp_path, learning_rate=0.1, seeds=[0, 1, 2]), PROBLEMS)

@@ -6,13 +6,14 @@ from stepalign.core.errors import StepalignError
 from stepalign.study.tasks import Task, run_tasks
 
 
-def task(tmp_path, name, code):
+def task(tmp_path, name, code, num_processes=1):
     mark = tmp_path / f"{name}.done"
     command = [sys.executable, "-c", code.format(mark=str(mark))]
-    return Task(name, command, tmp_path / f"{name}.txt", 1, lambda: int(mark.exists()))
+    return Task(name, command, tmp_path / f"{name}.txt", 1, lambda: int(mark.exists()), num_processes)
 
 
 WRITE = "open({mark!r}, 'w').close(); print('hello')"
+VISIBLE = "import os; print(os.environ.get('CUDA_VISIBLE_DEVICES')); "
 
 
 def test_all_tasks_run_and_leave_their_logs(tmp_path):
@@ -39,3 +40,23 @@ def test_children_keep_freed_memory_unless_the_user_says_otherwise(tmp_path, mon
     names = ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"]
     run_tasks([task(tmp_path, "t", f"import os; print([os.environ[name] for name in {names}])")], jobs=1)
     assert (tmp_path / "t.txt").read_text() == f"{[str(1 << 30), '4096']}\n"
+
+
+def test_each_task_sees_gpus_of_its_own_which_the_next_one_gets_when_it_ends(tmp_path):
+    last = str(tmp_path / "t2.done")
+    tasks = [
+        task(tmp_path, "t0", VISIBLE + f"\nwhile not os.path.exists({last!r}): pass"),  # runs beside both others
+        task(tmp_path, "t1", VISIBLE),
+        task(tmp_path, "t2", VISIBLE + WRITE),
+        task(tmp_path, "two", VISIBLE, num_processes=2),
+    ]
+    run_tasks(tasks, jobs=2, devices=["GPU-a", "GPU-b"])
+    seen = [(tmp_path / f"{name}.txt").read_text().split()[0] for name in ("t0", "t1", "t2", "two")]
+    assert seen[:3] == ["GPU-a", "GPU-b", "GPU-b"]
+    assert sorted(seen[3].split(",")) == ["GPU-a", "GPU-b"]
+
+
+def test_without_gpus_what_a_task_sees_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    run_tasks([task(tmp_path, "t", VISIBLE)], jobs=1)
+    assert (tmp_path / "t.txt").read_text() == "7\n"

@@ -17,7 +17,8 @@ DESCRIPTION = """Train grpo, refsol and stepalign on the same problems with the 
   stepalign compare --quick                  the same in a few minutes: fewer steps and problems
   stepalign compare --config my.yaml --seeds 0 1 2 --output_dir runs/mine
 
-Interrupted at any moment, the same command goes on where it was. With --dry_run it says what it would take."""
+On several GPUs conditions run side by side, each on one of them; --num_processes 2 trains each on two. Interrupted at
+any moment, the same command goes on where it was. With --dry_run it says what it would take."""
 DEFAULT_OUTPUT = "runs/compare"
 
 
@@ -53,6 +54,7 @@ def dry_run(compare: Any, training: tuple[Any, ...]) -> None:
     """Check the settings and print what the comparison would do."""
     from stepalign.cli.critics import check_study, resolve_critic
     from stepalign.cli.dry_run import print_plan
+    from stepalign.study.devices import check_num_processes, visible_devices
     from stepalign.training.run import check_num_problems
 
     study, critic, args, _ = training
@@ -60,8 +62,10 @@ def dry_run(compare: Any, training: tuple[Any, ...]) -> None:
     check_study(study, critic, compare.conditions)
     resolve_critic(critic)
     problems = _problems(study, compare)
-    check_num_problems(len(problems["train"]), args)
-    print_plan(training, vars(compare), compare.conditions, len(compare.seeds), problems["train"])
+    num_processes = compare.num_processes
+    check_num_processes(num_processes, visible_devices())
+    check_num_problems(len(problems["train"]), args, num_processes)
+    print_plan(training, vars(compare), compare.conditions, len(compare.seeds), problems["train"], num_processes)
     num_models = 1 + num_checkpoints * len(compare.conditions) * len(compare.seeds)
     num_responses = num_models * compare.num_samples * (len(problems["validation"]) + len(problems["test"]))
     print(
@@ -75,11 +79,12 @@ def compare_conditions(
 ) -> dict[str, Any]:
     """Lay out, run, collect and report a comparison; `training` are the parsed settings of `stepalign train`."""
     from stepalign.cli.critics import check_study, resolve_critic
-    from stepalign.cli.table import print_results
+    from stepalign.cli.table import print_results, print_warnings
     from stepalign.cli.train import plain
     from stepalign.cli.wiring import resolve_model
     from stepalign.models.loading import check_model, read_own_defaults, templates_for
     from stepalign.study.compare import Comparison, check_conditions_alike, lay_out, run_comparison
+    from stepalign.study.devices import check_num_processes, visible_devices
     from stepalign.study.report import write_report
     from stepalign.study.results import collect_results
     from stepalign.training.run import check_num_problems
@@ -91,7 +96,8 @@ def compare_conditions(
     model_name = resolve_model(model_args.model_name_or_path)
     check_model(model_name)
     problems = _problems(study, compare)
-    check_num_problems(len(problems["train"]), args)
+    check_num_processes(compare.num_processes, visible_devices())
+    check_num_problems(len(problems["train"]), args, compare.num_processes)
     own = read_own_defaults(model_name)
     study.prompt_templates = templates_for(study.prompt_templates, own)
     # ours as resolved, TRL's as given: their defaults are resolved by each child and compared afterwards
@@ -106,6 +112,7 @@ def compare_conditions(
     _write_signal(comparison, study, args, model_args)
     report = write_report(directory)
     print_results(results)
+    print_warnings(comparison.seed_directories)
     print(f"\nReport: {report}")
     return results
 

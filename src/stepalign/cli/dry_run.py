@@ -16,6 +16,7 @@ def print_plan(
     conditions: Sequence[str],
     num_seeds: int,
     problems: Sequence[Any],
+    num_processes: int,
 ) -> None:
     """The resolved settings and, a condition a block, the plan.
 
@@ -23,12 +24,13 @@ def print_plan(
         training: study, critic, args and model_args of `stepalign train`.
         more: settings beyond those.
         problems: to train on.
+        num_processes: that train a condition, on one accelerator each; on a CPU they share it.
     """
     import yaml
 
     from stepalign.cli.train import plain
     from stepalign.cli.wiring import resolve_model
-    from stepalign.models.loading import check_model, own_defaults, templates_for
+    from stepalign.models.loading import best_device, check_model, own_defaults, templates_for
     from stepalign.study.plan import count_parameters, matrix_speed, plan_run
 
     study, critic, args, model_args = training
@@ -40,14 +42,14 @@ def print_plan(
     num_parameters = count_parameters(config) if config is not None else None
     study.prompt_templates = templates_for(study.prompt_templates, own_defaults(config))
     length, how = _prompt_length(study, args, problems, tokenizer)
-    speed = matrix_speed() * args.world_size
+    speed = matrix_speed() * (1 if best_device().type == "cpu" else num_processes)
     settings = plain({**vars(study), **vars(critic), **args.to_dict(), **vars(model_args), **more})
     print(yaml.safe_dump(settings, sort_keys=True, allow_unicode=True))
     print("Dry run: nothing was trained or written.\n")
     print(f"model: {_size(num_parameters, name)}")
     print(f"problems: {len(problems)}, prompts of {length:.0f} tokens in the mean ({how})")
     for condition in conditions:
-        work = workload(condition, study, args, model_args, len(problems), length)
+        work = workload(condition, study, args, model_args, len(problems), length, num_processes)
         plan = plan_run(work, num_parameters)
         print(f"\n{condition}{f', each of {num_seeds} seeds' if num_seeds > 1 else ''}:")
         for line in _lines(work, plan, critic, speed):
@@ -58,14 +60,22 @@ def print_plan(
     )
 
 
-def workload(condition: str, study: Any, args: Any, model_args: Any, num_problems: int, length: float) -> Any:
+def workload(
+    condition: str,
+    study: Any,
+    args: Any,
+    model_args: Any,
+    num_problems: int,
+    length: float,
+    num_processes: int,
+) -> Any:
     """What one condition does; a context is taken to be as long as the longest response."""
     from stepalign.feedback.formats import feedback_class
     from stepalign.study.plan import Workload
     from stepalign.training.run import GRPO
 
     grpo = condition == GRPO
-    prompts = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
+    prompts = args.per_device_train_batch_size * args.gradient_accumulation_steps * num_processes
     epoch = num_problems // prompts
     limit = args.max_completion_length
     return Workload(

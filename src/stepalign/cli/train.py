@@ -110,10 +110,11 @@ def dry_run(study: Any, critic: Any, args: Any, model_args: Any, validation: Any
     check_study(study, critic, [study.condition])
     resolve_critic(critic)
     problems = training_problems(study)
-    check_num_problems(len(problems), args)
+    check_num_problems(len(problems), args, args.world_size)
     check_validation(validation, problems)
     if args.process_index == 0:
-        print_plan((study, critic, args, model_args), vars(validation), [study.condition], 1, problems)
+        training = (study, critic, args, model_args)
+        print_plan(training, vars(validation), [study.condition], 1, problems, args.world_size)
 
 
 def train_condition(study: Any, critic: Any, args: Any, model_args: Any, validation: Any = None) -> list[Path]:

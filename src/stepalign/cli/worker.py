@@ -2,6 +2,11 @@
 
 python -m stepalign.cli.worker RUN RUN/conditions/stepalign/seed_0
 python -m stepalign.cli.worker RUN RUN/base
+
+Where a condition is trained in several processes, the child starts them by torchrun, which also works without a GPU
+(accelerate launch needs MPI there), and evaluates alone once they are gone:
+
+python -m torch.distributed.run --standalone --nproc-per-node 2 -m stepalign.cli.worker RUN RUN/conditions/... --train
 """
 
 from __future__ import annotations
@@ -10,42 +15,97 @@ import os
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from stepalign.cli.main import guarded
+from stepalign.core.errors import StepalignError
+from stepalign.core.files import append_jsonl, exclusive, read_jsonl
 from stepalign.study.tasks import PARENT
+
+TRAIN = "--train"
+LOCK_TIMEOUT_S = 60  # an orphan of a killed comparison may take a moment to notice
+OWN_SETTINGS = "settings.yaml"
 
 
 def work(run_directory: Path, directory: Path) -> None:
     """Do what is not done yet in one directory of a comparison."""
+    from stepalign.cli.train import train_condition
+    from stepalign.cli.wiring import make_evaluator, resolve_model
+    from stepalign.study.checkpoints import EVALUATIONS, evaluate_checkpoints, evaluation_row
+    from stepalign.training.callbacks import checkpoints
+
+    trains = (directory / OWN_SETTINGS).exists()
+    settings = read_settings(run_directory, directory)
+    num_processes = settings["num_processes"]
+    if trains and num_processes > 1:
+        train_in_processes(num_processes, run_directory, directory)
+    study, critic, args, model_args, compare = parse(settings)  # after training: TRL's settings take up a GPU
+    base_model = resolve_model(model_args.model_name_or_path)
+    with (
+        exclusive(directory, LOCK_TIMEOUT_S),
+        make_evaluator(study, args, compare, run_directory) as evaluator,
+    ):
+        if trains:
+            if num_processes == 1:
+                train_condition(study, critic, args, model_args)
+            evaluate_checkpoints(directory, checkpoints(directory), base_model, evaluator)
+        elif not read_jsonl(directory / EVALUATIONS):
+            append_jsonl(directory / EVALUATIONS, {"step": 0, **evaluation_row(evaluator.evaluate(base_model))})
+
+
+def train(run_directory: Path, directory: Path) -> None:
+    """Train as one of several processes; the first one holds the directory."""
+    from stepalign.cli.train import train_condition
+
+    study, critic, args, model_args, _ = parse(read_settings(run_directory, directory))
+    with exclusive(directory, LOCK_TIMEOUT_S) if args.process_index == 0 else nullcontext():
+        train_condition(study, critic, args, model_args)
+
+
+def train_in_processes(num_processes: int, run_directory: Path, directory: Path) -> None:
+    """`train` in so many new processes, on one GPU each; returns when all are done.
+
+    Raises:
+        StepalignError: one of them failed, with what it said. The others are stopped first.
+    """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    os.environ[PARENT] = str(os.getpid())  # they end with this process, as it does with the comparison
+    script = ["-m", "stepalign.cli.worker", str(run_directory), str(directory), TRAIN]
+    try:
+        torchrun(["--standalone", "--nproc-per-node", str(num_processes), *script])
+    except ChildFailedError as error:
+        process, failure = error.get_first_failure()
+        said: Any = failure.message
+        said = said["message"] if isinstance(said, dict) else said
+        raise StepalignError(f"process {process} of {num_processes} failed: {said}") from None
+
+
+def read_settings(run_directory: Path, directory: Path) -> dict[str, Any]:
+    """The comparison's settings with those of this directory, as they were laid out."""
+    settings: dict[str, Any] = yaml.safe_load((run_directory / "config.yaml").read_text(encoding="utf-8"))
+    own = directory / OWN_SETTINGS
+    if own.exists():
+        settings |= yaml.safe_load(own.read_text(encoding="utf-8"))
+    settings.setdefault("output_dir", str(directory))
+    settings["disable_tqdm"] = True  # what it prints goes to a log; the parent shows the progress
+    return settings
+
+
+def parse(settings: dict[str, Any]) -> tuple[Any, ...]:
+    """Study, critic, args and model_args of `stepalign train`, and the comparison's."""
     from stepalign.cli.config import parse_settings
     from stepalign.cli.quiet import quieten
-    from stepalign.cli.train import train_condition, types
-    from stepalign.cli.wiring import make_evaluator, resolve_model
-    from stepalign.core.files import append_jsonl, exclusive, read_jsonl
-    from stepalign.study.checkpoints import EVALUATIONS, evaluate_checkpoints, evaluation_row
+    from stepalign.cli.train import types
     from stepalign.study.compare import CompareArguments
 
     quieten()
-    stored = yaml.safe_load((run_directory / "config.yaml").read_text(encoding="utf-8"))
-    settings: dict[str, Any] = stored
-    own = directory / "settings.yaml"
-    if own.exists():
-        settings = {**stored, **yaml.safe_load(own.read_text(encoding="utf-8"))}
-    settings.setdefault("output_dir", str(directory))
-    settings["disable_tqdm"] = True  # what it prints goes to a log; the parent shows the progress
-    (study, critic, args, model_args, compare), _ = parse_settings([*types(), CompareArguments], [], settings)
-    base_model = resolve_model(model_args.model_name_or_path)
-    # an orphan of a killed comparison may take a moment to notice
-    with exclusive(directory, timeout_s=60), make_evaluator(study, args, compare, run_directory) as evaluator:
-        if own.exists():
-            checkpoints = train_condition(study, critic, args, model_args)
-            evaluate_checkpoints(directory, checkpoints, base_model, evaluator)
-        elif not read_jsonl(directory / EVALUATIONS):
-            append_jsonl(directory / EVALUATIONS, {"step": 0, **evaluation_row(evaluator.evaluate(base_model))})
+    return parse_settings([*types(), CompareArguments], [], settings)[0]
 
 
 def end_with_parent(poll_s: float = 0.5) -> None:
@@ -62,4 +122,9 @@ def end_with_parent(poll_s: float = 0.5) -> None:
 
 if __name__ == "__main__":
     end_with_parent()
-    sys.exit(guarded(lambda: work(Path(sys.argv[1]), Path(sys.argv[2]))))
+    directories = Path(sys.argv[1]), Path(sys.argv[2])
+    if TRAIN in sys.argv[3:]:
+        from torch.distributed.elastic.multiprocessing.errors import record
+
+        sys.exit(guarded(lambda: record(train)(*directories)))  # it tells torchrun what went wrong
+    sys.exit(guarded(lambda: work(*directories)))

@@ -13,7 +13,6 @@ Started again on the same directory, a comparison goes on where it was.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from stepalign.core.files import read_jsonl, write_jsonl, write_text
 from stepalign.core.problem import Problem
 from stepalign.core.settings import setting
 from stepalign.study.checkpoints import EVALUATIONS
+from stepalign.study.devices import default_jobs, visible_devices
 from stepalign.study.tasks import Task, run_tasks
 
 SPLITS = ("train", "validation", "test")
@@ -53,7 +53,21 @@ class CompareArguments:
     eval_temperature: float | None = setting(None, "Sampling temperature of evaluations; none: temperature.")
     eval_batch_size: int = setting(264, "Sequences sampled together in an evaluation.")
     eval_seed: int = setting(0, "Seed of the evaluations' sampling: the same for all conditions and checkpoints.")
-    jobs: int = setting(0, "Conditions trained at the same time; 0: one a core on a CPU, one at a time on a GPU.")
+    num_processes: int = setting(
+        1,
+        "Processes that train one condition, one a GPU. Batch sizes are those of a process, as with accelerate launch: "
+        "a step has num_processes x per_device_train_batch_size x gradient_accumulation_steps prompts.",
+    )
+    jobs: int = setting(
+        0,
+        "Conditions trained at the same time, each on GPUs of its own; where these are too few, they are shared. "
+        "0: as many as fit, a process a GPU, or a core on a CPU.",
+    )
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_processes", 1), ("jobs", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name}: got {getattr(self, name)}; expected {least} or more.")
 
 
 @dataclass(frozen=True)
@@ -167,29 +181,27 @@ def check_conditions_alike(comparison: Comparison) -> dict[str, Any]:
 
 def run_comparison(comparison: Comparison) -> None:
     """Train and evaluate all that is not finished yet."""
-    rows = comparison.num_checkpoints
+    compare, devices = comparison.compare, visible_devices()
     tasks = [
-        _task(comparison, f"{condition} seed {seed}", directory, comparison.max_steps, rows)
+        _task(comparison, f"{condition} seed {seed}", directory, comparison.max_steps)
         for (condition, seed), directory in comparison.seed_directories.items()
     ]
     # the longest first, GRPO: with two workers it then runs beside all others; the base model is the shortest
     tasks.sort(key=lambda task: not task.name.startswith("grpo"))
-    tasks.append(_task(comparison, "base model", comparison.base, steps=0, evaluations=1))
-    run_tasks([task for task in tasks if task.done() < task.total], comparison.compare.jobs or default_jobs())
+    tasks.append(_task(comparison, "base model", comparison.base, steps=0))
+    jobs = compare.jobs or default_jobs(devices, compare.num_processes)
+    run_tasks([task for task in tasks if task.done() < task.total], jobs, devices)
 
 
-def default_jobs() -> int:
-    """One child a core on a CPU (small models gain little from more threads), one at a time on a GPU."""
-    from stepalign.models.loading import best_device
+def _task(comparison: Comparison, name: str, directory: Path, steps: int) -> Task:
+    evaluations = comparison.num_checkpoints if steps else 1  # the base model is only evaluated
+    num_processes = comparison.compare.num_processes if steps else 1
 
-    return (os.cpu_count() or 1) if best_device().type == "cpu" else 1
-
-
-def _task(comparison: Comparison, name: str, directory: Path, steps: int, evaluations: int) -> Task:
     def done() -> int:
         trained = max((row["step"] for row in read_jsonl(directory / "metrics.jsonl")), default=0)
         evaluated = len(read_jsonl(directory / EVALUATIONS))
         return min(steps, trained) + EVALUATION_UNITS * evaluated
 
     command = [sys.executable, "-m", "stepalign.cli.worker", str(comparison.directory), str(directory)]
-    return Task(name, command, directory / "log.txt", steps + EVALUATION_UNITS * evaluations, done)
+    total = steps + EVALUATION_UNITS * evaluations
+    return Task(name, command, directory / "log.txt", total, done, num_processes)
