@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from stepalign.cli import main
+from stepalign.core.files import write_jsonl
 
 MICRO = ["--config", "micro", "--max_steps", "5", "--per_device_train_batch_size", "4", "--micro_num_train", "8",
          "--max_completion_length", "24"]  # fmt: skip
@@ -39,11 +40,14 @@ def test_epochs_are_turned_into_steps(capsys):
     assert "steps: 6" in capsys.readouterr().out  # 8 problems, 4 a step
 
 
-def test_a_hub_model_that_is_not_here_is_planned_without_its_size(capsys):
+def test_a_hub_model_that_is_not_here_is_planned_without_its_size(tmp_path, capsys):
     critic = ["--critic", "openai", "--critic_base_url", "http://127.0.0.1:1/v1", "--critic_model", "m",
               "--critic_price_in", "1", "--critic_price_out", "2"]  # fmt: skip
     argv = ["train", "--model_name_or_path", "nobody/nothing", *critic, "--max_steps", "3", "--dry_run"]
-    assert main(argv) == 0
+    assert main(argv) == 2  # problems are made for models of the micro world only
+    assert "train_problems is not set" in capsys.readouterr().err
+    write_jsonl(tmp_path / "p.jsonl", [{"id": str(i), "problem": f"{i} + 1", "answer": str(i + 1)} for i in range(8)])
+    assert main([*argv, "--train_problems", str(tmp_path / "p.jsonl")]) == 0
     text = capsys.readouterr().out
     assert "config is not on this machine" in text and "4 characters a token" in text
     assert "FLOPs: not known" in text and "with those asked again" in text and "critic's cost: about" in text
@@ -77,4 +81,4 @@ def test_bad_settings_are_told_as_they_are_in_a_run(capsys):
     assert main(["train", *MICRO, "--micro_num_train", "3", "--dry_run"]) == 2
     assert "do not fill one step" in capsys.readouterr().err
     assert main(["train", "--model_name_or_path", "./none", "--condition", "refsol", "--dry_run"]) == 2
-    assert "no model directory './none'" in capsys.readouterr().err
+    assert "problems are made for models of the micro world only, which './none' is not" in capsys.readouterr().err

@@ -148,6 +148,17 @@ def test_a_token_budget_makes_passes_and_saves_padding(micro_solver, tmp_path, b
     assert (waste == 0) == (budget == 1)
 
 
+@pytest.mark.parametrize("bf16", [True, False])
+def test_mixed_precision_reaches_student_teacher_and_loss(micro_solver, tmp_path, bf16):
+    trainer = make_trainer(micro_solver, tmp_path, lora=True, bf16=bf16, use_cpu=True)
+    projections, projection = [], trainer.model.get_submodule("base_model.model.model.layers.0.mlp.down_proj")
+    projection.base_layer.register_forward_hook(lambda module, inputs, output: projections.append(output.dtype))
+    loss = trainer.compute_loss(trainer.model, batch_of(make_rows())).item()
+    assert projections == [torch.bfloat16 if bf16 else torch.float32] * 2
+    exact = reference_loss(trainer, make_rows(), "forward_kl", 1.0).item()
+    assert abs(loss / exact - 1) < 5e-2 and (abs(loss / exact - 1) > 1e-5) == bf16
+
+
 def test_a_longer_teacher_prompt_changes_the_teacher_and_not_the_alignment(micro_solver, tmp_path):
     trainer = make_trainer(micro_solver, tmp_path, lora=False)
     rows = make_rows()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stepalign.cli.wiring import training_problems
+from stepalign.cli.wiring import micro_splits
 from stepalign.core.errors import ConfigError, DataError, suggest
 from stepalign.data.problems import load_problems
 from stepalign.micro.critic import exact_critique
@@ -78,7 +78,7 @@ def _run_problems(args: argparse.Namespace, settings: Mapping[str, Any]) -> dict
     elif beside.is_file():
         problems = load_problems(beside)
     elif trained_on is None and "micro_seed" in settings:
-        problems = training_problems(argparse.Namespace(**settings))
+        problems = micro_splits(argparse.Namespace(**settings), 0, 0)["train"]
     elif trained_on is not None and Path(trained_on).is_file():
         problems = load_problems(trained_on)
     else:

@@ -57,11 +57,11 @@ def dry_run(compare: Any, training: tuple[Any, ...]) -> None:
     from stepalign.study.devices import check_num_processes, visible_devices
     from stepalign.training.run import check_num_problems
 
-    study, critic, args, _ = training
+    study, critic, args, model_args = training
     num_checkpoints = _num_checkpoints(args)
     check_study(study, critic, compare.conditions)
     resolve_critic(critic)
-    problems = _problems(study, compare)
+    problems = _problems(study, compare, model_args.model_name_or_path)
     num_processes = compare.num_processes
     check_num_processes(num_processes, visible_devices())
     check_num_problems(len(problems["train"]), args, num_processes)
@@ -87,15 +87,16 @@ def compare_conditions(
     from stepalign.study.devices import check_num_processes, visible_devices
     from stepalign.study.report import write_report
     from stepalign.study.results import collect_results
-    from stepalign.training.run import check_num_problems
+    from stepalign.training.run import check_num_problems, check_sampler
 
     study, critic, args, model_args = training
     num_checkpoints = _num_checkpoints(args)
     check_study(study, critic, compare.conditions)
+    check_sampler(args)
     resolve_critic(critic)
     model_name = resolve_model(model_args.model_name_or_path)
     check_model(model_name)
-    problems = _problems(study, compare)
+    problems = _problems(study, compare, model_name)
     check_num_processes(compare.num_processes, visible_devices())
     check_num_problems(len(problems["train"]), args, compare.num_processes)
     own = read_own_defaults(model_name)
@@ -136,8 +137,8 @@ def _num_checkpoints(args: Any) -> int:
     return len(steps)  # Hugging Face saves at the last step as well
 
 
-def _problems(study: Any, compare: Any) -> dict[str, list[Any]]:
-    from stepalign.cli.wiring import micro_splits
+def _problems(study: Any, compare: Any, model: str | None) -> dict[str, list[Any]]:
+    from stepalign.cli.wiring import check_of_micro_world, micro_splits
     from stepalign.data.problems import load_problems
 
     given = {
@@ -147,6 +148,7 @@ def _problems(study: Any, compare: Any) -> dict[str, list[Any]]:
     }
     missing = [split for split, path in given.items() if path is None]
     if len(missing) == len(given):
+        check_of_micro_world(model)
         return micro_splits(study, compare.micro_num_validation, compare.micro_num_test)
     if missing:
         raise ConfigError(f"{missing[0]}_problems is missing; expected all three of {', '.join(given)}, or none.")

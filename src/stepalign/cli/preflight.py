@@ -76,8 +76,8 @@ def preflight(directory: Path, own: Any, training: tuple[Any, ...]) -> dict[str,
         raise ConfigError("conditions: got no feedback format; expected at least one, for example refsol stepalign.")
     check_study(study, critic, names)
     resolve_critic(critic)
-    problems = _problems(own, study, args.seed)
     _resolve(study, model_args)
+    problems = _problems(own, study, model_args.model_name_or_path, args.seed)
     _check_same(directory, _settings(own, study, critic, args, model_args), problems)
     with Grader(patterns=study.answer_patterns) as grader:
         source: RecordedCritic | None = make_critic(critic, grader.grade, directory)
@@ -113,12 +113,12 @@ def judge_rows(rows: list[dict[str, Any]], names: Sequence[str], ledgers: dict[s
     }
 
 
-def _problems(own: Any, study: Any, seed: int) -> list[Any]:
+def _problems(own: Any, study: Any, model: str | None, seed: int) -> list[Any]:
     """The problems that are tried: drawn at random, in the order in which they were given."""
     from stepalign.cli.wiring import training_problems
     from stepalign.data.problems import load_problems
 
-    problems = load_problems(own.problems) if own.problems is not None else training_problems(study)
+    problems = load_problems(own.problems) if own.problems is not None else training_problems(study, model)
     drawn = random.Random(f"stepalign preflight {seed}").sample(
         range(len(problems)), min(own.num_problems, len(problems))
     )

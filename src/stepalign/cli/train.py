@@ -109,7 +109,7 @@ def dry_run(study: Any, critic: Any, args: Any, model_args: Any, validation: Any
 
     check_study(study, critic, [study.condition])
     resolve_critic(critic)
-    problems = training_problems(study)
+    problems = training_problems(study, model_args.model_name_or_path)
     check_num_problems(len(problems), args, args.world_size)
     check_validation(validation, problems)
     if args.process_index == 0:
@@ -135,7 +135,7 @@ def train_condition(study: Any, critic: Any, args: Any, model_args: Any, validat
     check_model(model_args.model_name_or_path)
     own = read_own_defaults(model_args.model_name_or_path)
     study.prompt_templates = templates_for(study.prompt_templates, own)
-    problems = training_problems(study)
+    problems = training_problems(study, model_args.model_name_or_path)
     directory = Path(args.output_dir)
     validated = check_validation(validation, problems) if validation is not None else []
     watching = vars(validation) if validated else {}

@@ -49,13 +49,30 @@ def micro_splits(study: Any, num_validation: int, num_test: int) -> dict[str, li
     return split_problems(world_of(study), counts, study.micro_seed)
 
 
-def training_problems(study: Any) -> list[Any]:
-    """Problems from `train_problems`, or from the micro world where none is given."""
+def training_problems(study: Any, model: str | None) -> list[Any]:
+    """Problems from `train_problems`, or from the micro world where none is given.
+
+    Raises:
+        ConfigError: none is given for a model that is not of the micro world.
+    """
     from stepalign.data.problems import load_problems
 
     if study.train_problems is not None:
         return load_problems(study.train_problems)
+    check_of_micro_world(model)
     return micro_splits(study, 0, 0)["train"]
+
+
+def check_of_micro_world(model: str | None) -> None:
+    """Raises ConfigError where problems are about to be made for a model that was not made for them."""
+    from stepalign.models.loading import read_own_defaults
+
+    name = resolve_model(model)
+    if not Path(name).is_dir() or not read_own_defaults(name):
+        raise ConfigError(
+            f"no problems: train_problems is not set, and problems are made for models of the micro world only, which "
+            f"'{name}' is not. Give a JSONL file: --train_problems train.jsonl"
+        )
 
 
 def load_policy(study: Any, args: Any, model_args: Any) -> Any:

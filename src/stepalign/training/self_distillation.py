@@ -208,7 +208,8 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         return packed_hidden_states(partial(self._get_last_hidden_state, model), batch, *self.passes)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        loss = super().compute_loss(model, inputs, *args, **kwargs)
+        with self.accelerator.autocast():  # TRL's detour to the backbone leaves out the forward that has it
+            loss = super().compute_loss(model, inputs, *args, **kwargs)
         values = signal_metrics(self.accelerator.gather(self._signal[None]).sum(dim=0))  # pyright: ignore
         for key, value in values.items():
             if key != "divergence/clipped_share" or self.args.divergence_clip is not None:
