@@ -132,7 +132,8 @@ def check_agreement(sizes: Sizes, settings: Settings) -> dict[str, float]:
 
 
 def prepare_step(trainer: str, sizes: Sizes, checkpointing: bool = False) -> Callable[[], Any]:
-    """One optimizer step on the batch, after a warm-up step on two short rollouts."""
+    """One optimizer step on the batch, after a warm-up step on two short rollouts; on a GPU on the batch itself, whose
+    first step also allocates."""
     from benchmarks.trainers import make_batch, make_trainer
 
     made = make_trainer(trainer, sizes, checkpointing)
@@ -144,7 +145,7 @@ def prepare_step(trainer: str, sizes: Sizes, checkpointing: bool = False) -> Cal
         made.optimizer.step()
         made.optimizer.zero_grad()
 
-    step(make_batch(trainer, small))
+    step(make_batch(trainer, small) if made.accelerator.device.type == "cpu" else batch)
     return partial(step, batch)
 
 

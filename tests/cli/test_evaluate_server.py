@@ -1,11 +1,13 @@
 """`stepalign evaluate` with a server that samples."""
 
+import gc
 import json
 
 import pytest
 
 from stepalign.cli import main
 from stepalign.core.files import read_jsonl, write_jsonl
+from stepalign.feedback.critics.endpoint import EndpointWriter
 
 PROBLEMS = [{"id": f"p{i}", "problem": f"What is {i} plus one?", "answer": str(i + 1)} for i in range(5)]
 NUM_SAMPLES = 4
@@ -70,9 +72,9 @@ def test_an_evaluation_cut_short_goes_on_and_asks_nothing_twice(evaluate, server
     works = server.script
     server.script = lambda n, body: fault_server.Answer(status=400) if number_of(body) == 3 else works(n, body)
     assert evaluate(server.url, "cut", "--solver_concurrency", "1") == 2
-    assert "the solver gave no sample: http_400" in capsys.readouterr().err
+    assert "first of p3: http_400" in capsys.readouterr().err
     answered = [(number_of(body), body["seed"]) for body in server.requests if number_of(body) != 3]
-    assert len(answered) >= 3 * NUM_SAMPLES and not (tmp_path / "cut" / "metrics.json").exists()
+    assert len(answered) == 4 * NUM_SAMPLES and not (tmp_path / "cut" / "metrics.json").exists()
 
     server.script = works
     assert evaluate(server.url, "cut", "--temperature", "0.5") == 2  # other settings are not mixed in
@@ -89,3 +91,27 @@ def test_bad_input(evaluate, capsys):
     assert "--lora-modules" in capsys.readouterr().err
     assert evaluate("127.0.0.1:8000", "out") == 2
     assert "solver_base_url must begin with http" in capsys.readouterr().err
+
+
+def test_a_problem_that_is_refused_costs_no_other(evaluate, server, fault_server, tmp_path, capsys):
+    works = server.script
+    server.script = lambda n, body: fault_server.Answer(status=400) if number_of(body) == 0 else works(n, body)
+    assert evaluate(server.url, "out", "--solver_concurrency", "1") == 2
+    error = capsys.readouterr().err
+    assert "no sample of 1 of 5 problems, first of p0: http_400" in error and "Traceback" not in error
+    done = read_jsonl(tmp_path / "out" / "samples.partial.jsonl")
+    assert {(s["problem_id"], s["sample"]) for s in done} == {(f"p{i}", k) for i in range(1, 5) for k in range(4)}
+    assert server.most_at_once == 1
+
+
+def test_a_server_that_is_not_there_is_one_message(evaluate, capsys, caplog, monkeypatch):
+    async def at_once(seconds):
+        """No waiting between attempts to connect."""
+
+    defaults = EndpointWriter.__init__.__kwdefaults__
+    monkeypatch.setattr(EndpointWriter.__init__, "__kwdefaults__", {**defaults, "sleep": at_once})
+    assert evaluate("http://127.0.0.1:1/v1", "out") == 2
+    error = capsys.readouterr().err
+    assert "cannot reach the solver at http://127.0.0.1:1/v1" in error and "Traceback" not in error
+    gc.collect()  # a task whose exception nobody took speaks when it is collected
+    assert "never retrieved" not in caplog.text

@@ -45,7 +45,7 @@ def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
         (["--micro_foreign", "7"], "expected a share between 0 and 1"),
         (["--early_stopping_patience", "2"], "early_stopping_patience needs validation_problems"),
         (["--teacher", "emma"], "perhaps you meant 'ema'"),
-        (["--micro_batch_tokens", "0"], "micro_batch_tokens: got 0; expected 1 or more"),
+        (["--max_tokens_per_pass", "0"], "max_tokens_per_pass: got 0; expected 1 or more"),
         (["--use_vllm", "true"], "use_vllm is set, and vLLM is not installed"),
     ],
 )

@@ -104,7 +104,7 @@ def gradients(model):
 )
 @pytest.mark.parametrize(("kind", "beta"), [("forward_kl", 1.0), ("reverse_kl", 1.0), ("jsd", 0.3)])
 def test_loss_and_gradient_agree_with_float64_autograd(micro_solver, tmp_path, kind, beta, lora, budget):
-    trainer = make_trainer(micro_solver, tmp_path, lora, divergence=kind, beta=beta, micro_batch_tokens=budget)
+    trainer = make_trainer(micro_solver, tmp_path, lora, divergence=kind, beta=beta, max_tokens_per_pass=budget)
     rows = make_rows()
     trainer.model.train()
     loss, _, num_tokens = trainer._compute_loss(trainer.model, batch_of(rows), None)
@@ -126,7 +126,7 @@ def test_loss_and_gradient_agree_with_float64_autograd(micro_solver, tmp_path, k
 
 @pytest.mark.parametrize(("budget", "num_passes"), [(None, 2), (120, 3), (1, 6)])
 def test_a_token_budget_makes_passes_and_saves_padding(micro_solver, tmp_path, budget, num_passes):
-    trainer = make_trainer(micro_solver, tmp_path, lora=True, micro_batch_tokens=budget)
+    trainer = make_trainer(micro_solver, tmp_path, lora=True, max_tokens_per_pass=budget)
     shapes, forward = [], trainer._get_last_hidden_state
 
     def watched(model, ids, *rest):

@@ -38,7 +38,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--k", type=int, nargs="+", default=[], help="for which k; none: the number of samples")
     parser.add_argument("--temperature", type=float, default=1.1, help="sampling temperature; 0 decodes greedily")
     parser.add_argument("--top_p", type=float, default=1.0, help="nucleus sampling; 1 keeps everything")
-    parser.add_argument("--top_k", type=int, default=0, help="keep the k likeliest tokens; 0 keeps all")
+    parser.add_argument(
+        "--top_k", type=int, default=0, help="keep the k likeliest tokens; 0 keeps all, but leaves it to a server"
+    )
     parser.add_argument(
         "--max_new_tokens", type=int, help="longest response, in tokens; none: as the model says, else 2048"
     )
@@ -68,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
     from stepalign.data.problems import load_problems
     from stepalign.models.loading import check_model, read_own_defaults, templates_for
     from stepalign.models.sampling import Sampling
+    from stepalign.study.served import LONGEST
 
     bad = [k for k in args.k if not 1 <= k <= args.num_samples]
     if bad:
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
         own = read_own_defaults(args.model)
     args.prompt_templates = templates_for(args.prompt_templates, own)
     if args.max_new_tokens is None:
-        args.max_new_tokens = own.get("max_new_tokens", 2048)
+        args.max_new_tokens = own.get("max_new_tokens", LONGEST)
     sampling = Sampling(
         num_samples=args.num_samples,
         temperature=args.temperature,
@@ -127,8 +130,7 @@ def evaluate_model(problems: Any, sampling: Any, args: argparse.Namespace) -> di
     rollouts.sort(key=lambda r: (order[r.problem.id], r.sample))
     write_jsonl(directory / "samples.jsonl", (rollout.to_json() for rollout in rollouts))
     write_json(directory / "metrics.json", metrics)
-    partial.unlink()
-    for path in directory.glob(f"{REPLIES}*"):
+    for path in (*directory.glob(f"{REPLIES}*"), partial):
         path.unlink()
     return metrics
 
@@ -180,6 +182,7 @@ def _check_served(args: argparse.Namespace) -> None:
 def _check_same_evaluation(directory: Path, args: argparse.Namespace) -> None:
     """Samples of another evaluation must not be mixed in: settings are kept beside the partial samples."""
     settings = {k: v for k, v in vars(args).items() if isinstance(v, str | int | float | list | None)}
+    settings["in_process"] = not args.solver_base_url
     path = directory / "evaluation.json"
     if (directory / "samples.partial.jsonl").exists() and path.exists():
         stored = read_json(path)

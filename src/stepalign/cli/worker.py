@@ -12,6 +12,7 @@ python -m torch.distributed.run --standalone --nproc-per-node 2 -m stepalign.cli
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ from stepalign.study.tasks import PARENT
 TRAIN = "--train"
 LOCK_TIMEOUT_S = 60  # an orphan of a killed comparison may take a moment to notice
 OWN_SETTINGS = "settings.yaml"
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 def work(run_directory: Path, directory: Path) -> None:
@@ -77,6 +79,7 @@ def train_in_processes(num_processes: int, run_directory: Path, directory: Path)
 
     os.environ[PARENT] = str(os.getpid())  # they end with this process, as it does with the comparison
     script = ["-m", "stepalign.cli.worker", str(run_directory), str(directory), TRAIN]
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         torchrun(["--standalone", "--nproc-per-node", str(num_processes), *script])
     except ChildFailedError as error:
@@ -84,6 +87,9 @@ def train_in_processes(num_processes: int, run_directory: Path, directory: Path)
         said: Any = failure.message
         said = said["message"] if isinstance(said, dict) else said
         raise StepalignError(f"process {process} of {num_processes} failed: {said}") from None
+    finally:
+        for number, handler in handlers.items():  # torchrun leaves its own
+            signal.signal(number, handler)
 
 
 def read_settings(run_directory: Path, directory: Path) -> dict[str, Any]:

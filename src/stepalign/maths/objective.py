@@ -101,7 +101,8 @@ def _evaluate_entries(divergence: Divergence, buffers: list[Tensor]) -> Evaluati
         kept = torch.le(entry, divergence.clip, out=buffers[4])  # as numbers: a tensor of bools costs ten times as much
         num_clipped = kept.shape[-1] - kept.sum(-1)
         entry.clamp_(max=divergence.clip)
-        slope.mul_(kept)
+        most = torch.finfo(slope.dtype).max  # a clipped entry's slope may be infinite
+        slope.clamp_(-most, most).mul_(kept)
     # Multiples of p in the slopes leave no trace in the gradient; this one makes it exactly 0 where p = q.
     if beta in (0, 1):
         slope.add_(p, alpha=1 - 2 * beta)

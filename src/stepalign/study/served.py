@@ -9,8 +9,9 @@ for rollouts in sample_served(solver, problems): ...        # the same without a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from stepalign.core.errors import ModelError
@@ -21,10 +22,13 @@ from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.writer import Failed, Reply
 from stepalign.study.asker import Asker
 
+LONGEST = 2048  # tokens of a sample where nobody says
+
 
 @dataclass(frozen=True)
 class Ask:
-    """What each problem's samples are asked with. `top_k` 0 sends none: not every server knows it."""
+    """What each problem's samples are asked with. `top_k` 0 sends none, since not every server knows it: the server's
+    own default then holds (vLLM's is the model's generation_config.json, but for --generation-config vllm)."""
 
     num_samples: int
     temperature: float
@@ -91,22 +95,42 @@ def _rollout(problem: Problem, sample: int, reply: Reply) -> Rollout:
 
 
 def sample_served(solver: ServedSolver, problems: Sequence[Problem]) -> Iterator[list[Rollout]]:
-    """The samples of each problem as they are complete.
+    """The samples of each problem as they are complete; as many problems at once as requests may be under way.
 
     Raises:
-        ModelError: a sample got no reply, or the server cannot be asked any more.
+        ModelError: at once where the server cannot be asked any more; at the end where it gave no sample of a problem.
     """
+    failed: list[str] = []
+    left, tasks = iter(problems), dict[asyncio.Task[list[Rollout]], Problem]()
     with asyncio.Runner() as runner:
         runner.run(solver.__aenter__())
         try:
-            tasks = {runner.get_loop().create_task(solver.sample(problem)) for problem in problems}
-            while tasks:
-                finished, tasks = runner.run(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
+            while True:
+                for problem in islice(left, solver.asker.settings.critic_concurrency - len(tasks)):
+                    tasks[runner.get_loop().create_task(solver.sample(problem))] = problem
+                if not tasks:
+                    break
+                finished, _ = runner.run(asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED))
                 for task in finished:
-                    yield task.result()
-        except Failed as error:
-            raise ModelError(
-                f"the solver gave no sample: {error}. The others are kept; run the same command to go on."
-            ) from None
+                    try:
+                        rollouts = task.result()
+                    except Failed as error:
+                        failed.append(f"{tasks[task].id}: {error}")
+                    else:
+                        yield rollouts
+                    del tasks[task]
         finally:
+            runner.run(_end(tasks))
             runner.run(solver.__aexit__(None, None, None))
+    if failed:
+        raise ModelError(
+            f"the solver gave no sample of {len(failed)} of {len(problems)} problems, first of {failed[0]}. The others "
+            "are kept. Correct the server, or take the problems out, and run the same command to go on."
+        )
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel what is under way, and hear of every exception."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -85,10 +85,10 @@ class SelfDistillationConfig(DistillationConfig):
     mask_first_tokens: int = setting(
         0, "First tokens of each response that carry no loss: 1 where a thinking teacher expects <think> there."
     )
-    micro_batch_tokens: int | None = setting(
+    max_tokens_per_pass: int | None = setting(
         None,
-        "Most positions, padding included, in one forward pass of self-distillation: rollouts of similar length share "
-        "passes within a micro-batch. None: as many as cost least time.",
+        "Most tokens, padding included, in one forward pass of self-distillation: rollouts of similar length share "
+        "passes within a micro-batch. None: no limit, the passes that are estimated to take least time.",
     )
     bf16: bool | None = setting(None, "bf16 mixed precision; none: on where a GPU is, off on a CPU.")
     logging_steps: float = setting(1, "Log every this many optimizer steps.")
@@ -116,8 +116,8 @@ class SelfDistillationConfig(DistillationConfig):
             warnings.warn(f"teacher_ema_decay has no effect with teacher {self.teacher}.", stacklevel=2)
         if self.mask_first_tokens < 0:
             raise ConfigError(f"mask_first_tokens: got {self.mask_first_tokens}; expected 0 or more.")
-        if self.micro_batch_tokens is not None and self.micro_batch_tokens < 1:
-            raise ConfigError(f"micro_batch_tokens: got {self.micro_batch_tokens}; expected 1 or more.")
+        if self.max_tokens_per_pass is not None and self.max_tokens_per_pass < 1:
+            raise ConfigError(f"max_tokens_per_pass: got {self.max_tokens_per_pass}; expected 1 or more.")
         if self.divergence != "jsd" and self.beta is not None:
             warnings.warn(f"beta has no effect with divergence {self.divergence}; set divergence: jsd.", stacklevel=2)
         self.beta = 0.5 if self.beta is None else self.beta

@@ -27,7 +27,8 @@ from torch.nn.functional import pad
 
 from stepalign.core.errors import ConfigError
 
-PASS_COST = 256  # what one more pass costs, in tokens; chosen on a CPU
+# What one more pass costs, in tokens: measured on a CPU; on a GPU a guess, where launches bound a small pass.
+PASS_COST = {"cpu": 256, "cuda": 4096}
 ONE_PASS = 2**62  # so high a cost makes it one pass, which all processes need where parameters are sharded
 
 Forward = Callable[[Tensor, Tensor, int], Tensor]
@@ -67,7 +68,7 @@ class Packed(NamedTuple):
 
 
 def packed_hidden_states(
-    forward: Forward, sequences: Sequences, max_tokens: int | None = None, pass_cost: int = PASS_COST
+    forward: Forward, sequences: Sequences, max_tokens: int | None = None, pass_cost: int = PASS_COST["cpu"]
 ) -> Packed:
     """The hidden states that predict the completion tokens, by passes over rows of similar length.
 
@@ -103,7 +104,7 @@ def group_rows(
     prompt_lengths: Sequence[int],
     completion_lengths: Sequence[int],
     max_tokens: int | None = None,
-    pass_cost: int = PASS_COST,
+    pass_cost: int = PASS_COST["cpu"],
 ) -> list[list[int]]:
     """Which rows share a pass: groups of row numbers, shortest rows first.
 

@@ -13,6 +13,7 @@ generation, distribution over devices, checkpoints and trackers are TRL's. Two o
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -107,7 +108,19 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             args.teacher, student, decay=args.teacher_ema_decay, sharded=sharded, device=self.accelerator.device
         )
         self.add_callback(TeacherUpdates(self.teacher, student))
-        self.passes = (None, ONE_PASS) if sharded else (args.micro_batch_tokens, PASS_COST)
+        self.passes = self._plan_passes()
+
+    def _plan_passes(self) -> tuple[int | None, int]:
+        """The most tokens of a pass, and what a pass costs; one pass where several are not safe or not possible."""
+        checkpointing = self.args.gradient_checkpointing and (self.args.gradient_checkpointing_kwargs or {})
+        reentrant = bool(checkpointing and checkpointing.get("use_reentrant"))
+        if not (self.is_fsdp_enabled or self.is_deepspeed_enabled or reentrant):
+            return self.args.max_tokens_per_pass, PASS_COST.get(self.accelerator.device.type, PASS_COST["cuda"])
+        if self.args.max_tokens_per_pass is not None:
+            warnings.warn(
+                "max_tokens_per_pass has no effect with FSDP, DeepSpeed or reentrant checkpointing.", stacklevel=2
+            )
+        return None, ONE_PASS
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output: Any = super()._generate_and_score_completions(inputs)

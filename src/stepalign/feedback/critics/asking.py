@@ -61,7 +61,7 @@ class Asking:
             if self.stop is not None:
                 raise self.stop
             task = self._in_flight[key] = asyncio.create_task(self._write(key, request))
-            task.add_done_callback(lambda _: self._in_flight.pop(key))
+            task.add_done_callback(lambda done: self._forget(key, done))
         try:
             reply = await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -82,6 +82,11 @@ class Asking:
         """End all requests under way."""
         for task in list(self._in_flight.values()):
             task.cancel()
+
+    def _forget(self, key: str, task: asyncio.Task[Reply]) -> None:
+        del self._in_flight[key]
+        if not task.cancelled():
+            task.exception()  # heard of, even where every caller has left
 
     def _lookup(self, key: str) -> Reply | None:
         try:

@@ -17,12 +17,10 @@ from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.writer import Failed
 from stepalign.study.asker import server_settings
 from stepalign.study.curation.settings import CurateArguments
-from stepalign.study.served import Ask, ServedSolver
+from stepalign.study.served import LONGEST, Ask, ServedSolver
 
 if TYPE_CHECKING:
     from stepalign.models.sampling import Sampling
-
-LONGEST = 2048  # tokens of a sample where nobody says
 
 Samples = list[Rollout] | str
 
