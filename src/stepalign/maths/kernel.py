@@ -168,8 +168,8 @@ def _compare(
     """For one block of products: its `TokenStats` stacked, and the gradient by the student's product (a buffer)."""
     log_p, log_q, p, spare, work = buffers
     temperature = batch.divergence.temperature
-    torch.log_softmax(batch.head.finish_logits_(work.copy_(student)), -1, out=log_p)
-    torch.log_softmax(batch.teacher_head.finish_logits_(work.copy_(teacher)), -1, out=log_q)
+    torch.log_softmax(_finish_logits(batch.head, student, work), -1, out=log_p)
+    torch.log_softmax(_finish_logits(batch.teacher_head, teacher, work), -1, out=log_q)
     torch.exp(log_p, out=p)
     entropy = torch.mul(p, log_p, out=work).sum(-1).neg_()
     student_logp, teacher_logp = (x.gather(-1, token_ids[:, None])[:, 0] for x in (log_p, log_q))
@@ -182,6 +182,13 @@ def _compare(
         gradient.div_(temperature)
     stats = torch.stack([value, entropy, student_logp, teacher_logp, num_clipped.to(value.dtype)])
     return stats, batch.head.product_gradient_(gradient, student)
+
+
+def _finish_logits(head: Head, product: Tensor, work: Tensor) -> Tensor:
+    """The logits of a product: in its place where it is as precise and not read again, else in `work`."""
+    if product.dtype == work.dtype and head.softcap is None:
+        return head.finish_logits_(product)
+    return head.finish_logits_(work.copy_(product))
 
 
 def chunk_length(num_tokens: int, row_bytes: int, device: torch.device, chunk_size: int | None) -> int:
