@@ -1,4 +1,4 @@
-"""With `use_vllm` rollouts are TRL's to make: a scripted stand-in for its vLLM client, in trainers that are otherwise real."""
+"""With `use_vllm` rollouts are TRL's to make: real trainers with a scripted stand-in for its vLLM client."""
 
 import copy
 
@@ -18,7 +18,7 @@ NUM_STEPS = 2
 
 
 class ScriptedVllm:
-    """What TRL's client gives: token ids, and for each of them a list of log-probabilities with the sampled one first."""
+    """Gives what TRL's client does: token ids, and a list of log-probabilities for each, the sampled one first."""
 
     def __init__(self, tokenizer):
         self.texts = ["<step_1>1+1=2</step_1><answer>2</answer>", "<answer>3</answer>"]
