@@ -144,30 +144,14 @@ def _in_process(problems: Any, sampling: Any, args: argparse.Namespace, done: An
     yield from sample_problems(model, tokenizer, problems, sampling, args.prompt_templates, kwargs, done)
 
 
-def _from_server(problems: Any, sampling: Any, args: argparse.Namespace, done: Any) -> Iterator[list[Any]]:
+def _from_server(problems: Any, sampling: Any, args: Any, done: Any) -> Iterator[list[Any]]:
     """Replies are kept beside the samples, not in the shared cache: other weights may serve under this name later."""
-    from stepalign.study.asker import server_settings
-    from stepalign.study.served import Ask, ServedSolver, sample_served
+    from stepalign.study.served import ServedSolver, sample_served
 
-    names = ("base_url", "api_key_env", "concurrency", "timeout_s", "num_retries", "extra_body")
-    settings = server_settings(
-        "solver",
-        model=args.model,
-        max_tokens=args.max_new_tokens,
-        cache=str(Path(args.output_dir) / REPLIES),
-        **{name: getattr(args, f"solver_{name}") for name in names},
-    )
-    ask = Ask(
-        num_samples=sampling.num_samples,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        seed=sampling.seed,
-        prompt_templates=args.prompt_templates,
-        no_thinking=args.no_thinking,
-    )
+    cache = Path(args.output_dir) / REPLIES
+    solver = ServedSolver(args, model=args.model, cache=str(cache), top_k=args.top_k)
     left = [p for p in problems if any((p.id, i) not in done for i in range(sampling.num_samples))]
-    for batch in sample_served(ServedSolver(settings, ask), left):
+    for batch in sample_served(solver, left):
         yield [rollout for rollout in batch if (rollout.problem.id, rollout.sample) not in done]
 
 

@@ -20,6 +20,7 @@ from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.problem import Problem
 
 TEMPLATES = Path(__file__).parent / "templates"
+DEFAULT_TEMPLATES = "steps"
 
 
 @lru_cache(maxsize=8)

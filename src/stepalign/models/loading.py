@@ -15,8 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from stepalign.core.errors import ModelError, first_line
 from stepalign.core.hub import connection_error
-
-DEFAULT_TEMPLATES = "steps"
+from stepalign.core.prompts import DEFAULT_TEMPLATES
 
 
 class LoadedModel(NamedTuple):

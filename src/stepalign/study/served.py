@@ -1,6 +1,6 @@
 """A solver behind any OpenAI-compatible server: one request a sample, many at once.
 
-async with ServedSolver(settings, Ask(num_samples=12, temperature=1.1)) as solver:
+async with ServedSolver(arguments, model="Qwen/Qwen3-1.7B") as solver:
     rollouts = await solver.sample(problem)
 
 for rollouts in sample_served(solver, problems): ...        # the same without an event loop of one's own
@@ -10,50 +10,69 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from stepalign.core.errors import ModelError
 from stepalign.core.problem import Problem
-from stepalign.core.prompts import render_prompt
+from stepalign.core.prompts import DEFAULT_TEMPLATES, render_prompt
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.writer import Failed, Reply
-from stepalign.study.asker import Asker
+from stepalign.study.asker import Asker, server_settings
 
 LONGEST = 2048  # tokens of a sample where nobody says
 
 
-@dataclass(frozen=True)
-class Ask:
-    """What each problem's samples are asked with. `top_k` 0 sends none, since not every server knows it: the server's
-    own default then holds (vLLM's is the model's generation_config.json, but for --generation-config vllm)."""
+class SolverArguments(Protocol):
+    """What `curate` and `evaluate` say of a served solver, under the names of their settings."""
 
     num_samples: int
     temperature: float
-    top_p: float = 1.0
-    top_k: int = 0
-    seed: int = 0
-    prompt_templates: str = "steps"
-    no_thinking: bool = False
-
-    @property
-    def sampling(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"temperature": self.temperature, "top_p": self.top_p}
-        if self.top_k:
-            body["top_k"] = self.top_k
-        if self.no_thinking:
-            body["chat_template_kwargs"] = {"enable_thinking": False}
-        return body
+    top_p: float
+    seed: int
+    max_new_tokens: int | None
+    prompt_templates: str | None
+    no_thinking: bool
+    solver_base_url: str
+    solver_api_key_env: str
+    solver_concurrency: int
+    solver_timeout_s: float
+    solver_num_retries: int
+    solver_extra_body: str
 
 
 class ServedSolver:
-    """Entered as an async context. `settings` are those of `asker.server_settings`."""
+    """Entered as an async context.
 
-    def __init__(self, settings: CriticSettings, ask: Ask) -> None:
+    Args:
+        arguments: how it is reached and what its samples are asked with.
+        model: the name that the server expects.
+        cache: file of its replies; empty for the critics' own.
+        top_k: 0 sends none, since not every server knows it: the server's own default then holds (vLLM's is the
+            model's generation_config.json, but for --generation-config vllm).
+    """
+
+    def __init__(self, arguments: SolverArguments, *, model: str | None, cache: str = "", top_k: int = 0) -> None:
+        settings = server_settings(
+            "solver",
+            base_url=arguments.solver_base_url,
+            model=model,
+            api_key_env=arguments.solver_api_key_env,
+            max_tokens=arguments.max_new_tokens or LONGEST,
+            concurrency=arguments.solver_concurrency,
+            timeout_s=arguments.solver_timeout_s,
+            num_retries=arguments.solver_num_retries,
+            cache=cache,
+            extra_body=arguments.solver_extra_body,
+        )
         self.asker = Asker(settings, role="solver")
-        self._ask = ask
+        self._templates = arguments.prompt_templates or DEFAULT_TEMPLATES
+        self._count, self._seed = arguments.num_samples, arguments.seed
+        self._sampling: dict[str, Any] = {"temperature": arguments.temperature, "top_p": arguments.top_p}
+        if top_k:
+            self._sampling["top_k"] = top_k
+        if arguments.no_thinking:
+            self._sampling["chat_template_kwargs"] = {"enable_thinking": False}
 
     @property
     def num_samples(self) -> int:
@@ -75,11 +94,11 @@ class ServedSolver:
             Failed: one of them got no reply, retries included.
             ModelError: the server cannot be asked at all any more.
         """
-        prompt = render_prompt(self._ask.prompt_templates, "student", problem=problem)
-        first = self._ask.seed * self._ask.num_samples
+        prompt = render_prompt(self._templates, "student", problem=problem)
+        first = self._seed * self._count
         asks = [
-            asyncio.ensure_future(self.asker.ask(prompt, number=i, seed=first + i, **self._ask.sampling))
-            for i in range(self._ask.num_samples)
+            asyncio.ensure_future(self.asker.ask(prompt, number=i, seed=first + i, **self._sampling))
+            for i in range(self._count)
         ]
         try:
             replies = await asyncio.gather(*asks)

@@ -21,6 +21,7 @@ from trl.trainer.utils import create_model_from_path
 
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.problem import Problem
+from stepalign.core.prompts import DEFAULT_TEMPLATES
 from stepalign.feedback.formats import CritiqueSource, feedback_class, feedback_names
 from stepalign.models.loading import check_model, load_tokenizer
 from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
@@ -132,7 +133,7 @@ def _make_trainer(run: TrainingRun, rollout_log: RolloutLog) -> Any:
         "peft_config": get_peft_config(run.model_args),
         "problems": run.problems,
         "grade": run.grade,
-        "prompt_templates": run.study.prompt_templates or "steps",
+        "prompt_templates": run.study.prompt_templates or DEFAULT_TEMPLATES,
         "rollout_log": rollout_log,
     }
     if feedback is None:

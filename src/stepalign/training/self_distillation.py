@@ -112,8 +112,8 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
 
     def _plan_passes(self) -> tuple[int | None, int]:
         """The most tokens of a pass, and what a pass costs; one pass where several are not safe or not possible."""
-        checkpointing = self.args.gradient_checkpointing and (self.args.gradient_checkpointing_kwargs or {})
-        reentrant = bool(checkpointing and checkpointing.get("use_reentrant"))
+        checkpointing: dict[str, Any] = self.args.gradient_checkpointing_kwargs or {}
+        reentrant = self.args.gradient_checkpointing and checkpointing.get("use_reentrant", False)
         if not (self.is_fsdp_enabled or self.is_deepspeed_enabled or reentrant):
             return self.args.max_tokens_per_pass, PASS_COST.get(self.accelerator.device.type, PASS_COST["cuda"])
         if self.args.max_tokens_per_pass is not None:

@@ -8,14 +8,14 @@ from stepalign.feedback.critics.ledger import Ledger
 from stepalign.feedback.critics.local import LocalWriter
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.writer import Reply, Request
+from stepalign.models.random_init import save_random_qwen3
 
-from .conftest import check_sums, many
-from .tiny_model import save_tiny_model
+from .conftest import RIGHT, check_sums, many
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return str(save_tiny_model(tmp_path_factory.mktemp("model")))
+    return str(save_random_qwen3(tmp_path_factory.mktemp("model"), [RIGHT]))
 
 
 def ask(text: str, temperature: float = 0.0) -> Request:
@@ -74,7 +74,7 @@ def test_sampling_leaves_the_callers_random_numbers_alone_and_repeats(model):
 
 
 def test_a_model_trained_again_is_asked_again(tmp_path):
-    settings = CriticSettings(critic="local", critic_model=str(save_tiny_model(tmp_path / "model")))
+    settings = CriticSettings(critic="local", critic_model=str(save_random_qwen3(tmp_path / "model", [RIGHT])))
     url = LocalWriter(settings, Ledger()).url
     assert LocalWriter(settings, Ledger()).url == url
     (tmp_path / "model" / "model.safetensors").write_bytes(b"other weights")

@@ -2,15 +2,16 @@
 
 import pytest
 
-from .conftest import check_sums, many
-from .tiny_model import save_tiny_model
+from stepalign.models.random_init import save_random_qwen3
+
+from .conftest import RIGHT, check_sums, many
 
 pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def server(serve, tmp_path_factory):
-    model = save_tiny_model(tmp_path_factory.mktemp("model"))
+    model = save_random_qwen3(tmp_path_factory.mktemp("model"), [RIGHT])
     with serve(model, model.parent / "serve.log") as url:
         yield url, str(model)
 

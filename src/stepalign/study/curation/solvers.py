@@ -15,9 +15,8 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.writer import Failed
-from stepalign.study.asker import server_settings
 from stepalign.study.curation.settings import CurateArguments
-from stepalign.study.served import LONGEST, Ask, ServedSolver
+from stepalign.study.served import LONGEST, ServedSolver
 
 if TYPE_CHECKING:
     from stepalign.models.sampling import Sampling
@@ -67,27 +66,7 @@ class ServerSolver(ServedSolver):
     """Behind a server; a problem that lacks a sample has none, and the reason is kept."""
 
     def __init__(self, arguments: CurateArguments) -> None:
-        settings = server_settings(
-            "solver",
-            base_url=arguments.solver_base_url,
-            model=arguments.solver_model,
-            api_key_env=arguments.solver_api_key_env,
-            max_tokens=arguments.max_new_tokens or LONGEST,
-            concurrency=arguments.solver_concurrency,
-            timeout_s=arguments.solver_timeout_s,
-            num_retries=arguments.solver_num_retries,
-            cache=arguments.solver_cache,
-            extra_body=arguments.solver_extra_body,
-        )
-        ask = Ask(
-            num_samples=arguments.num_samples,
-            temperature=arguments.temperature,
-            top_p=arguments.top_p,
-            seed=arguments.seed,
-            prompt_templates=arguments.prompt_templates or "steps",
-            no_thinking=arguments.no_thinking,
-        )
-        super().__init__(settings, ask)
+        super().__init__(arguments, model=arguments.solver_model, cache=arguments.solver_cache)
 
     async def sample_all(self, problems: Sequence[Problem], first: int) -> list[Samples]:
         return list(await asyncio.gather(*(self._sample_or_reason(problem) for problem in problems)))
