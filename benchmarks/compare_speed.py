@@ -59,10 +59,10 @@ def measure_steps(condition: str, num_steps: int) -> Laps:
 
 def measure_evaluation() -> Laps:
     """Seconds of one evaluation of the shipped solver, as `compare` does it; loading the model is part of it."""
+    from stepalign.evaluation.checkpoints import Evaluator
     from stepalign.grading import Grader
     from stepalign.micro import SOLVER_DIR, World, split_problems
     from stepalign.models import Sampling
-    from stepalign.study.checkpoints import Evaluator
 
     splits = split_problems(World(), {"train": 282, "validation": 30, "test": 60}, 0)
     sampling = Sampling(num_samples=12, temperature=1.1, max_new_tokens=160, batch_size=264)
@@ -117,7 +117,7 @@ def run_side(directory: Path | None, case: str, num_steps: int) -> Laps:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(directory / "src"), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, str(Path(__file__).resolve()), "--measure", case, "--num_steps", str(num_steps)]
     command += generate
-    asked = "import json, stepalign.study.tasks as t; print(json.dumps(getattr(t, 'KEEP_MEMORY', {})))"
+    asked = "import json, stepalign.comparison.tasks as t; print(json.dumps(getattr(t, 'KEEP_MEMORY', {})))"
     own = subprocess.run([sys.executable, "-c", asked], env=environment, check=True, capture_output=True, text=True)
     environment |= json.loads(own.stdout)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

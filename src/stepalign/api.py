@@ -59,10 +59,10 @@ def evaluate(
         What `metrics.json` of `stepalign evaluate` holds.
     """
     from stepalign.cli.wiring import resolve_model
+    from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
     from stepalign.grading import Grader
     from stepalign.models import Sampling, load_model, own_defaults
     from stepalign.models.loading import templates_for
-    from stepalign.study.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
 
     loaded = load_model(resolve_model(model), adapter)
     own = own_defaults(loaded.model.config)
@@ -85,7 +85,7 @@ def inspect_case(
 
     Args:
         case: a case file, or a mapping with its keys: model, problem, response, contexts, and perhaps others (see
-            `stepalign.study.inspection.case`).
+            `stepalign.signal.case`).
         critic: exact: the micro world's critic says which step is wrong first, unless the case does.
         dtype: of the weights; None: float32 on a CPU, else as saved.
         output_dir: also write `advantage.json` and `inspect.html` there.
@@ -94,7 +94,7 @@ def inspect_case(
     """
     from stepalign.cli.cases import judge
     from stepalign.cli.inspect import inspect_cases, write_inspection
-    from stepalign.study.inspection.case import make_case, read_case_file
+    from stepalign.signal.case import make_case, read_case_file
 
     values = case if isinstance(case, Mapping) else read_case_file(Path(case))
     judged, _ = judge(make_case(values, "case" if isinstance(case, Mapping) else str(case)), critic)

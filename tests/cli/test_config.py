@@ -77,7 +77,7 @@ def test_an_unknown_flag_and_an_unknown_recipe_get_suggestions():
 @pytest.mark.parametrize("recipe", sorted(RECIPES.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_recipe_parses(recipe, tmp_path):
     from stepalign.cli import curate
-    from stepalign.study.compare import CompareArguments
+    from stepalign.comparison.compare import CompareArguments
 
     if recipe.stem.startswith("curate-"):
         (arguments, _), _ = parse_settings(curate.types(), ["--config", str(recipe), "--output_dir", str(tmp_path)])

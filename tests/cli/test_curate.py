@@ -4,7 +4,7 @@ import pytest
 
 from stepalign.cli import main
 from stepalign.core.files import read_jsonl
-from stepalign.study.curation import funnel as funnel_module
+from stepalign.curation import funnel as funnel_module
 
 UNREACHABLE = "http://127.0.0.1:1/v1"
 

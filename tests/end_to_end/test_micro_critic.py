@@ -37,8 +37,8 @@ def server(serve, tmp_path_factory):
 @pytest.fixture(scope="module")
 def rollouts(micro_solver):
     """Rollouts of the solver as in training: T = 1.1, 160 new tokens."""
+    from stepalign.evaluation.evaluate import sample_problems
     from stepalign.models import Sampling
-    from stepalign.study.evaluate import sample_problems
 
     problems = make_problems(World(), NUM_ROLLOUTS + len(SEEN), SEED)
     problems = [problem for problem in problems if problem.problem not in SEEN][:NUM_ROLLOUTS]

@@ -15,8 +15,8 @@ from stepalign.cli.wiring import micro_splits
 from stepalign.core.errors import ConfigError, DataError, suggest
 from stepalign.data.problems import load_problems
 from stepalign.micro.critic import exact_critique
-from stepalign.study.inspection.case import Case, make_case, read_case_file
-from stepalign.study.inspection.rollouts import check_run, rollout_cases, run_settings
+from stepalign.signal.case import Case, make_case, read_case_file
+from stepalign.signal.recorded import check_run, rollout_cases, run_settings
 
 CRITICS = ("exact",)
 FLAGS = ("model", "adapter", "problem", "response", "prompt_templates", "answer", "first_wrong_step")

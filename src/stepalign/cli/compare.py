@@ -27,7 +27,7 @@ def run(argv: Sequence[str]) -> None:
     from stepalign.cli.config import parse_settings, print_settings, read_recipe
     from stepalign.cli.quiet import quieten
     from stepalign.cli.train import COMMON, types
-    from stepalign.study.compare import CompareArguments
+    from stepalign.comparison.compare import CompareArguments
 
     all_types = [CompareArguments, *types()]
     if "--help" in argv or "-h" in argv or "--help_all" in argv:
@@ -54,7 +54,7 @@ def dry_run(compare: Any, training: tuple[Any, ...]) -> None:
     """Check the settings and print what the comparison would do."""
     from stepalign.cli.critics import check_study, resolve_critic
     from stepalign.cli.dry_run import print_plan
-    from stepalign.study.devices import check_num_processes, visible_devices
+    from stepalign.comparison.devices import check_num_processes, visible_devices
     from stepalign.training.run import check_num_problems
 
     study, critic, args, model_args = training
@@ -79,14 +79,14 @@ def compare_conditions(
 ) -> dict[str, Any]:
     """Lay out, run, collect and report a comparison; `training` are the parsed settings of `stepalign train`."""
     from stepalign.cli.critics import check_study, resolve_critic
-    from stepalign.cli.table import print_results, print_warnings
     from stepalign.cli.train import plain
     from stepalign.cli.wiring import resolve_model
+    from stepalign.comparison.compare import Comparison, check_conditions_alike, lay_out, run_comparison
+    from stepalign.comparison.devices import check_num_processes, visible_devices
+    from stepalign.comparison.results import collect_results
     from stepalign.models.loading import check_model, read_own_defaults, templates_for
-    from stepalign.study.compare import Comparison, check_conditions_alike, lay_out, run_comparison
-    from stepalign.study.devices import check_num_processes, visible_devices
-    from stepalign.study.report import write_report
-    from stepalign.study.results import collect_results
+    from stepalign.report.comparison import write_report
+    from stepalign.report.comparison.terminal import print_results, print_warnings
     from stepalign.training.run import check_num_problems, check_sampler
 
     study, critic, args, model_args = training
@@ -122,7 +122,7 @@ def _write_signal(comparison: Any, study: Any, args: Any, model_args: Any) -> No
     """The figure of where the signal falls; a model that cannot be scored costs the figure, not the report."""
     from stepalign.cli.wiring import load_policy
     from stepalign.core.errors import ModelError
-    from stepalign.study.signal import write_signal
+    from stepalign.signal.showcase import write_signal
 
     try:
         write_signal(comparison.directory, comparison.seed_directories, lambda: load_policy(study, args, model_args))

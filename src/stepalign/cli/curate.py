@@ -29,7 +29,7 @@ command goes on where it was. Set num_problems higher and run again to find more
 
 def types() -> list[type]:
     from stepalign.cli.critics import critic_arguments
-    from stepalign.study.curation.settings import CurateArguments
+    from stepalign.curation.settings import CurateArguments
 
     return [CurateArguments, critic_arguments()]
 
@@ -50,9 +50,9 @@ def curate(arguments: Any, critic: Any) -> None:
     from stepalign.cli.critics import critic_settings
     from stepalign.cli.quiet import quieten
     from stepalign.cli.wiring import resolve_model
-    from stepalign.study.curation import Curation
-    from stepalign.study.curation.funnel import table
-    from stepalign.study.curation.outputs import summarize, write_splits
+    from stepalign.curation import Curation
+    from stepalign.curation.funnel import table
+    from stepalign.curation.outputs import summarize, write_splits
 
     quieten()
     if not arguments.output_dir:

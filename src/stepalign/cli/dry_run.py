@@ -31,7 +31,7 @@ def print_plan(
     from stepalign.cli.train import plain
     from stepalign.cli.wiring import resolve_model
     from stepalign.models.loading import best_device, check_model, own_defaults, templates_for
-    from stepalign.study.plan import count_parameters, matrix_speed, plan_run
+    from stepalign.training.plan import count_parameters, matrix_speed, plan_run
 
     study, critic, args, model_args = training
     model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
@@ -55,8 +55,8 @@ def print_plan(
         for line in _lines(work, plan, critic, speed):
             print(f"  {line}")
     print(
-        "\nFLOPs, time and cost are estimates with every response at its longest; see stepalign/study/plan.py for the "
-        "formula. Expect a factor of three either way."
+        "\nFLOPs, time and cost are estimates with every response at its longest; see stepalign/training/plan.py for "
+        "the formula. Expect a factor of three either way."
     )
 
 
@@ -71,7 +71,7 @@ def workload(
 ) -> Any:
     """What one condition does; a context is taken to be as long as the longest response."""
     from stepalign.feedback.formats import feedback_class
-    from stepalign.study.plan import Workload
+    from stepalign.training.plan import Workload
     from stepalign.training.run import GRPO
 
     grpo = condition == GRPO

@@ -68,9 +68,9 @@ def run(args: argparse.Namespace) -> None:
     """Sample what is not sampled yet, grade, measure, write."""
     from stepalign.cli.wiring import resolve_model
     from stepalign.data.problems import load_problems
+    from stepalign.evaluation.served import LONGEST
     from stepalign.models.loading import check_model, read_own_defaults, templates_for
     from stepalign.models.sampling import Sampling
-    from stepalign.study.served import LONGEST
 
     bad = [k for k in args.k if not 1 <= k <= args.num_samples]
     if bad:
@@ -109,8 +109,8 @@ def evaluate_model(problems: Any, sampling: Any, args: argparse.Namespace) -> di
 
     from stepalign.cli.quiet import quieten
     from stepalign.data.samples import load_samples
+    from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts
     from stepalign.grading import Grader
-    from stepalign.study.evaluate import evaluate_rollouts, grade_rollouts
 
     quieten()
     directory = Path(args.output_dir)
@@ -136,8 +136,8 @@ def evaluate_model(problems: Any, sampling: Any, args: argparse.Namespace) -> di
 
 
 def _in_process(problems: Any, sampling: Any, args: argparse.Namespace, done: Any) -> Iterator[list[Any]]:
+    from stepalign.evaluation.evaluate import sample_problems
     from stepalign.models.loading import load_model
-    from stepalign.study.evaluate import sample_problems
 
     model, tokenizer = load_model(args.model, args.adapter, dtype=args.dtype)
     kwargs = {"enable_thinking": False} if args.no_thinking else None
@@ -146,7 +146,7 @@ def _in_process(problems: Any, sampling: Any, args: argparse.Namespace, done: An
 
 def _from_server(problems: Any, sampling: Any, args: Any, done: Any) -> Iterator[list[Any]]:
     """Replies are kept beside the samples, not in the shared cache: other weights may serve under this name later."""
-    from stepalign.study.served import ServedSolver, sample_served
+    from stepalign.evaluation.served import ServedSolver, sample_served
 
     cache = Path(args.output_dir) / REPLIES
     solver = ServedSolver(args, model=args.model, cache=str(cache), top_k=args.top_k)

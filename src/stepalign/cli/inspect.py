@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stepalign.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stepalign.study.inspection.case import Case
+    from stepalign.signal.case import Case
 
 FIGURES = (".png", ".svg", ".pdf")
 DESCRIPTION = """\
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
     cases = cases_of(args)
     quieten()
     results = inspect_cases(cases, args.dtype)
-    from stepalign.study.inspection.terminal import print_inspection
+    from stepalign.report.inspection.terminal import print_inspection
 
     for case, result in zip(cases, results, strict=True):
         name = f"rollout-{case.rollout['index']}" if len(cases) > 1 else ""
@@ -108,7 +108,7 @@ def inspect_cases(cases: Sequence[Case], dtype: str | None = None) -> list[dict[
     """The result of each case; a model that several share is loaded once."""
     from stepalign.cli.wiring import resolve_model
     from stepalign.models.loading import best_device, load_model
-    from stepalign.study.inspection.inspect import inspect_response
+    from stepalign.signal.inspect import inspect_response
 
     dtype = dtype or ("float32" if best_device().type == "cpu" else "auto")
     loaded: dict[tuple[str, str | None], Any] = {}
@@ -125,13 +125,13 @@ def inspect_cases(cases: Sequence[Case], dtype: str | None = None) -> list[dict[
 def write_inspection(result: Mapping[str, Any], directory: Path, figure: Path | None = None) -> list[Path]:
     """Write `advantage.json`, `inspect.html` and perhaps the figures; returns what was written."""
     from stepalign.core.files import write_json
-    from stepalign.study.inspection.page import write_page
+    from stepalign.report.inspection.page import write_page
 
     written = [directory / "advantage.json", directory / "inspect.html"]
     write_json(written[0], result)
     write_page(result, written[1])
     if figure is not None:
-        from stepalign.study.figures import advantage_figures
+        from stepalign.report.figures import advantage_figures
 
         written += advantage_figures(result, figure)
     return written

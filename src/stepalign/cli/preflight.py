@@ -38,9 +38,9 @@ OWN_SETTINGS = ("conditions", "num_samples", "eval_batch_size")
 def run(argv: Sequence[str]) -> None:
     """Entry of the command: `argv` is what follows `preflight`."""
     from stepalign.cli.config import parse_settings, print_settings, read_recipe
+    from stepalign.cli.preflight_arguments import PreflightArguments
     from stepalign.cli.quiet import quieten
     from stepalign.cli.train import COMMON, types
-    from stepalign.study.preflight import PreflightArguments
 
     all_types = [PreflightArguments, *types()]
     if "--help" in argv or "-h" in argv or "--help_all" in argv:
@@ -62,12 +62,12 @@ def run(argv: Sequence[str]) -> None:
 def preflight(directory: Path, own: Any, training: tuple[Any, ...]) -> dict[str, Any]:
     """Measure, judge, write `preflight.json` and print the table; `training` are the settings of `stepalign train`."""
     from stepalign.cli.critics import LEDGER, RecordedCritic, check_study, make_critic, resolve_critic
-    from stepalign.cli.preflight_table import print_preflight
     from stepalign.cli.wiring import load_policy
     from stepalign.feedback.formats import feedback_class
     from stepalign.grading import Grader
-    from stepalign.study.preflight import Preflight
-    from stepalign.study.preflight_records import KeptCritic, Records
+    from stepalign.report.preflight import print_preflight
+    from stepalign.signal.preflight import Preflight
+    from stepalign.signal.preflight_records import KeptCritic, Records
     from stepalign.training.run import GRPO
 
     study, critic, args, model_args = training
@@ -99,8 +99,8 @@ def preflight(directory: Path, own: Any, training: tuple[Any, ...]) -> dict[str,
 
 def judge_rows(rows: list[dict[str, Any]], names: Sequence[str], ledgers: dict[str, Any]) -> dict[str, Any]:
     """Summary, price, verdict and rank of each format."""
-    from stepalign.study.preflight_records import price_per_rollout
-    from stepalign.study.verdict import expected_best, judge, rank, summarize_format
+    from stepalign.signal.preflight_records import price_per_rollout
+    from stepalign.signal.verdict import expected_best, judge, rank, summarize_format
 
     summaries = {name: summarize_format(name, rows) for name in names}
     return {

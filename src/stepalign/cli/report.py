@@ -21,6 +21,6 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the report and print where it is; a run directory that cannot be read raises `DataError`."""
-    from stepalign.study.report import write_report
+    from stepalign.report.comparison import write_report
 
     print(write_report(args.run, args.output))

@@ -16,7 +16,7 @@ SHARED = ("num_samples", "eval_temperature", "eval_batch_size", "eval_seed")
 
 def validation_arguments() -> type:
     """The settings of validation for `stepalign train`; `compare` has its own validation, after training."""
-    from stepalign.study.compare import CompareArguments
+    from stepalign.comparison.compare import CompareArguments
 
     own = {
         "validation_problems": (
@@ -67,7 +67,7 @@ def check_validation(validation: Any, training: Sequence[Problem]) -> list[Probl
 def make_validate(validation: Any, study: Any, args: Any, base_model: str, problems: Any, grader: Any) -> Any:
     """What evaluates a checkpoint while training goes on; the numbers are those of `compare`, by the same path."""
     from stepalign.cli.wiring import evaluation_sampling
-    from stepalign.study.checkpoints import Evaluator, evaluate_checkpoint
+    from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint
 
     sampling = evaluation_sampling(args, validation)
     evaluator = Evaluator(

@@ -78,7 +78,7 @@ def check_of_micro_world(model: str | None) -> None:
 def load_policy(study: Any, args: Any, model_args: Any) -> Any:
     """The model as it is before training, with its two prompts, ready to be scored."""
     from stepalign.models.loading import load_model
-    from stepalign.study.policy import Policy
+    from stepalign.signal.policy import Policy
 
     model, tokenizer = load_model(resolve_model(model_args.model_name_or_path), dtype=model_args.dtype or "auto")
     return Policy(
@@ -110,8 +110,8 @@ def evaluation_sampling(args: Any, evaluation: Any) -> Any:
 def make_evaluator(study: Any, args: Any, compare: Any, run_directory: Path) -> Iterator[Any]:
     """The evaluator of a comparison: its validation and test problems, and one sampling for all."""
     from stepalign.data.problems import load_problems
+    from stepalign.evaluation.checkpoints import Evaluator
     from stepalign.grading import Grader
-    from stepalign.study.checkpoints import Evaluator
 
     sampling = evaluation_sampling(args, compare)
     splits = {split: load_problems(run_directory / "problems" / f"{split}.jsonl") for split in ("validation", "test")}

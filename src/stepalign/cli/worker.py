@@ -23,9 +23,9 @@ from typing import Any
 import yaml
 
 from stepalign.cli.main import guarded
+from stepalign.comparison.tasks import PARENT
 from stepalign.core.errors import StepalignError
 from stepalign.core.files import append_jsonl, exclusive, read_jsonl
-from stepalign.study.tasks import PARENT
 
 TRAIN = "--train"
 LOCK_TIMEOUT_S = 60  # an orphan of a killed comparison may take a moment to notice
@@ -37,7 +37,8 @@ def work(run_directory: Path, directory: Path) -> None:
     """Do what is not done yet in one directory of a comparison."""
     from stepalign.cli.train import train_condition
     from stepalign.cli.wiring import make_evaluator, resolve_model
-    from stepalign.study.checkpoints import EVALUATIONS, evaluate_checkpoints, evaluation_row
+    from stepalign.evaluation.checkpoints import evaluate_checkpoints, evaluation_row
+    from stepalign.runs.files import EVALUATIONS
     from stepalign.training.callbacks import checkpoints
 
     trains = (directory / OWN_SETTINGS).exists()
@@ -108,7 +109,7 @@ def parse(settings: dict[str, Any]) -> tuple[Any, ...]:
     from stepalign.cli.config import parse_settings
     from stepalign.cli.quiet import quieten
     from stepalign.cli.train import types
-    from stepalign.study.compare import CompareArguments
+    from stepalign.comparison.compare import CompareArguments
 
     quieten()
     return parse_settings([*types(), CompareArguments], [], settings)[0]

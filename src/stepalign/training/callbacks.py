@@ -15,10 +15,8 @@ from typing import Any, ClassVar
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.files import append_jsonl, keep_rows, read_json, write_json
+from stepalign.runs.files import EVALUATIONS, METRICS, PROGRESS, ROLLOUTS, WARNINGS
 from stepalign.training.rollouts import RolloutLog
-
-METRICS, ROLLOUTS, PROGRESS = "metrics.jsonl", "rollouts.jsonl", "progress.json"
-WARNINGS, EVALUATIONS = "warnings.jsonl", "evaluations.jsonl"
 
 
 class RunRecorder(TrainerCallback):

@@ -28,7 +28,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.files import append_jsonl, read_jsonl
-from stepalign.training.callbacks import METRICS, WARNINGS
+from stepalign.runs.files import METRICS, WARNINGS
 
 WINDOW = 5  # logged steps
 MAX_TRUNCATED_RATE, TRUNCATED_GROWTH = 0.5, 3.0

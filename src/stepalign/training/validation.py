@@ -24,7 +24,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.files import append_jsonl, read_json, read_jsonl, write_json
-from stepalign.training.callbacks import EVALUATIONS, PROGRESS
+from stepalign.runs.files import EVALUATIONS, PROGRESS
 from stepalign.training.guards import Guards, validation_findings
 
 Validate = Callable[[Path], dict[str, Any]]

@@ -1,0 +1,26 @@
+"""The report of a run: one HTML file that opens from disk, with nothing fetched and nothing left out silently.
+
+write_report(Path("runs/micro"))         # runs/micro/report.html
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stepalign.core.files import write_text
+from stepalign.report.comparison.loading import load_run
+from stepalign.report.comparison.page import render_page
+
+__all__ = ["write_report"]
+
+
+def write_report(run_dir: Path, output: Path | None = None) -> Path:
+    """Write the report of a finished or unfinished run and return its path; `output` None: `report.html` in the run.
+
+    Raises:
+        DataError: `run_dir` is not a run directory, or a file in it is malformed.
+    """
+    html = render_page(load_run(run_dir))
+    path = output or run_dir / "report.html"
+    write_text(path, html)
+    return path
