@@ -129,9 +129,10 @@ def _shown(default: object) -> str:
 def _section(title: str, entries: Iterable[tuple[str, str, str]]) -> list[str]:
     lines: list[str] = []
     for option, default, said in entries:
-        lines += [f"  {option} ({default if default == REQUIRED_WORD else f'default: {default}'})"]
+        head = f"{option} ({default if default == REQUIRED_WORD else f'default: {default}'})"
+        lines += _wrapped(head, "  ")
         lines += _wrapped(said, "        ")
-    return [f"{title}:", *lines, ""] if lines else []
+    return [*_wrapped(f"{title}:", ""), *lines, ""] if lines else []
 
 
 def _wrapped(text: str, indent: str) -> Sequence[str]:

@@ -124,11 +124,13 @@ def resolve_preflight(given: Given) -> PreflightRun:
     name = str(model.model_name_or_path)
     path = preflight.problems or training.train_problems
     tried = _drawn(training_problems(path, micro, name), preflight.num_problems, trainer.seed)
-    record = record_of(critic or given.record(CriticSettings))
+    record: dict[str, object] = {}
     for group, kept in ((preflight, PREFLIGHT_OWN), (training, PREFLIGHT_TRAINING), (trainer, PREFLIGHT_TRAINER)):
         record |= record_of({key: getattr(group, key) for key in kept})
     record |= record_of({key: getattr(model, key) for key in PREFLIGHT_MODEL})
-    evaluation = EvalSettings(num_samples=preflight.num_samples, eval_batch_size=preflight.eval_batch_size)
+    record |= record_of(critic or given.record(CriticSettings))
+    count, size = preflight.num_samples, preflight.eval_batch_size
+    evaluation = EvalSettings(num_samples=count, eval_batch_size=size, eval_seed=trainer.seed)
     world = _world(path, name)
     preflight, problems = replace(preflight, conditions=names), {"train": tried}
     return PreflightRun(
