@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from trl import ModelConfig
 from trl.import_utils import is_vllm_available
+from trl.trainer.model_config import ModelConfig
 
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.problem import Problem
@@ -48,7 +48,7 @@ from stepalign.settings.problems import (
     training_problems,
     validation_problems,
 )
-from stepalign.settings.run import ComparedRun, PreflightRun, Run, World, record_of
+from stepalign.settings.run import ComparedRun, PreflightRun, Run, World, record_of, world_size
 from stepalign.settings.trainer import SelfDistillationConfig, parse_trainer
 
 
@@ -68,7 +68,7 @@ def resolve_training(given: Given, *, offline: bool = False, need_directory: boo
     training = _settle_model(training, model, offline)
     name = str(model.model_name_or_path)
     problems = training_problems(training.train_problems, micro, name)
-    _check_step(problems, trainer, trainer.world_size)
+    _check_step(problems, trainer, world_size(trainer))
     splits = {"train": problems, "validation": validation_problems(validation, problems)}
     watching = (validation, evaluation) if splits["validation"] else ()
     world = _world(training.train_problems, name)
