@@ -25,6 +25,7 @@ from trl.trainer.model_config import ModelConfig
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import check_templates
+from stepalign.core.settings import default_of, fields_of
 from stepalign.feedback.conditions import GRPO, check_condition
 from stepalign.feedback.critics.build import CRITICS
 from stepalign.feedback.critics.settings import CriticSettings
@@ -155,6 +156,14 @@ def resolve_critic(given: Given) -> CriticSettings | None:
     """
     kind = given.values.get("critic") or ("openai" if given.values.get("critic_base_url") else None)
     return given.make(CriticSettings, critic=kind) if kind else None
+
+
+def defaults_of_all() -> dict[str, object]:
+    """The record of a training or a comparison in which nothing was given."""
+    groups = (TrainSettings, MicroSettings, ComparisonSettings, ValidationSettings, EvalSettings)
+    critic = {name: default_of(item) for name, item in fields_of(CriticSettings).items()}
+    trainer = SelfDistillationConfig("none").to_dict()
+    return record_of(*(group() for group in groups), {**critic, "critic": None}, trainer, ModelConfig())
 
 
 def _check_feedback(given: Given, training: TrainSettings, conditions: Sequence[str]) -> CriticSettings | None:
