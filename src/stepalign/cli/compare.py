@@ -87,6 +87,7 @@ def compare_conditions(
     from stepalign.models.loading import check_model, read_own_defaults, templates_for
     from stepalign.report.comparison import write_report
     from stepalign.report.comparison.terminal import print_results, print_warnings
+    from stepalign.runs.files import RESULTS
     from stepalign.training.run import check_num_problems, check_sampler
 
     study, critic, args, model_args = training
@@ -109,13 +110,13 @@ def compare_conditions(
     run_comparison(comparison)
     check_conditions_alike(comparison)
     results = collect_results(comparison.base, comparison.seed_directories)
-    write_json(directory / "results.json", results)
+    write_json(directory / RESULTS, results.to_json())
     _write_signal(comparison, study, args, model_args)
     report = write_report(directory)
     print_results(results)
     print_warnings(comparison.seed_directories)
     print(f"\nReport: {report}")
-    return results
+    return results.to_json()
 
 
 def _write_signal(comparison: Any, study: Any, args: Any, model_args: Any) -> None:
