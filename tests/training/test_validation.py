@@ -8,11 +8,11 @@ from trl import ModelConfig
 from stepalign.core.files import append_jsonl, read_json, read_jsonl, write_json
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.micro import SOLVER_DIR, World, make_problems
-from stepalign.runs.files import EVALUATIONS, METRICS, PROGRESS, WARNINGS
+from stepalign.runs.files import BEST, EVALUATIONS, METRICS, PROGRESS, WARNINGS
 from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
 from stepalign.training.guards import Guards
 from stepalign.training.run import TrainingRun, train
-from stepalign.training.validation import BEST, KeepBest
+from stepalign.training.validation import KeepBest
 
 PROBLEMS = make_problems(World(), 12, seed=5)
 

@@ -125,7 +125,7 @@ def evaluate_model(problems: Any, sampling: Any, args: argparse.Namespace) -> di
             bar.update(len(batch))
     with Grader(patterns=args.answer_patterns) as grader:
         rollouts = grade_rollouts(load_samples(partial, problems), grader)
-        metrics = evaluate_rollouts(problems, rollouts, grader, args.k).metrics
+        metrics = evaluate_rollouts(problems, rollouts, grader, args.k).metrics.to_json()
     order = {problem.id: i for i, problem in enumerate(problems)}
     rollouts.sort(key=lambda r: (order[r.problem.id], r.sample))
     write_jsonl(directory / "samples.jsonl", (rollout.to_json() for rollout in rollouts))

@@ -25,7 +25,7 @@ import yaml
 from stepalign.cli.main import guarded
 from stepalign.comparison.tasks import PARENT
 from stepalign.core.errors import StepalignError
-from stepalign.core.files import append_jsonl, exclusive, read_jsonl
+from stepalign.core.files import exclusive
 
 TRAIN = "--train"
 LOCK_TIMEOUT_S = 60  # an orphan of a killed comparison may take a moment to notice
@@ -37,9 +37,8 @@ def work(run_directory: Path, directory: Path) -> None:
     """Do what is not done yet in one directory of a comparison."""
     from stepalign.cli.train import train_condition
     from stepalign.cli.wiring import make_evaluator, resolve_model
-    from stepalign.evaluation.checkpoints import evaluate_checkpoints, evaluation_row
-    from stepalign.runs.files import EVALUATIONS
-    from stepalign.training.callbacks import checkpoints
+    from stepalign.evaluation.checkpoints import evaluate_base, evaluate_checkpoints
+    from stepalign.runs.files import checkpoints
 
     trains = (directory / OWN_SETTINGS).exists()
     settings = read_settings(run_directory, directory)
@@ -56,8 +55,8 @@ def work(run_directory: Path, directory: Path) -> None:
             if num_processes == 1:
                 train_condition(study, critic, args, model_args)
             evaluate_checkpoints(directory, checkpoints(directory), base_model, evaluator)
-        elif not read_jsonl(directory / EVALUATIONS):
-            append_jsonl(directory / EVALUATIONS, {"step": 0, **evaluation_row(evaluator.evaluate(base_model))})
+        else:
+            evaluate_base(directory, base_model, evaluator)
 
 
 def train(run_directory: Path, directory: Path) -> None:

@@ -24,9 +24,9 @@ from stepalign.core.problem import Problem
 from stepalign.core.prompts import DEFAULT_TEMPLATES
 from stepalign.feedback.formats import CritiqueSource, feedback_class, feedback_names
 from stepalign.models.loading import check_model, load_tokenizer
-from stepalign.runs.files import ROLLOUTS
+from stepalign.runs.files import ROLLOUTS, checkpoints
 from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
-from stepalign.training.callbacks import RunRecorder, ShortProgress, checkpoints, roll_back
+from stepalign.training.callbacks import RunRecorder, ShortProgress, roll_back
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.guards import Guards
 from stepalign.training.probes import Probes
