@@ -15,8 +15,11 @@ from stepalign.cli.wiring import micro_splits
 from stepalign.core.errors import ConfigError, DataError, suggest
 from stepalign.data.problems import load_problems
 from stepalign.micro.critic import exact_critique
+from stepalign.runs.files import CONFIG, problems_file
+from stepalign.runs.reading import read_rollouts
+from stepalign.runs.row import read_mapping
 from stepalign.signal.case import Case, make_case, read_case_file
-from stepalign.signal.recorded import check_run, rollout_cases, run_settings
+from stepalign.signal.recorded import rollout_cases
 
 CRITICS = ("exact",)
 FLAGS = ("model", "adapter", "problem", "response", "prompt_templates", "answer", "first_wrong_step")
@@ -64,14 +67,13 @@ def _run_cases(args: argparse.Namespace) -> list[Case]:
         raise ConfigError(f"got both {args.case} and --run; expected a case or rollouts of a run. Leave one out.")
     if not args.rollout:
         raise ConfigError("--run needs --rollout: which rows of its rollouts.jsonl, such as --rollout 0 5.")
-    check_run(args.run)
-    settings = run_settings(args.run)
-    return rollout_cases(args.run, args.rollout, _run_problems(args, settings), settings)
+    rows, settings = read_rollouts(args.run), read_mapping(args.run / CONFIG)
+    return rollout_cases(args.run, rows, args.rollout, _run_problems(args, settings), settings)
 
 
 def _run_problems(args: argparse.Namespace, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Problems of the run by id: those given, those beside it, those it was trained on, or the micro world's."""
-    beside = args.run.resolve().parent.parent.parent / "problems" / "train.jsonl"
+    beside = problems_file(args.run.resolve().parents[2], "train")
     trained_on = settings.get("train_problems")
     if args.problems is not None:
         problems = load_problems(args.problems)
