@@ -23,7 +23,7 @@ from stepalign.runs.evaluations import EvaluationMetrics, EvaluationRow, accurac
 from stepalign.runs.results import Best, Difference, Results, SeedResult
 from stepalign.runs.row import read_list, read_mapping, read_rows
 from stepalign.runs.rows import LedgerRow, MetricsRow, ProblemRow, RolloutRow, SignalRow, WarningRow
-from stepalign.runs.world import world_of
+from stepalign.runs.world import World, world_of
 
 COMPARED = "Give the directory that `stepalign compare` wrote."
 
@@ -92,7 +92,7 @@ class Run:
         return main_key(self.keys) or "avg@k"
 
     @property
-    def world(self) -> str:
+    def world(self) -> World:
         """The micro world or the user's own, as `world_of` says."""
         return world_of(self.config, self.environment, *(run.config for run in self.seed_runs))
 
