@@ -72,7 +72,7 @@ def evaluate(
     batches = sample_problems(loaded.model, loaded.tokenizer, problems, how, templates)
     with Grader() as grader:
         rollouts = grade_rollouts([rollout for batch in batches for rollout in batch], grader)
-        return evaluate_rollouts(problems, rollouts, grader, ks).metrics
+        return evaluate_rollouts(problems, rollouts, grader, ks).metrics.to_json()
 
 
 def inspect_case(

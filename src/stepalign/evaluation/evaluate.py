@@ -2,7 +2,7 @@
 
     rollouts = [r for batch in sample_problems(model, tokenizer, problems, Sampling(num_samples=12)) for r in batch]
     metrics = evaluate_rollouts(problems, grade_rollouts(rollouts, grader), grader).metrics
-    metrics["avg@12"], metrics["ci95"]["avg@12"]
+    metrics["avg@12"], metrics.interval("avg@12")
 
 pass@k: is any of k samples right (unbiased estimator); maj@k: is the most frequent answer right, answers grouped by
 mathematical equality and ties counted as their share; avg@k: the mean share of right samples. Intervals are 95 %
@@ -25,8 +25,7 @@ from stepalign.grading import Grader
 from stepalign.maths.accuracy import avg_at_k, maj_at_k, pass_at_k
 from stepalign.maths.intervals import bootstrap_interval
 from stepalign.models.sampling import Response, Sampling, sample_responses
-
-Metrics = dict[str, Any]
+from stepalign.runs.evaluations import EvaluationMetrics
 
 
 def sample_problems(
@@ -80,7 +79,7 @@ def grade_rollouts(rollouts: Sequence[Rollout], grader: Grader) -> list[Rollout]
 class Evaluation:
     """Metrics over all problems, and per metric the value of each problem in order: what paired intervals need."""
 
-    metrics: Metrics
+    metrics: EvaluationMetrics
     values: dict[str, list[float]]
 
 
@@ -107,16 +106,17 @@ def evaluate_rollouts(
         for name, value in _accuracies(grader).items()
     }
     outcomes = [rollout.grade.outcome for rollout in rollouts if rollout.grade is not None]
-    metrics: Metrics = {
-        "num_problems": len(by_problem),
-        "num_samples": num_samples,
-        **{name: float(np.mean(of_problem)) for name, of_problem in values.items()},
-        "mean_length": float(np.mean([rollout.num_tokens or 0 for rollout in rollouts])),
-        "unparseable_rate": outcomes.count(Outcome.UNPARSEABLE) / len(rollouts),
-        "timeout_rate": outcomes.count(Outcome.TIMEOUT) / len(rollouts),
-        "truncated_rate": sum(rollout.finish_reason == "length" for rollout in rollouts) / len(rollouts),
-        "ci95": {name: ci95(of_problem) for name, of_problem in values.items()},
-    }
+    accuracies: dict[str, Any] = {name: float(np.mean(of_problem)) for name, of_problem in values.items()}
+    metrics = EvaluationMetrics(
+        num_problems=len(by_problem),
+        num_samples=num_samples,
+        **accuracies,
+        mean_length=float(np.mean([rollout.num_tokens or 0 for rollout in rollouts])),
+        unparseable_rate=outcomes.count(Outcome.UNPARSEABLE) / len(rollouts),
+        timeout_rate=outcomes.count(Outcome.TIMEOUT) / len(rollouts),
+        truncated_rate=sum(rollout.finish_reason == "length" for rollout in rollouts) / len(rollouts),
+        ci95={name: ci95(of_problem) for name, of_problem in values.items()},
+    )
     return Evaluation(metrics, values)
 
 

@@ -43,8 +43,6 @@ from stepalign.signal.preflight_records import (
     key_in,
     key_of,
     place,
-    rollout_in,
-    rollout_row,
 )
 from stepalign.signal.verdict import aim
 
@@ -95,9 +93,7 @@ class Preflight:
 
     def rollouts(self) -> list[Rollout]:
         """The student's graded rollouts, problem by problem."""
-        at = {problem.id: i for i, problem in enumerate(self.problems)}
-        rows = sorted(self.records.read("rollouts"), key=lambda row: (at[row["problem_id"]], row["sample"]))
-        return [rollout_in(row, self.problems[at[row["problem_id"]]]) for row in rows]
+        return self.records.rollouts(self.problems)
 
     def rows(self) -> list[Row]:
         """When every stage has run: all that was measured, one row a rollout, with a part for each format in it."""
@@ -125,7 +121,7 @@ class Preflight:
         for batch in sample_problems(
             policy.model, policy.tokenizer, self.problems, self.sampling, policy.prompt_templates, kwargs, done
         ):
-            self.records.append("rollouts", map(rollout_row, grade_rollouts(batch, self.grader)))
+            self.records.add_rollouts(grade_rollouts(batch, self.grader))
             yield len(batch)
 
     def _in_chunks(self, ask: Callable[[Sequence[Rollout]], object], rollouts: Sequence[Rollout]) -> Iterator[int]:

@@ -16,9 +16,11 @@ from stepalign.core.critique import Context, Critique
 from stepalign.core.files import append_jsonl, read_jsonl
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
-from stepalign.feedback.critiques import critique_in, critique_row
 from stepalign.feedback.formats import CritiqueSource
 from stepalign.grading import Grader
+from stepalign.runs.files import ROLLOUTS
+from stepalign.runs.row import append_rows, read_rows
+from stepalign.runs.rows import CritiqueRow, PreflightCritique, RolloutRow
 
 Key = tuple[str, int]  # problem id, sample
 Row = dict[str, Any]
@@ -37,16 +39,6 @@ def place(rollout: Rollout) -> Row:
     return {"problem_id": rollout.problem.id, "sample": rollout.sample}
 
 
-def rollout_row(rollout: Rollout) -> Row:
-    return {**rollout.to_json(), "token_ids": list(rollout.token_ids)}
-
-
-def rollout_in(row: Row, problem: Problem) -> Rollout:
-    """The graded rollout of a row."""
-    grade = Grade(Outcome(row["grade"]), row["extracted"])
-    return Rollout(problem, row["sample"], row["text"], tuple(row["token_ids"]), row["finish_reason"], grade)
-
-
 def is_correct(grade: Grade | None) -> bool | None:
     """Whether a graded response is right; None where nobody can say: a timeout is no wrong answer."""
     return None if grade is None or grade.outcome is Outcome.TIMEOUT else grade.is_correct
@@ -63,6 +55,18 @@ class Records:
 
     def append(self, kind: str, rows: Iterable[Row]) -> None:
         append_jsonl(self.directory / f"{kind}.jsonl", *rows)
+
+    def add_rollouts(self, rollouts: Iterable[Rollout]) -> None:
+        """Keep graded rollouts of the student."""
+        rows = (RolloutRow(**rollout.to_json(), token_ids=list(rollout.token_ids)) for rollout in rollouts)
+        append_rows(self.directory / ROLLOUTS, *rows)
+
+    def rollouts(self, problems: Sequence[Problem]) -> list[Rollout]:
+        """The student's graded rollouts, problem by problem."""
+        at = {problem.id: i for i, problem in enumerate(problems)}
+        rows = read_rows(self.directory / ROLLOUTS, RolloutRow)
+        rows.sort(key=lambda row: (at[row.problem_id], row.sample))
+        return [row.rollout(problems[at[row.problem_id]]) for row in rows]
 
     def keys(self, kind: str, name: str | None = None) -> set[Key]:
         """Which rollouts have a row, of one format or of any."""
@@ -84,16 +88,17 @@ class KeptCritic:
 
     def __init__(self, critic: CritiqueSource, path: Path):
         self.critic, self.path = critic, path
-        self.known: dict[Key, Critique | None] = {key_in(row): critique_in(row["critique"]) for row in read_jsonl(path)}
+        rows = read_rows(path, PreflightCritique)
+        self.known: dict[Key, Critique | None] = {
+            (row.problem_id, row.sample): row.critique.critique() if row.critique else None for row in rows
+        }
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Critique | None]:
         new = self.left(rollouts)
         if new:
             critiques = self.critic(new)
-            append_jsonl(
-                self.path,
-                *({**place(r), "critique": critique_row(c)} for r, c in zip(new, critiques, strict=True)),
-            )
+            rows = ((r, c and CritiqueRow.of(c)) for r, c in zip(new, critiques, strict=True))
+            append_rows(self.path, *(PreflightCritique(**place(r), critique=row) for r, row in rows))
             self.known |= {key_of(r): critique for r, critique in zip(new, critiques, strict=True)}
         return [self.known[key_of(r)] for r in rollouts]
 

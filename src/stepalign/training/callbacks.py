@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from stepalign.core.files import append_jsonl, keep_rows, read_json, write_json
-from stepalign.runs.files import EVALUATIONS, METRICS, PROGRESS, ROLLOUTS, WARNINGS
+from stepalign.core.files import keep_rows, write_json
+from stepalign.runs.files import EVALUATIONS, METRICS, PROGRESS, ROLLOUTS, WARNINGS, checkpoint_directory, checkpoints
+from stepalign.runs.row import append_rows
+from stepalign.runs.rows import MetricsRow, Progress, read_progress
 from stepalign.training.rollouts import RolloutLog
 
 
@@ -55,12 +57,12 @@ class RunRecorder(TrainerCallback):
         **_: Any,
     ) -> None:
         if state.is_world_process_zero and logs is not None and "loss" in logs:
-            append_jsonl(self.directory / METRICS, {"step": state.global_step, **logs, **self.totals})
+            append_rows(self.directory / METRICS, MetricsRow(step=state.global_step, **logs, **self.totals))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero:
-            checkpoint = self.directory / f"checkpoint-{state.global_step}"
-            write_json(checkpoint / PROGRESS, {"step": state.global_step, **self.totals})
+            progress = Progress(step=state.global_step, **self.totals)
+            write_json(checkpoint_directory(self.directory, state.global_step) / PROGRESS, progress.to_json())
 
 
 class ShortProgress(ProgressCallback):
@@ -85,12 +87,6 @@ class ShortProgress(ProgressCallback):
             self.training_bar.set_postfix(shown)
 
 
-def checkpoints(directory: Path) -> list[Path]:
-    """The sealed checkpoints of a run, first step first."""
-    sealed = (path.parent for path in directory.glob(f"checkpoint-*/{PROGRESS}"))
-    return sorted(sealed, key=lambda path: int(path.name.split("-")[-1]))
-
-
 def roll_back(directory: Path) -> tuple[Path | None, float]:
     """Bring a run's files back to its last sealed checkpoint: (that checkpoint or None, seconds trained so far).
 
@@ -100,7 +96,7 @@ def roll_back(directory: Path) -> tuple[Path | None, float]:
     for path in directory.glob("checkpoint-*"):
         if path not in sealed:
             shutil.rmtree(path)
-    progress = read_json(sealed[-1] / PROGRESS) if sealed else {"step": 0, "wall_s": 0.0}
+    progress = read_progress(sealed[-1]) if sealed else Progress(step=0)
     for name in (METRICS, ROLLOUTS, WARNINGS, EVALUATIONS):
-        keep_rows(directory / name, lambda row: row["step"] <= progress["step"])
-    return (sealed[-1] if sealed else None), progress["wall_s"]
+        keep_rows(directory / name, lambda row: row["step"] <= progress.step)
+    return (sealed[-1] if sealed else None), progress.wall_s or 0.0

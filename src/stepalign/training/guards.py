@@ -27,8 +27,9 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from stepalign.core.files import append_jsonl, read_jsonl
 from stepalign.runs.files import METRICS, WARNINGS
+from stepalign.runs.row import append_rows, read_rows
+from stepalign.runs.rows import MetricsRow, WarningRow
 
 WINDOW = 5  # logged steps
 MAX_TRUNCATED_RATE, TRUNCATED_GROWTH = 0.5, 3.0
@@ -114,8 +115,8 @@ class Guards(TrainerCallback):
 
     def __init__(self, directory: Path):
         self.path = directory / WARNINGS
-        self.rows = [_watched(row) for row in read_jsonl(directory / METRICS)]
-        self.said = {row["metric"] for row in read_jsonl(self.path)}
+        self.rows = [_watched(row.to_json()) for row in read_rows(directory / METRICS, MetricsRow)]
+        self.said = {row.metric for row in read_rows(self.path, WarningRow)}
 
     def on_log(
         self,
@@ -134,7 +135,7 @@ class Guards(TrainerCallback):
         for finding in found:
             if finding["metric"] not in self.said:
                 self.said.add(finding["metric"])
-                append_jsonl(self.path, {"step": step, **finding})
+                append_rows(self.path, WarningRow(step=step, **finding))
                 warnings.warn(f"step {step}: {finding['message']}", stacklevel=2)
 
 

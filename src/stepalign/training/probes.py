@@ -27,7 +27,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.critique import Context, Critique
-from stepalign.core.files import append_jsonl, keep_rows, read_jsonl, write_jsonl
+from stepalign.core.files import keep_rows, write_jsonl
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critiques import first_wrong_step
@@ -35,9 +35,10 @@ from stepalign.feedback.formats import CritiqueSource, FeedbackFormat
 from stepalign.maths.localization import localization
 from stepalign.models.layout import layout
 from stepalign.models.scoring import Scorable, score_responses
+from stepalign.runs.files import PROBED, PROBES
+from stepalign.runs.row import append_rows, read_rows
+from stepalign.runs.rows import ProbedRow, ProbeRow
 
-PROBES = "probes.jsonl"
-KEPT = "probes/rollouts.jsonl"
 CANDIDATES = 4  # rollouts looked at for each probe that is wanted: the most that a critic is asked about
 METRICS = (
     "mean_advantage",
@@ -48,8 +49,6 @@ METRICS = (
     "pushed_down_rate",
     "first_token",
 )
-
-Row = dict[str, Any]
 
 
 class Watched(FeedbackFormat):
@@ -92,7 +91,7 @@ class Probes(TrainerCallback):
     ) -> None:
         self.trainer, self.directory, self.context = trainer, directory, context
         self.every, self.num_probes, self.critic = every, num_probes, critic
-        self.probes: list[Row] = []
+        self.probes: list[ProbedRow] = []
         sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
         if sharded:
             warnings.warn("probe_steps has no effect under FSDP or DeepSpeed: a shard cannot be scored.", stacklevel=2)
@@ -101,12 +100,12 @@ class Probes(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero and state.global_step:  # the first step's rollouts are gone
-            self.probes = read_jsonl(self.directory / KEPT)
+            self.probes = read_rows(self.directory / PROBED, ProbedRow)
             keep_rows(self.directory / PROBES, lambda row: row["step"] <= state.global_step)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self.probes and state.global_step % self.every == 0:
-            append_jsonl(self.directory / PROBES, *self.score(state.global_step))
+            append_rows(self.directory / PROBES, *self.score(state.global_step))
 
     def choose(self, rollouts: Sequence[Rollout], contexts: Sequence[Context | None]) -> None:
         """At the first step: choose the probes, write them down, and score them before the model changes."""
@@ -120,11 +119,10 @@ class Probes(TrainerCallback):
         wrong = {i: first_wrong_step(rollouts[i], c) for i, c in zip(failed, critiques, strict=True) if c is not None}
         chosen = [(i, step) for i, step in wrong.items() if step is not None and step > 1]
         self.probes = [
-            {**self._describe(rollouts[i]), "teacher_prompt_ids": teacher.token_ids[i], "first_wrong_step": step}
-            for i, step in chosen[: self.num_probes]
+            self._describe(rollouts[i], list(teacher.token_ids[i]), step) for i, step in chosen[: self.num_probes]
         ]
-        write_jsonl(self.directory / KEPT, self.probes)
-        write_jsonl(self.directory / PROBES, self.score(0))
+        write_jsonl(self.directory / PROBED, (probe.to_json() for probe in self.probes))
+        write_jsonl(self.directory / PROBES, (row.to_json() for row in self.score(0)))
         if not self.probes:
             warnings.warn(
                 "no rollout of the first step can be probed: none is known to go wrong after a correct step. "
@@ -132,26 +130,23 @@ class Probes(TrainerCallback):
                 stacklevel=2,
             )
 
-    def score(self, step: int) -> list[Row]:
+    def score(self, step: int) -> list[ProbeRow]:
         """The rows of one step; their means go to TRL's metrics, and with them to the trackers and `metrics.jsonl`."""
         student = self.trainer.accelerator.unwrap_model(self.trainer.model)
-        items = [
-            Scorable(p["student_prompt_ids"], {self.context: p["teacher_prompt_ids"]}, p["token_ids"])
-            for p in self.probes
-        ]
+        items = [Scorable(p.student_prompt_ids, {self.context: p.teacher_prompt_ids}, p.token_ids) for p in self.probes]
         # one at a time: probing must not need more memory than a training step
         scores = score_responses(student, items, teacher=lambda: self.trainer.teacher_policy(student), batch_size=1)
-        measured: list[Row] = []
+        measured: list[dict[str, Any]] = []
         for probe, scored in zip(self.probes, scores, strict=True):
             advantage = scored[self.context].advantage.tolist()
-            located = localization(advantage, probe["token_steps"], probe["first_wrong_step"])
+            located = localization(advantage, probe.token_steps, probe.first_wrong_step)
             measured.append({"mean_advantage": fmean(advantage), **located.to_json()})
         for key in METRICS:
             values = [row[key] for row in measured if row[key] is not None]
             if values:
                 self.trainer._metrics["train"][f"probe/{key}"].append(fmean(values))
         return [
-            {"step": step, "probe": i, "problem_id": probe["problem_id"], "context": self.context, **row}
+            ProbeRow(step=step, probe=i, problem_id=probe.problem_id, context=self.context, **row)
             for i, (probe, row) in enumerate(zip(self.probes, measured, strict=True))
         ]
 
@@ -164,7 +159,7 @@ class Probes(TrainerCallback):
                 critiques[i] = critique
         return critiques
 
-    def _describe(self, rollout: Rollout) -> Row:
+    def _describe(self, rollout: Rollout, teacher_prompt_ids: list[int], first_wrong_step: int) -> ProbedRow:
         trainer = self.trainer
         text = render_prompt(trainer.prompt_templates, "student", problem=rollout.problem)
         encoded = trainer.processing_class.apply_chat_template(
@@ -174,11 +169,13 @@ class Probes(TrainerCallback):
             return_dict=True,
             **trainer.chat_template_kwargs,
         )
-        return {
-            "problem_id": rollout.problem.id,
-            "sample": rollout.sample,
-            "text": rollout.text,
-            "token_ids": list(rollout.token_ids),
-            "token_steps": layout(trainer._tokenizer, rollout).steps,
-            "student_prompt_ids": list(encoded["input_ids"]),
-        }
+        return ProbedRow(
+            problem_id=rollout.problem.id,
+            sample=rollout.sample,
+            text=rollout.text,
+            token_ids=list(rollout.token_ids),
+            token_steps=list(layout(trainer._tokenizer, rollout).steps),
+            student_prompt_ids=list(encoded["input_ids"]),
+            teacher_prompt_ids=teacher_prompt_ids,
+            first_wrong_step=first_wrong_step,
+        )

@@ -35,12 +35,12 @@ from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import CritiqueSource, feedback_class
 from stepalign.grading import Grader
 from stepalign.models.loading import load_tokenizer
-from stepalign.runs.files import ROLLOUTS
+from stepalign.runs.files import CONFIG, ENVIRONMENT, PROBES_DIRECTORY, ROLLOUTS, checkpoint_directory, checkpoints
 from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings, ValidationSettings
 from stepalign.settings.run import Run
 from stepalign.settings.same import check_same
 from stepalign.settings.trainer import TRL_MAY_CHANGE
-from stepalign.training.callbacks import RunRecorder, ShortProgress, checkpoints, roll_back
+from stepalign.training.callbacks import RunRecorder, ShortProgress, roll_back
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.guards import Guards
 from stepalign.training.probes import Probes
@@ -74,8 +74,8 @@ def train(run: Run) -> list[Path]:
     directory = run.directory
     check_same_run(directory, run.record)
     if run.process_index == 0:
-        write_text(directory / "config.yaml", yaml.safe_dump(run.record, sort_keys=True, allow_unicode=True))
-        write_json(directory / "environment.json", describe_environment())
+        write_text(directory / CONFIG, yaml.safe_dump(run.record, sort_keys=True, allow_unicode=True))
+        write_json(directory / ENVIRONMENT, describe_environment())
     condition = run.training.condition
     with Grader(patterns=run.training.answer_patterns) as grader:
 
@@ -86,7 +86,7 @@ def train(run: Run) -> list[Path]:
         processes = (run.process_index, run.num_processes)
         critic = make_recorded_critic(run.critic, grader.grade, directory, processes) if needs_critic else None
         probed = run.training.probe_steps and condition != GRPO and not needs_critic
-        probe_critic = make_recorded_critic(run.critic, grader.grade, directory / "probes") if probed else None
+        probe_critic = make_recorded_critic(run.critic, grader.grade, directory / PROBES_DIRECTORY) if probed else None
         validate = make_validate(run, grader) if run.problems.get("validation") else None
         with disk_full_as_os_error(directory):
             sealed = train_with(run, Parts(grade, critic, probe_critic, validate=validate))
@@ -97,12 +97,12 @@ def train(run: Run) -> list[Path]:
 
 def check_same_run(directory: Path, record: Any) -> None:
     """Raises ConfigError where the directory holds another run, ours with other settings or a foreign one."""
-    path = directory / "config.yaml"
+    path = directory / CONFIG
     if not path.exists() and list(directory.glob("checkpoint-*")):
         raise ConfigError(
             f"{directory} holds checkpoints of another program; they would be removed. Use another --output_dir."
         )
-    if path.exists() and list(directory.glob("checkpoint-*/progress.json")):
+    if path.exists() and checkpoints(directory):
         stored = yaml.safe_load(path.read_text(encoding="utf-8"))
         free = {*TRL_MAY_CHANGE, *may_change(*GROUPS)}
         check_same(stored, record, f"{directory} holds a run", may_change=free)
@@ -143,7 +143,7 @@ def train_with(run: Run, parts: Parts) -> list[Path]:
         best = KeepBest(directory, parts.validate, patience, guards) if parts.validate is not None else None
         if best is not None and args.process_index == 0:
             best.catch_up(checkpoints(directory))
-    complete = last is not None and args.max_steps > 0 and last.name == f"checkpoint-{args.max_steps}"
+    complete = last is not None and args.max_steps > 0 and last == checkpoint_directory(directory, args.max_steps)
     if complete or (best is not None and best.exhausted):
         return checkpoints(directory)
     rollout_log = RolloutLog(directory / ROLLOUTS)

@@ -35,6 +35,7 @@ from stepalign.core.rollout import Rollout
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss, per_token_scores
 from stepalign.models.head import head_of
+from stepalign.runs.files import checkpoint_directory
 from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
 from stepalign.training.packing import ONE_PASS, PASS_COST, Packed, Sequences, packed_hidden_states
@@ -236,7 +237,7 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
         if self.accelerator.is_main_process:
-            self.teacher.save(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+            self.teacher.save(checkpoint_directory(Path(self.args.output_dir), self.state.global_step))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)

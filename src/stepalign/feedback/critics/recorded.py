@@ -18,8 +18,7 @@ from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.critic import Critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
-
-LEDGER = "ledger.json"
+from stepalign.runs.files import LEDGER
 
 
 class RecordedCritic:

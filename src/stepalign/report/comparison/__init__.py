@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from stepalign.core.files import write_text
-from stepalign.report.comparison.loading import load_run
 from stepalign.report.comparison.page import render_page
+from stepalign.runs.files import REPORT
+from stepalign.runs.reading import read_run
 
 __all__ = ["write_report"]
 
@@ -20,7 +21,7 @@ def write_report(run_dir: Path, output: Path | None = None) -> Path:
     Raises:
         DataError: `run_dir` is not a run directory, or a file in it is malformed.
     """
-    html = render_page(load_run(run_dir))
-    path = output or run_dir / "report.html"
+    html = render_page(read_run(run_dir))
+    path = output or run_dir / REPORT
     write_text(path, html)
     return path
