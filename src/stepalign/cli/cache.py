@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a table, or the number of replies removed."""
-    from stepalign.feedback.critics.cache import ReplyCache, default_cache_path
+    from stepalign.clients.cache import ReplyCache, default_cache_path
 
     path = Path(args.critic_cache).expanduser() if args.critic_cache else default_cache_path()
     if args.action == "prune" and not (args.all or args.url or args.model or args.older_than_days is not None):

@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> None:
 
 def preflight(directory: Path, own: Any, training: tuple[Any, ...]) -> dict[str, Any]:
     """Measure, judge, write `preflight.json` and print the table; `training` are the settings of `stepalign train`."""
-    from stepalign.cli.critics import LEDGER, RecordedCritic, check_study, make_critic, resolve_critic
+    from stepalign.cli.critics import LEDGER, check_study, make_critic, resolve_critic
     from stepalign.cli.wiring import load_policy
     from stepalign.feedback.formats import feedback_class
     from stepalign.grading import Grader
@@ -80,7 +80,7 @@ def preflight(directory: Path, own: Any, training: tuple[Any, ...]) -> dict[str,
     problems = _problems(own, study, model_args.model_name_or_path, args.seed)
     _check_same(directory, _settings(own, study, critic, args, model_args), problems)
     with Grader(patterns=study.answer_patterns) as grader:
-        source: RecordedCritic | None = make_critic(critic, grader.grade, directory)
+        source = make_critic(critic, grader.grade, directory)
         kept = None if source is None else KeptCritic(source, directory / "critiques.jsonl")
         formats = {name: feedback_class(name)(kept) for name in names}
         policy, sampling = load_policy(study, args, model_args), _sampling(own, args)

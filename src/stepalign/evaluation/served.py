@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
+from stepalign.clients.client import Failed, Reply
+from stepalign.clients.pool import Pool
+from stepalign.clients.settings import ClientSettings
 from stepalign.core.errors import ModelError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import DEFAULT_TEMPLATES, render_prompt
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.asker import Asker, server_settings
-from stepalign.feedback.critics.writer import Failed, Reply
 
 LONGEST = 2048  # tokens of a sample where nobody says
 
@@ -53,19 +54,19 @@ class ServedSolver:
     """
 
     def __init__(self, arguments: SolverArguments, *, model: str | None, cache: str = "", top_k: int = 0) -> None:
-        settings = server_settings(
+        settings = ClientSettings(
             "solver",
             base_url=arguments.solver_base_url,
-            model=model,
+            model=model or "",
             api_key_env=arguments.solver_api_key_env,
             max_tokens=arguments.max_new_tokens or LONGEST,
+            extra_body=arguments.solver_extra_body,
             concurrency=arguments.solver_concurrency,
             timeout_s=arguments.solver_timeout_s,
             num_retries=arguments.solver_num_retries,
             cache=cache,
-            extra_body=arguments.solver_extra_body,
         )
-        self.asker = Asker(settings, role="solver")
+        self.pool = Pool(settings)
         self._templates = arguments.prompt_templates or DEFAULT_TEMPLATES
         self._count, self._seed = arguments.num_samples, arguments.seed
         self._sampling: dict[str, Any] = {"temperature": arguments.temperature, "top_p": arguments.top_p}
@@ -77,15 +78,16 @@ class ServedSolver:
     @property
     def num_samples(self) -> int:
         """Samples asked for so far, those from the cache included."""
-        ledger = self.asker.ledger
+        ledger = self.pool.ledger
         return ledger.num_requests - ledger.num_retries + ledger.num_cached
 
     async def __aenter__(self) -> ServedSolver:
-        await self.asker.__aenter__()
+        await self.pool.__aenter__()
         return self
 
     async def __aexit__(self, *details: object) -> None:
-        await self.asker.__aexit__(*details)
+        await self.pool.__aexit__(*details)
+        self.pool.close()
 
     async def sample(self, problem: Problem) -> list[Rollout]:
         """All samples of a problem, in order; the request of sample i has the seed `seed` x `num_samples` + i.
@@ -97,7 +99,7 @@ class ServedSolver:
         prompt = render_prompt(self._templates, "student", problem=problem)
         first = self._seed * self._count
         asks = [
-            asyncio.ensure_future(self.asker.ask(prompt, number=i, seed=first + i, **self._sampling))
+            asyncio.ensure_future(self.pool.ask(prompt, number=i, seed=first + i, **self._sampling))
             for i in range(self._count)
         ]
         try:
@@ -125,7 +127,7 @@ def sample_served(solver: ServedSolver, problems: Sequence[Problem]) -> Iterator
         runner.run(solver.__aenter__())
         try:
             while True:
-                for problem in islice(left, solver.asker.settings.critic_concurrency - len(tasks)):
+                for problem in islice(left, solver.pool.settings.concurrency - len(tasks)):
                     tasks[runner.get_loop().create_task(solver.sample(problem))] = problem
                 if not tasks:
                     break

@@ -17,7 +17,7 @@ from stepalign.core.files import append_jsonl, read_jsonl
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
 from stepalign.feedback.critiques import critique_in, critique_row
-from stepalign.feedback.formats import CritiqueSource
+from stepalign.feedback.formats import AskCritic
 from stepalign.grading import Grader
 
 Key = tuple[str, int]  # problem id, sample
@@ -82,7 +82,7 @@ class Records:
 class KeptCritic:
     """A critic whose critiques are kept in a file: each rollout is asked about once, whoever wants to know."""
 
-    def __init__(self, critic: CritiqueSource, path: Path):
+    def __init__(self, critic: AskCritic, path: Path):
         self.critic, self.path = critic, path
         self.known: dict[Key, Critique | None] = {key_in(row): critique_in(row["critique"]) for row in read_jsonl(path)}
 

@@ -22,7 +22,7 @@ from trl.trainer.utils import create_model_from_path
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import DEFAULT_TEMPLATES
-from stepalign.feedback.formats import CritiqueSource, feedback_class, feedback_names
+from stepalign.feedback.formats import AskCritic, feedback_class, feedback_names
 from stepalign.models.loading import check_model, load_tokenizer
 from stepalign.runs.files import ROLLOUTS
 from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
@@ -47,8 +47,8 @@ class TrainingRun:
     args: SelfDistillationConfig
     problems: Sequence[Problem]
     grade: GradeRollouts
-    critic: CritiqueSource | None = None
-    probe_critic: CritiqueSource | None = None
+    critic: AskCritic | None = None
+    probe_critic: AskCritic | None = None
     callbacks: list[TrainerCallback] = field(default_factory=list[TrainerCallback])
     validate: Validate | None = None
     patience: int = 0
