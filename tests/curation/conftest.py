@@ -3,7 +3,8 @@
 import pytest
 from tests.fault_server import Answer, FaultServer
 
-from stepalign.curation import CurateArguments, Curation, funnel, write_outputs
+from stepalign.curation import Curation, funnel, write_outputs
+from stepalign.settings.curate import CurateSettings
 
 from . import world
 
@@ -28,7 +29,7 @@ def curate(tmp_path, server):
     def run(count, critic=None, on_progress=lambda progress: None, **more):
         if not (tmp_path / "source.parquet").exists():
             world.write_source(tmp_path, count)
-        arguments = CurateArguments(**world.settings(tmp_path, server.url, **more))
+        arguments = CurateSettings(**world.settings(tmp_path, server.url, **more))
         curation = Curation(arguments, critic, on_progress)
         curation.run()
         has_critic = critic is not None

@@ -21,12 +21,12 @@ from stepalign.clients.settings import KINDS
 from stepalign.core.errors import ConfigError
 from stepalign.curation.judge import Judge
 from stepalign.curation.screen import Candidate, Screen, evaluation_index
-from stepalign.curation.settings import CurateArguments
 from stepalign.curation.solvers import Solver, make_solver
 from stepalign.curation.store import Decision, Store
 from stepalign.data.sources import ProblemStream, open_source
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.grading import Grader
+from stepalign.settings.curate import CurateSettings
 
 FILE = "curation.sqlite"
 BATCHES_AT_ONCE = 4
@@ -61,7 +61,7 @@ class Curation:
 
     def __init__(
         self,
-        arguments: CurateArguments,
+        arguments: CurateSettings,
         critic: CriticSettings | None = None,
         on_progress: Callable[[Progress], object] = lambda progress: None,
     ) -> None:

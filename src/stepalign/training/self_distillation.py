@@ -35,7 +35,7 @@ from stepalign.core.rollout import Rollout
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss, per_token_scores
 from stepalign.models.head import head_of
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
 from stepalign.training.packing import ONE_PASS, PASS_COST, Packed, Sequences, packed_hidden_states
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates

@@ -1,12 +1,13 @@
-"""A critic whose ledger is on disk after every call and goes on when a run does: what training asks.
+"""The critic of a run, as feedback formats want one, with its ledger on disk.
 
-critic = RecordedCritic(build_critic(settings, grader.grade), run / "ledger.json")
-critic(rollouts)                # critiques, as a feedback format wants them
+critic = make_recorded_critic(settings, grader.grade, directory)
+critic(rollouts)                # a critique a rollout, None where none could be had
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from stepalign.core.critique import Critique
 from stepalign.core.files import read_json, write_json
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.critic import Critic
+from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.feedback.critics.verify import GradeFunction
+
+LEDGER = "ledger.json"
 
 
 class RecordedCritic:
@@ -46,6 +51,23 @@ class RecordedCritic:
 
     def _parts(self) -> list[Path]:
         return sorted(self.path.parent.glob(f"{self.path.stem}.process-*.json"))
+
+
+def make_recorded_critic(
+    settings: CriticSettings | None, grade: GradeFunction, directory: Path, processes: tuple[int, int] = (0, 1)
+) -> RecordedCritic | None:
+    """The critic that the settings name, None for none; `processes`: which one of how many, which share its budgets."""
+    from stepalign.feedback.critics.build import build_critic
+
+    if settings is None:
+        return None
+    if processes[1] > 1:
+        settings = replace(
+            settings,
+            critic_token_budget=settings.critic_token_budget // processes[1],
+            critic_cost_budget=settings.critic_cost_budget / processes[1],
+        )
+    return RecordedCritic(build_critic(settings, grade), directory / LEDGER, *processes)
 
 
 def add_ledgers(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
