@@ -1,10 +1,15 @@
 """A dry run finds what the run would find, in the same order, and the Python API finds it too."""
 
+import json
+import shutil
+
 import pytest
+import yaml
 
 import stepalign
 from stepalign.cli import main
 from stepalign.core.errors import ConfigError, StepalignError
+from stepalign.micro import SOLVER_DIR
 from stepalign.settings.commands import COMPARE, TRAIN
 from stepalign.settings.given import given_values, read_given
 from stepalign.settings.resolve import resolve_comparison, resolve_training
@@ -82,5 +87,38 @@ def test_a_comparison_counts_its_checkpoints():
     for steps, every, count in ((10, 5, 2), (11, 5, 3), (4, 9, 1)):
         argv = ["--config", "micro", "--max_steps", str(steps), "--save_steps", str(every)]
         assert resolve_comparison(read_given(COMPARE, argv)).num_checkpoints == count
-    with pytest.raises(ConfigError, match="compare needs max_steps and save_steps"):
+    with pytest.raises(ConfigError, match="compare lacks\n  --max_steps, such as 70"):
         resolve_comparison(read_given(COMPARE, ["--config", "micro", "--max_steps", "-1"]))
+
+
+def test_micro_settings_are_for_micro_models_and_all_that_is_missing_is_said_at_once(tmp_path, capsys):
+    """A model of one's own without a recipe: nothing of the micro recipe is taken, not even by the dry run."""
+    own = tmp_path / "own"
+    shutil.copytree(SOLVER_DIR, own)
+    config = json.loads((own / "config.json").read_text())
+    del config["stepalign"]  # what makes it a model of the micro world
+    (own / "config.json").write_text(json.dumps(config))
+    argv = ["compare", "--model_name_or_path", str(own), "--output_dir", str(tmp_path / "run")]
+    for more in ([], ["--dry_run"]):
+        assert main([*argv, *more]) == 2
+        error = capsys.readouterr().err
+        for lacking in (
+            "--train_problems, --validation_problems, --test_problems",
+            "--max_steps",
+            "a critic for stepalign",
+        ):
+            assert lacking in error
+    assert not (tmp_path / "run" / "config.yaml").exists()
+    problems = ["train", "validation", "test"]
+    assert main(["micro", "--output_dir", str(tmp_path), "--num_train", "8"]) == 0
+    files = [word for split in problems for word in (f"--{split}_problems", str(tmp_path / f"{split}.jsonl"))]
+    size = ["--max_steps", "3", "--per_device_train_batch_size", "4"]
+    capsys.readouterr()
+    assert main([*argv, *files, *size, "--conditions", "grpo", "refsol", "--dry_run", "--show_all"]) == 0
+    shown = yaml.safe_load(capsys.readouterr().out.split("Dry run:")[0])
+    assert (shown["prompt_templates"], shown["max_completion_length"], shown["critic"]) == ("steps", 2048, None)
+    assert shown["learning_rate"] == 1e-6
+    argv[2] = "micro"
+    assert main([*argv, "--dry_run", "--show_all"]) == 0
+    shown = yaml.safe_load(capsys.readouterr().out.split("Dry run:")[0])
+    assert (shown["prompt_templates"], shown["max_completion_length"], shown["critic"]) == ("bare", 160, "exact")

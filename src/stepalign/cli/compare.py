@@ -20,21 +20,26 @@ def run(argv: Sequence[str]) -> None:
     if asks_for_help(COMPARE, argv):
         return
     argv, quick, dry, show_all = take(argv, "--quick", "--dry_run", "--show_all")
+    from stepalign.cli.quiet import quieten
+    from stepalign.settings.models import MICRO, resolve_model
+    from stepalign.settings.problems import is_of_micro_world
+
+    quieten()
     has_recipe = any(word.split("=")[0] == "--config" for word in argv)
     if quick and has_recipe:
         raise ConfigError("--quick is a recipe of its own; got --config as well. Give one of them.")
-    defaults = {} if has_recipe else read_recipe("micro-quick" if quick else "micro")
-    given = read_given(COMPARE, argv, defaults)
+    given = read_given(COMPARE, argv)
+    if not has_recipe and is_of_micro_world(resolve_model(given.get("model_name_or_path") or MICRO)):
+        recipe = read_recipe("micro-quick" if quick else "micro")  # the micro models' settings, and no other model's
+        given = replace(given, values={**recipe, **given.values})
     if not given.get("output_dir"):
         directory = f"{DEFAULT_OUTPUT}-quick" if quick else DEFAULT_OUTPUT
         given = replace(given, values={**given.values, "output_dir": directory})
     from stepalign.cli.dry_run import print_comparison
-    from stepalign.cli.quiet import quieten
     from stepalign.comparison.compare import compare
     from stepalign.report.comparison.terminal import print_results, print_warnings
     from stepalign.settings.resolve import resolve_comparison
 
-    quieten()
     asked = resolve_comparison(given, offline=dry)
     if dry:
         print_comparison(asked, show_all)

@@ -14,6 +14,7 @@ from stepalign.feedback.conditions import GRPO
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class
 from stepalign.models.loading import best_device
+from stepalign.settings.resolve import defaults_of_all
 from stepalign.settings.run import ComparedRun, Run, record_of
 from stepalign.training.plan import Plan, Workload, count_parameters, matrix_speed, plan_run
 
@@ -25,16 +26,15 @@ PROBLEMS_MEASURED = 200  # prompts whose tokens are counted; the mean of these s
 
 def print_training(run: Run, show_all: bool = False) -> None:
     """The settings as resolved, and what training one condition would take."""
-    print_plan(
-        run, [run.training.condition], 1, run.num_processes, record_of(run.record, run.validation, run.evaluation)
-    )
+    _print_settings(record_of(run.record, run.validation, run.evaluation), show_all)
+    print_plan(run, [run.training.condition], 1, run.num_processes)
 
 
 def print_comparison(run: ComparedRun, show_all: bool = False) -> None:
     """The settings as resolved, and what every condition and the evaluations would take."""
     chosen = run.comparison
-    settings = record_of(run.trainer.to_dict(), run.model, run.record)
-    print_plan(run, chosen.conditions, len(chosen.seeds), chosen.num_processes, settings)
+    _print_settings(record_of(run.trainer.to_dict(), run.model, run.record), show_all)
+    print_plan(run, chosen.conditions, len(chosen.seeds), chosen.num_processes)
     num_models = 1 + run.num_checkpoints * len(chosen.conditions) * len(chosen.seeds)
     num_problems = len(run.problems["validation"]) + len(run.problems["test"])
     num_responses = num_models * run.evaluation.num_samples * num_problems
@@ -44,21 +44,28 @@ def print_comparison(run: ComparedRun, show_all: bool = False) -> None:
     )
 
 
-def print_plan(
-    run: Run, conditions: Sequence[str], num_seeds: int, num_processes: int, settings: Mapping[str, object]
-) -> None:
-    """The resolved settings and, a condition a block, the plan.
+def _print_settings(settings: Mapping[str, object], show_all: bool) -> None:
+    """As YAML: those that differ from their defaults, or all."""
+    if show_all:
+        print(yaml.safe_dump(dict(settings), sort_keys=True, allow_unicode=True))
+        return
+    defaults = defaults_of_all()
+    differing = {name: value for name, value in settings.items() if defaults.get(name, value) != value}
+    print("# settings that differ from their defaults; --show_all prints all")
+    print(yaml.safe_dump(differing, sort_keys=True, allow_unicode=True))
+
+
+def print_plan(run: Run, conditions: Sequence[str], num_seeds: int, num_processes: int) -> None:
+    """The plan, a condition a block.
 
     Args:
         num_processes: that train a condition, on one accelerator each; on a CPU they share it.
-        settings: to show.
     """
     config, tokenizer = local_model(run.model_name)
     num_parameters = count_parameters(config) if config is not None else None
     problems = run.problems["train"]
     length, how = _prompt_length(run, tokenizer)
     speed = matrix_speed() * (1 if best_device().type == "cpu" else num_processes)
-    print(yaml.safe_dump(dict(settings), sort_keys=True, allow_unicode=True))
     print("Dry run: nothing was trained or written.\n")
     print(f"model: {_size(num_parameters, run.model_name)}")
     print(f"problems: {len(problems)}, prompts of {length:.0f} tokens in the mean ({how})")

@@ -34,16 +34,13 @@ def compared_problems(
     """Train, validation and test problems: three files, or the micro world's.
 
     Raises:
-        ConfigError: only some of the three are given, or none for a model that is not of the micro world.
+        ConfigError: none is given for a model that is not of the micro world.
         DataError: a file cannot be read, a split is empty, or a problem is in two of them.
     """
     given = {"train": train, "validation": comparison.validation_problems, "test": comparison.test_problems}
-    missing = [split for split, path in given.items() if path is None]
-    if len(missing) == len(given):
+    if not any(given.values()):
         check_of_micro_world(model)
         problems = micro_splits(micro, comparison.micro_num_validation, comparison.micro_num_test)
-    elif missing:
-        raise ConfigError(f"{missing[0]}_problems is missing; expected all three of {', '.join(given)}, or none.")
     else:
         problems = {split: load_problems(str(path)) for split, path in given.items()}
     check_splits(problems)

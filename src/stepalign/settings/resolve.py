@@ -25,10 +25,11 @@ from trl.trainer.model_config import ModelConfig
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import check_templates
+from stepalign.core.settings import default_of, fields_of
 from stepalign.feedback.conditions import GRPO, check_condition
 from stepalign.feedback.critics.build import CRITICS
 from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.feedback.formats import feedback_class, load_plugins
+from stepalign.feedback.formats import feedback_class, feedback_names, load_plugins
 from stepalign.models.devices import check_num_processes, visible_devices
 from stepalign.models.loading import check_model, read_own_defaults, templates_for
 from stepalign.settings.given import Given
@@ -73,7 +74,7 @@ def resolve_training(given: Given, *, offline: bool = False, need_directory: boo
     watching = (validation, evaluation) if splits["validation"] else ()
     world = _world(training.train_problems, name)
     record = record_of(
-        training, micro, critic or given.record(CriticSettings), trainer.to_dict(), model, *watching, {"world": world}
+        training, micro, _critic_record(given, critic), trainer.to_dict(), model, *watching, {"world": world}
     )
     return Run(training, micro, model, trainer, critic, evaluation, splits, world, record, validation)
 
@@ -88,8 +89,7 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
     training, micro = given.make(TrainSettings), given.make(MicroSettings)
     comparison, evaluation = given.make(ComparisonSettings), given.make(EvalSettings)
     trainer, model, trl_given = parse_trainer(given.values, given.trl_flags)
-    if trainer.max_steps <= 0 or trainer.save_steps < 1:
-        raise ConfigError(f"compare needs max_steps and save_steps; got {trainer.max_steps} and {trainer.save_steps}.")
+    _check_complete(given, training, comparison, trainer, model)
     critic = _check_feedback(given, training, comparison.conditions)
     _check_sampler(trainer)
     training = _settle_model(training, model, offline)
@@ -99,7 +99,7 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
     _check_step(problems["train"], trainer, comparison.num_processes)
     world = _world(training.train_problems, name)
     record = record_of(
-        trl_given, critic or given.record(CriticSettings), training, micro, comparison, evaluation, {"world": world}
+        trl_given, _critic_record(given, critic), training, micro, comparison, evaluation, {"world": world}
     )
     return ComparedRun(
         training, micro, model, trainer, critic, evaluation, problems, world, record, comparison=comparison
@@ -128,7 +128,7 @@ def resolve_preflight(given: Given) -> PreflightRun:
     for group, kept in ((preflight, PREFLIGHT_OWN), (training, PREFLIGHT_TRAINING), (trainer, PREFLIGHT_TRAINER)):
         record |= record_of({key: getattr(group, key) for key in kept})
     record |= record_of({key: getattr(model, key) for key in PREFLIGHT_MODEL})
-    record |= record_of(critic or given.record(CriticSettings))
+    record |= record_of(_critic_record(given, critic))
     count, size = preflight.num_samples, preflight.eval_batch_size
     evaluation = EvalSettings(num_samples=count, eval_batch_size=size, eval_seed=trainer.seed)
     world = _world(path, name)
@@ -157,6 +157,14 @@ def resolve_critic(given: Given) -> CriticSettings | None:
     return given.make(CriticSettings, critic=kind) if kind else None
 
 
+def defaults_of_all() -> dict[str, object]:
+    """The record of a training or a comparison in which nothing was given."""
+    groups = (TrainSettings, MicroSettings, ComparisonSettings, ValidationSettings, EvalSettings)
+    critic = {name: default_of(item) for name, item in fields_of(CriticSettings).items()}
+    trainer = SelfDistillationConfig("none").to_dict()
+    return record_of(*(group() for group in groups), {**critic, "critic": None}, trainer, ModelConfig())
+
+
 def _check_feedback(given: Given, training: TrainSettings, conditions: Sequence[str]) -> CriticSettings | None:
     load_plugins(training.plugins)
     if not conditions:
@@ -169,6 +177,40 @@ def _check_feedback(given: Given, training: TrainSettings, conditions: Sequence[
     if critic is not None and ":" not in critic.critic and critic.critic not in CRITICS:
         raise ConfigError(f"unknown critic '{critic.critic}'{suggest(critic.critic, CRITICS)}")
     return critic
+
+
+def _critic_record(given: Given, critic: CriticSettings | None) -> dict[str, object]:
+    """The critic's settings, also where none is asked: what was said of one is then on record, unchecked."""
+    return record_of(critic) if critic is not None else {**given.record(CriticSettings), "critic": None}
+
+
+def _check_complete(
+    given: Given,
+    training: TrainSettings,
+    comparison: ComparisonSettings,
+    trainer: SelfDistillationConfig,
+    model: ModelConfig,
+) -> None:
+    """Raises ConfigError with all that a comparison still lacks, in one message."""
+    lacks: list[str] = []
+    name = model.model_name_or_path
+    if not name:
+        lacks.append("a model: --model_name_or_path, a directory or hub name")
+    files = {"train": training.train_problems, **vars(comparison)}
+    missing = [n for n in ("train", "validation_problems", "test_problems") if files[n] is None]
+    flags = [f"--{split.removesuffix('_problems')}_problems" for split in missing]
+    if name and flags and (len(flags) < 3 or not is_of_micro_world(resolve_model(name))):
+        lacks.append(f"problems: {', '.join(flags)}")
+    if trainer.max_steps <= 0:
+        lacks.append("--max_steps, such as 70")
+    if trainer.save_steps < 1:
+        lacks.append("--save_steps of 1 or more, such as 10")
+    formats = [c for c in comparison.conditions if c in feedback_names() and feedback_class(c).needs_critic]
+    if formats and resolve_critic(given) is None:
+        which = "--critic_base_url and --critic_model, or --critic exact in the micro world"
+        lacks.append(f"a critic for {', '.join(formats)}: {which}; or other --conditions")
+    if lacks:
+        raise ConfigError("compare lacks\n" + "\n".join(f"  {what}" for what in lacks))
 
 
 def _check_sampler(trainer: SelfDistillationConfig) -> None:

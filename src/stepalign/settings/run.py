@@ -69,7 +69,7 @@ class Run:
     @property
     def chat_template_kwargs(self) -> dict[str, object]:
         """What the student's chat template is given."""
-        kwargs = self.trainer.chat_template_kwargs  # pyright: ignore[reportUnknownMemberType]
+        kwargs = self.trainer.chat_template_kwargs  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return dict(cast("dict[str, object] | None", kwargs) or {})
 
     @property
