@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from stepalign.core.trace import render_steps
 
-Case = Literal["A", "B", "C", "D"]
+CritiqueCase = Literal["A", "B", "C", "D"]
 Origin = Literal["copied", "rewritten", "inserted"]
 
 
@@ -33,7 +33,7 @@ class Critique:
     answer was graded correct. `source` names the critic.
     """
 
-    case: Case
+    case: CritiqueCase
     first_wrong_step: int | None
     steps: tuple[CritiqueStep, ...]
     answer: str

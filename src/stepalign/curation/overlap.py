@@ -50,6 +50,7 @@ class RunIndex:
         self._owners: dict[int, list[int]] = {}
 
     def add(self, name: str, text: str) -> None:
+        """Let `nearest` find this text, under a name."""
         found = runs(text, self.n)
         for run in found:
             self._owners.setdefault(run, []).append(len(self._names))

@@ -27,7 +27,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rapidfuzz.distance import LCSseq
@@ -61,13 +61,8 @@ class Alignment:
     quotes_wrong_step: bool
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "overall": self.overall,
-            "steps": [
-                {"step": part.step, "share": part.share, "num_characters": part.num_characters} for part in self.steps
-            ],
-            "quotes_wrong_step": self.quotes_wrong_step,
-        }
+        """As a part of `advantage.json`."""
+        return {**asdict(self), "steps": [asdict(part) for part in self.steps]}
 
 
 def alignment(trace: Trace, context_text: str, first_wrong_step: int | None = None) -> Alignment:
@@ -109,6 +104,7 @@ class _Flat:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> _Flat:
+        """These texts, one after the other."""
         pieces: list[str] = []
         spans: list[tuple[int, int]] = []
         edges: set[int] = set()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from stepalign.core.critique import Case, Critique, CritiqueStep
+from stepalign.core.critique import Critique, CritiqueCase, CritiqueStep
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import Step
 from stepalign.micro.arithmetic import columns
@@ -100,7 +100,7 @@ def _judge(worked: WorkedStep | None, chain: Chain, k: int) -> str:
     return "right" if list(worked.work) == columns(chain.before[k], worked.op, worked.operand) else "wrong"
 
 
-def _case(reading: _Reading, chain: Chain, rollout: Rollout, answer_is_right: bool) -> Case:
+def _case(reading: _Reading, chain: Chain, rollout: Rollout, answer_is_right: bool) -> CritiqueCase:
     complete = reading.done == len(chain.operations)
     steps = rollout.trace.steps
     unfinished = not steps or not steps[-1].closed  # only a step that was cut off is excused

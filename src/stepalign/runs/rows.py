@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
-from stepalign.core.critique import Case, Critique, CritiqueStep
+from stepalign.core.critique import Critique, CritiqueCase, CritiqueStep
 from stepalign.core.errors import DataError
 from stepalign.core.files import read_json
 from stepalign.core.problem import Problem
@@ -52,7 +52,7 @@ class ProblemRow(Row):
 class CritiqueRow(Row):
     """A critique as it stands in a row about a rollout."""
 
-    case: Case
+    case: CritiqueCase
     first_wrong_step: int | None = None
     steps: Sequence[Mapping[str, Any]] = ()
     answer: str = ""
@@ -161,7 +161,7 @@ class SignalRow(Row):
     problem_id: str
     sample: int
     step: int | None
-    case: Case | None
+    case: CritiqueCase | None
     first_wrong_step: int | None
     text: str
     tokens: Sequence[str]

@@ -16,7 +16,7 @@ from stepalign.core.critique import Context, Critique
 from stepalign.core.files import append_jsonl, read_jsonl
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
-from stepalign.feedback.formats import CritiqueSource
+from stepalign.feedback.formats import AskCritic
 from stepalign.grading import Grader
 from stepalign.runs.files import ROLLOUTS
 from stepalign.runs.row import append_rows, read_rows
@@ -86,7 +86,7 @@ class Records:
 class KeptCritic:
     """A critic whose critiques are kept in a file: each rollout is asked about once, whoever wants to know."""
 
-    def __init__(self, critic: CritiqueSource, path: Path):
+    def __init__(self, critic: AskCritic, path: Path):
         self.critic, self.path = critic, path
         rows = read_rows(path, PreflightCritique)
         self.known: dict[Key, Critique | None] = {

@@ -31,7 +31,7 @@ from stepalign.core.files import keep_rows, write_jsonl
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critiques import first_wrong_step
-from stepalign.feedback.formats import CritiqueSource, FeedbackFormat
+from stepalign.feedback.formats import AskCritic, FeedbackFormat
 from stepalign.maths.localization import localization
 from stepalign.models.layout import layout
 from stepalign.models.scoring import Scorable, score_responses
@@ -87,7 +87,7 @@ class Probes(TrainerCallback):
         context: str,
         every: int,
         num_probes: int,
-        critic: CritiqueSource | None = None,
+        critic: AskCritic | None = None,
     ) -> None:
         self.trainer, self.directory, self.context = trainer, directory, context
         self.every, self.num_probes, self.critic = every, num_probes, critic

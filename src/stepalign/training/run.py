@@ -32,7 +32,7 @@ from stepalign.evaluation.sampling import evaluation_sampling
 from stepalign.feedback.conditions import GRPO, check_condition
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.feedback.formats import CritiqueSource, feedback_class
+from stepalign.feedback.formats import AskCritic, feedback_class
 from stepalign.grading import Grader
 from stepalign.models.loading import load_tokenizer
 from stepalign.runs.files import CONFIG, ENVIRONMENT, PROBES_DIRECTORY, ROLLOUTS, checkpoint_directory, checkpoints
@@ -57,8 +57,8 @@ class Parts:
     asked where the probes' rollouts go wrong. `validate` evaluates a checkpoint while training goes on."""
 
     grade: GradeRollouts
-    critic: CritiqueSource | None = None
-    probe_critic: CritiqueSource | None = None
+    critic: AskCritic | None = None
+    probe_critic: AskCritic | None = None
     callbacks: list[TrainerCallback] = field(default_factory=list[TrainerCallback])
     validate: Validate | None = None
 

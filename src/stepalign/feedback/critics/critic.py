@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from stepalign.clients.ledger import Ledger
 from stepalign.core.critique import Critique
 from stepalign.core.errors import CriticError
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.ledger import Ledger
 
 Status = Literal["verified", "unverified", "skipped"]
 OnRecord = Callable[[int, "CritiqueRecord"], object]

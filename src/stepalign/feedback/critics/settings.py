@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
-from urllib.parse import urlsplit
 
+from stepalign.clients.settings import ClientSettings
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.files import read_json
 from stepalign.micro.problems import CRITIC_DIR
@@ -118,17 +118,20 @@ class CriticSettings:
             options = get_args(hint)
             if options and getattr(self, name) not in options:
                 raise ConfigError(f"unknown {name} '{getattr(self, name)}'{suggest(getattr(self, name), options)}")
-        for item in fields(self):
-            value = getattr(self, item.name)
-            least = 1 if item.name in ("critic_concurrency", "critic_max_tokens") else 0
-            if isinstance(value, int | float) and not value >= least:
-                raise ConfigError(f"{item.name} must be at least {least}; got {value}.")
-        if self.critic_cost_budget and not (self.critic_price_in or self.critic_price_out):
-            raise ConfigError("critic_cost_budget needs prices; got none. Set critic_price_in and critic_price_out.")
-        if self.critic == "openai":
-            self._check_server()
-        elif self.critic == "local" and not self.critic_model:
-            raise ConfigError("critic 'local' needs a model; got none. Set critic_model to a directory or hub name.")
+        for name in ("critic_num_reasks", "critic_reask_temperature"):
+            if not getattr(self, name) >= 0:  # also nan
+                raise ConfigError(f"{name} must be at least 0; got {getattr(self, name)}.")
+        self.client_settings()
+
+    def client_settings(self) -> ClientSettings:
+        """Whom to ask and how, where the critic is a language model.
+
+        Raises:
+            ConfigError: one of these settings is wrong.
+        """
+        names = {item.name for item in fields(ClientSettings)} - {"role", "kind"}
+        kind = "local" if self.critic == "micro" else self.critic
+        return ClientSettings("critic", kind, **{name: getattr(self, f"critic_{name}") for name in names})
 
     def _fill_in(self) -> None:
         """Settle what was left open ("auto", empty, 0): as the critic's model says, else by the general defaults."""
@@ -141,27 +144,9 @@ class CriticSettings:
             self._settle("critic_prompts", own.get("critic_prompts", ""))
         self._settle("critic_max_tokens", own.get("critic_max_tokens", 8192))
 
-    def _settle(self, name: str, value: Any) -> None:
+    def _settle(self, name: str, value: object) -> None:
         if getattr(self, name) in ("auto", "", 0):
             object.__setattr__(self, name, value)
-
-    def _check_server(self) -> None:
-        for name, example in (("critic_base_url", "http://127.0.0.1:8000/v1"), ("critic_model", "Qwen/QwQ-32B")):
-            if not getattr(self, name):
-                raise ConfigError(f"critic 'openai' needs {name}; got none. Set it, for instance to {example}.")
-        url = urlsplit(self.critic_base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigError(f"critic_base_url must begin with http:// or https://; got '{self.critic_base_url}'.")
-        if url.username or url.password:
-            raise ConfigError(
-                f"critic_base_url must hold no password. Put the key in the variable {self.critic_api_key_env} instead."
-            )
-
-    @property
-    def cache_path(self) -> Path:
-        from stepalign.feedback.critics.cache import default_cache_path
-
-        return Path(self.critic_cache).expanduser() if self.critic_cache else default_cache_path()
 
 
 def critic_defaults(model: str) -> dict[str, Any]:

@@ -22,7 +22,8 @@ class Answer:
 
     `content` is wrapped into a chat completion unless `body` gives the raw bytes. `fault`: "hang" sends nothing and
     keeps the line open, "stall" stops in the middle and keeps it open, "cut" stops in the middle and closes it, "drop"
-    closes it at once, "endless" never stops sending.
+    closes it at once, "endless" never stops sending. The answer comes after `latency_s` seconds, and not before so
+    many as `at_once` requests have been under way together.
     """
 
     content: str | None = ""
@@ -31,6 +32,8 @@ class Answer:
     body: bytes | None = None
     fault: str = ""
     finish_reason: str = "stop"
+    latency_s: float = 0.0
+    at_once: int = 0
     usage: Any = field(default_factory=lambda: {"prompt_tokens": 10, "completion_tokens": 5})
 
     def encode(self) -> bytes:
@@ -56,12 +59,13 @@ class FaultServer:
         self.headers: list[str] = []
         self.most_at_once = 0
         self._at_once = 0
+        self._arrival = asyncio.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> FaultServer:
         self._thread.start()
-        start = asyncio.start_server(self._serve, "127.0.0.1", 0)
+        start = asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
         self._server = asyncio.run_coroutine_threadsafe(start, self._loop).result()
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
         return self
@@ -99,9 +103,13 @@ class FaultServer:
         self.headers.append(head)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
-        await asyncio.sleep(0)  # let other requests in, so that those under way at once can be counted
         try:
-            return await self._answer(self.script(number, request), writer)
+            answer = self.script(number, request)
+            async with self._arrival:
+                self._arrival.notify_all()
+                await self._arrival.wait_for(lambda: self.most_at_once >= answer.at_once)
+            await asyncio.sleep(answer.latency_s)
+            return await self._answer(answer, writer)
         finally:
             self._at_once -= 1
 

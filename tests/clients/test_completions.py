@@ -3,7 +3,7 @@ from email.utils import formatdate
 
 import pytest
 
-from stepalign.feedback.critics.retries import LONGEST_BACKOFF_S, backoff_s, is_transient, retry_after_s
+from stepalign.clients.completions import LONGEST_BACKOFF_S, backoff_s, is_transient, retry_after_s
 
 
 def test_waits_double_up_to_a_limit():

@@ -1,10 +1,10 @@
-"""Writes with a transformers model in this process: no server, one batch at a time.
+"""The client of a transformers model in this process: no server, one batch at a time.
 
 Requests that wait together form a batch; those of another temperature wait for the next. The model is loaded with the
 first request.
 
-    async with LocalWriter(settings, ledger) as writer:
-        reply = await writer.write(request)
+    async with LocalClient(settings) as client:
+        reply = await client.write(request)
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from stepalign.clients.client import Reply, Request
+from stepalign.clients.ledger import Ledger
+from stepalign.clients.settings import ClientSettings
 from stepalign.core.errors import ModelError
-from stepalign.feedback.critics.ledger import Ledger
-from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.feedback.critics.writer import Reply, Request
 
 
-class LocalWriter:
-    """`critic_model` is a directory or hub name; critic_concurrency is the batch size."""
+class LocalClient:
+    """The settings' model is a directory or hub name; their concurrency is the batch size."""
 
-    def __init__(self, settings: CriticSettings, ledger: Ledger) -> None:
-        self.url = f"local:{_version(settings.critic_model)}"
-        self._settings, self._ledger = settings, ledger
+    def __init__(self, settings: ClientSettings) -> None:
+        self.url = f"local:{_version(settings.model)}"
+        self.ledger = Ledger()
+        self._settings = settings
         self._loaded: tuple[Any, Any] | None = None
 
-    async def __aenter__(self) -> LocalWriter:
+    async def __aenter__(self) -> LocalClient:
         self._waiting: list[tuple[Request, asyncio.Future[Reply]]] = []
         self._batches: asyncio.Task[None] | None = None
         return self
@@ -38,9 +39,15 @@ class LocalWriter:
             self._batches.cancel()
 
     async def check(self) -> None:
+        """Load the model.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
         await asyncio.to_thread(self._load)
 
     async def write(self, request: Request) -> Reply:
+        """The reply to a request, as one of the next batch."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
         if self._batches is None or self._batches.done():
@@ -52,7 +59,7 @@ class LocalWriter:
             await asyncio.sleep(0)  # let the others that are ready put theirs in
             temperature = self._waiting[0][0].body["temperature"]
             batch = [item for item in self._waiting if item[0].body["temperature"] == temperature]
-            batch = batch[: self._settings.critic_concurrency]
+            batch = batch[: self._settings.concurrency]
             self._waiting = [item for item in self._waiting if item not in batch]
             try:
                 replies = await asyncio.to_thread(self._generate, [request for request, _ in batch], temperature)
@@ -68,7 +75,7 @@ class LocalWriter:
     def _generate(self, requests: list[Request], temperature: float) -> list[Reply]:
         import torch
 
-        tokenizer, model = self._load()
+        model, tokenizer = self._load()
         prompts = [
             tokenizer.apply_chat_template(
                 request.body["messages"],
@@ -82,40 +89,35 @@ class LocalWriter:
         sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
         # random numbers of its own: those of a training run must not depend on what the cache spared it
         devices = [model.device] if model.device.type == "cuda" else []
-        with torch.inference_mode(), torch.random.fork_rng(devices):
-            torch.manual_seed(_seed(requests))
+        with torch.inference_mode(), torch.random.fork_rng(devices):  # pyright: ignore[reportUnknownMemberType]
+            torch.manual_seed(_seed(requests))  # pyright: ignore[reportUnknownMemberType]
             output = model.generate(**inputs, max_new_tokens=requests[0].body["max_tokens"], **sampling)
-        ends = {*_as_list(model.generation_config.eos_token_id), tokenizer.eos_token_id}
+        declared: int | list[int] | None = model.generation_config.eos_token_id
+        ends = {*(declared if isinstance(declared, list) else [declared]), tokenizer.eos_token_id}
         new_ids = output[:, inputs["input_ids"].shape[1] :].tolist()
-        self._ledger.num_requests += len(requests)
+        self.ledger.num_requests += len(requests)
         return [
             self._reply(ids, ends, mask) for ids, mask in zip(new_ids, inputs["attention_mask"].tolist(), strict=True)
         ]
 
     def _reply(self, ids: list[int], ends: set[int | None], mask: list[int]) -> Reply:
-        tokenizer, _ = self._load()
+        _, tokenizer = self._load()
         length = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
         is_cut_off = not ids or ids[length - 1] not in ends
-        self._ledger.tokens_in += sum(mask)
-        self._ledger.tokens_out += length
+        self.ledger.tokens_in += sum(mask)
+        self.ledger.tokens_out += length
         text = tokenizer.decode(ids[:length], skip_special_tokens=True)
         return Reply(text, "length" if is_cut_off else "stop", sum(mask), length)
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
-            import torch
-            from transformers import AutoModelForCausalLM, AutoTokenizer
+            from stepalign.models.loading import load_model
 
-            name = self._settings.critic_model
+            name = self._settings.model
             try:
-                tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
-                model: Any = AutoModelForCausalLM.from_pretrained(name)
-            except (OSError, ValueError) as error:
-                raise ModelError(f"critic_model '{name}' cannot be loaded: {error}") from None
-            if tokenizer.pad_token_id is None:
-                tokenizer.pad_token = tokenizer.eos_token
-            device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-            self._loaded = tokenizer, model.to(device).eval()
+                self._loaded = load_model(name)
+            except ModelError as error:
+                raise ModelError(f"{self._settings.name('model')} '{name}' cannot be loaded: {error}") from None
         return self._loaded
 
 
@@ -130,7 +132,3 @@ def _version(model: str) -> str:
     files = sorted(path for path in Path(model).glob("*") if path.is_file()) if Path(model).is_dir() else []
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return sha256(repr(stamps).encode()).hexdigest()[:12]
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

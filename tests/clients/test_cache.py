@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from filelock import FileLock
 
+from stepalign.clients import cache as cache_module
+from stepalign.clients.cache import ReplyCache, default_cache_path
+from stepalign.clients.client import Reply, Request
 from stepalign.core.errors import CriticError
-from stepalign.feedback.critics import cache as cache_module
-from stepalign.feedback.critics.cache import ReplyCache, default_cache_path
-from stepalign.feedback.critics.writer import Reply, Request
 
 REPLY = Reply("text \ud83d", "stop", 3, 4)  # a lone surrogate survives
 
@@ -36,8 +36,8 @@ def test_the_first_reply_stays(tmp_path):
 FILL = """
 import sys
 from pathlib import Path
-from stepalign.feedback.critics.cache import ReplyCache
-from stepalign.feedback.critics.writer import Reply
+from stepalign.clients.cache import ReplyCache
+from stepalign.clients.client import Reply
 cache = ReplyCache(Path(sys.argv[1]))
 for i in range(300):
     cache.put(f"k{(int(sys.argv[2]) + i) % 400}", Reply(sys.argv[2]), url="u", model="m")
@@ -76,7 +76,7 @@ def test_a_page_damaged_in_the_middle_is_noticed(tmp_path, caplog):
     cache = ReplyCache(tmp_path / "c")
     for i in range(500):
         put(cache, f"k{i}", Reply("x" * 200))
-    cache._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    cache.database.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     cache.close()
     data = bytearray((tmp_path / "c").read_bytes())
     data[8192:40960] = b"\xff" * 32768
@@ -98,7 +98,7 @@ def test_a_file_in_place_of_its_directory_is_a_clear_error(tmp_path):
 
 def test_a_full_disk_is_a_clear_error(tmp_path):
     cache = ReplyCache(tmp_path / "c")
-    cache._connection.execute("PRAGMA max_page_count = 3")
+    cache.database.connection.execute("PRAGMA max_page_count = 3")
     with pytest.raises(CriticError, match=r"full.*Make room"):
         put(cache, "k", Reply("x" * 100_000))
 

@@ -1,6 +1,6 @@
-"""What writes text for a critic: a server or a model in this process, behind one asynchronous call.
+"""One request, one reply: what a pool needs of whatever writes text, a server or a model in this process.
 
-reply = await writer.write(request)      # Reply(text, finish_reason, tokens_in, tokens_out)
+reply = await client.write(request)      # Reply(text, finish_reason, tokens_in, tokens_out)
 """
 
 from __future__ import annotations
@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from stepalign.clients.ledger import Ledger
 
 PROMPT_VERSION = "1"  # raise it when the meaning of a reply changes without a change of its prompt
 
@@ -33,7 +36,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What was written. Tokens are None where the writer does not say."""
+    """What was written. Tokens are None where the client does not say."""
 
     text: str
     finish_reason: str = "stop"
@@ -41,12 +44,13 @@ class Reply:
     tokens_out: int | None = None
 
 
-class Writer(Protocol):
-    """`url` names the writer in the cache. Entered as an async context before it is asked."""
+class Client(Protocol):
+    """`url` names it in the cache; `ledger` counts what it sends. Entered as an async context before it is asked."""
 
     url: str
+    ledger: Ledger
 
-    async def __aenter__(self) -> Any: ...
+    async def __aenter__(self) -> Client: ...
 
     async def __aexit__(self, *details: object) -> None: ...
 

@@ -1,14 +1,14 @@
 import json
 
 import pytest
+from tests.fault_server import edit
 
+from stepalign.clients.client import Reply
 from stepalign.core.trace import render_steps
 from stepalign.feedback.critics.critic import Rejected
-from stepalign.feedback.critics.edit import SCHEMA, parse_edit, render_edit, response_format
-from stepalign.feedback.critics.writer import Reply
+from stepalign.feedback.critics.protocols import SCHEMA, parse_edit, render_edit, response_format
 
 from .conftest import RIGHT, WRONG
-from .fault_server import edit
 
 
 def parse(rollout, *reply):

@@ -1,9 +1,9 @@
 import pytest
 
+from stepalign.clients.client import Reply
 from stepalign.core.trace import render_steps
 from stepalign.feedback.critics.critic import Rejected
-from stepalign.feedback.critics.rewrite import parse_rewrite
-from stepalign.feedback.critics.writer import Reply
+from stepalign.feedback.critics.protocols import parse_rewrite
 
 from .conftest import RIGHT, WRONG
 
