@@ -78,7 +78,7 @@ def use_generate() -> None:
     from stepalign.models import sampling
     from stepalign.training.generation import OwnRollouts
     from stepalign.training.grpo import GroupTrainer
-    from stepalign.training.packing import ONE_PASS
+    from stepalign.training.length_bucketing import ONE_PASS
     from stepalign.training.self_distillation import SelfDistillationTrainer
 
     sampling._sample_batch = generate_batch

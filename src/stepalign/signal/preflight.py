@@ -29,7 +29,7 @@ from stepalign.feedback.alignment import alignment
 from stepalign.feedback.critiques import first_wrong_step, judging
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.grading import Grader
-from stepalign.maths.localization import localization, unlocalized
+from stepalign.maths.localization import localization, onset_share, unlocalized
 from stepalign.models.layout import layout
 from stepalign.models.sampling import Sampling, sample_responses
 from stepalign.models.scoring import TokenScores, check_scoring
@@ -46,10 +46,10 @@ from stepalign.signal.preflight_records import (
     rollout_in,
     rollout_row,
 )
-from stepalign.signal.verdict import aim
 
 CHUNK = 64  # rollouts that a critic or a format is asked about at once: what a kill can lose
 SCORED = 8  # rollouts that are scored together
+LEAST_PUSH = 0.5  # nats in all; below, nothing is pushed that could be aimed
 Prompts = Sequence[tuple[Rollout, list[int]]]
 
 
@@ -192,10 +192,8 @@ class Preflight:
             if name in scores:
                 advantage = scores[name].advantage.tolist()
                 located = localization(advantage, steps, wrong) if critique else unlocalized(advantage)
-                row |= {
-                    "mean_advantage": fmean(advantage),
-                    "localization": {**located.to_json(), "aim": aim(advantage, steps, wrong)},
-                }
+                aim = onset_share(advantage, steps, wrong, LEAST_PUSH) if wrong != 1 else None  # 1: nothing before it
+                row |= {"mean_advantage": fmean(advantage), "localization": {**located.to_json(), "aim": aim}}
             yield row
 
     def _critique(self, rollout: Rollout) -> Critique | None:

@@ -37,7 +37,13 @@ from stepalign.maths.divergence import divergence_loss, per_token_scores
 from stepalign.models.head import head_of
 from stepalign.training.arguments import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
-from stepalign.training.packing import ONE_PASS, PASS_COST, Packed, Sequences, packed_hidden_states
+from stepalign.training.length_bucketing import (
+    ONE_PASS,
+    PASS_COST,
+    BucketedStates,
+    Sequences,
+    bucketed_hidden_states,
+)
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.signal import signal_metrics, signal_sums
 from stepalign.training.teachers import TeacherUpdates, make_teacher, teacher_head
@@ -215,10 +221,10 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         self._signal = signal_sums(output, first, mask, (student, teacher))
         return output.loss, output.entropy.sum(), mask.sum()
 
-    def _hidden_states(self, model: Any, inputs: dict[str, Any], prompt: str) -> Packed:
+    def _hidden_states(self, model: Any, inputs: dict[str, Any], prompt: str) -> BucketedStates:
         ids, mask = inputs[f"{prompt}_ids"], inputs[f"{prompt}_mask"]
         batch = Sequences(ids, mask, inputs["completion_ids"], inputs["completion_mask"], inputs["loss_mask"])
-        return packed_hidden_states(partial(self._get_last_hidden_state, model), batch, *self.passes)
+        return bucketed_hidden_states(partial(self._get_last_hidden_state, model), batch, *self.passes)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         with self.accelerator.autocast():  # TRL's detour to the backbone leaves out the forward that has it
