@@ -138,18 +138,13 @@ def local_model(name: str) -> tuple[Any, Any]:
 
 def _prompt_length(study: Any, args: Any, problems: Sequence[Any], tokenizer: Any) -> tuple[float, str]:
     from stepalign.core.prompts import render_prompt
+    from stepalign.models.prompts import chat_prompts
 
     texts = [render_prompt(study.prompt_templates, "student", problem=p) for p in problems[:PROBLEMS_MEASURED]]
     if tokenizer is None or tokenizer.chat_template is None:
         return sum(map(len, texts)) / len(texts) / 4, "4 characters a token: the tokenizer is not on this machine"
-    encoded = tokenizer.apply_chat_template(
-        [[{"role": "user", "content": text}] for text in texts],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        **(args.chat_template_kwargs or {}),
-    )["input_ids"]
-    return sum(map(len, encoded)) / len(encoded), "counted"
+    prompts = chat_prompts(tokenizer, texts, args.chat_template_kwargs)
+    return sum(len(prompt.ids) for prompt in prompts) / len(prompts), "counted"
 
 
 def _size(num_parameters: int | None, name: str) -> str:

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from stepalign.core.critique import Context
 from stepalign.core.errors import ConfigError, DataError, ModelError
 from stepalign.core.prompts import render_prompt
+from stepalign.core.spans import RolloutTokens, rollout_tokens
 from stepalign.core.trace import parse_trace
 from stepalign.feedback.alignment import alignment
 from stepalign.maths.localization import localization, step_statistics, unlocalized
-from stepalign.models.layout import Layout, layout
 from stepalign.models.loading import own_defaults, templates_for
-from stepalign.models.prompts import Prompt, boundary, chat_prompt, encode
+from stepalign.models.prompts import Prompt, boundary, chat_prompts, encode
 from stepalign.models.scoring import TokenScores, check_scoring, score_response
 from stepalign.signal.case import Case
 from stepalign.signal.notes import notes
@@ -51,7 +51,7 @@ def inspect_response(case: Case, model: Any, tokenizer: Any) -> dict[str, Any]:
         ModelError: tokenizer and model do not fit, or the model's logits are not finite.
     """
     prepared = prepare(case, model, tokenizer)
-    tokens = layout(tokenizer, case.as_rollout(prepared.response_ids))
+    tokens = rollout_tokens(tokenizer, case.as_rollout(prepared.response_ids))
     _check_step(case)
     check_scoring(model, prepared.student.ids)
     prompt_ids = {name: prompt.ids for name, prompt in prepared.teachers.items()}
@@ -102,23 +102,17 @@ def prepare(case: Case, model: Any, tokenizer: Any) -> Prepared:
     templates = templates_for(case.prompt_templates, own_defaults(model.config))
     problem = case.as_rollout().problem
     kwargs, teacher_kwargs = case.chat_template_kwargs, case.teacher_chat_template_kwargs
-    student = chat_prompt(tokenizer, render_prompt(templates, "student", problem=problem), kwargs)
-    teachers = {
-        name: chat_prompt(
-            tokenizer,
-            render_prompt(templates, "teacher", problem=problem, context=Context(text)),
-            kwargs if teacher_kwargs is None else teacher_kwargs,
-        )
-        for name, text in case.contexts.items()
-    }
-    prepared = Prepared(templates, response_ids, student, teachers)
+    (student,) = chat_prompts(tokenizer, [render_prompt(templates, "student", problem=problem)], kwargs)
+    texts = [render_prompt(templates, "teacher", problem=problem, context=Context(c)) for c in case.contexts.values()]
+    teachers = chat_prompts(tokenizer, texts, kwargs if teacher_kwargs is None else teacher_kwargs)
+    prepared = Prepared(templates, response_ids, student, dict(zip(case.contexts, teachers, strict=True)))
     _check_ids(prepared, model, case.model)
     _check_same_text(case, tokenizer)
     _check_window(prepared, model)
     return prepared
 
 
-def _measures(case: Case, name: str, scores: TokenScores, tokens: Layout) -> dict[str, Any]:
+def _measures(case: Case, name: str, scores: TokenScores, tokens: RolloutTokens) -> dict[str, Any]:
     advantage = scores.advantage.tolist()
     known = case.first_wrong_step_source is not None
     wrong = case.first_wrong_step or None

@@ -24,13 +24,13 @@ from typing import NamedTuple
 from stepalign.core.critique import Context, Critique
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
+from stepalign.core.spans import rollout_tokens
 from stepalign.evaluation.evaluate import eos_token_ids, grade_rollouts, sample_problems
 from stepalign.feedback.alignment import alignment
 from stepalign.feedback.critiques import first_wrong_step, judging
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.grading import Grader
 from stepalign.maths.localization import localization, onset_share, unlocalized
-from stepalign.models.layout import layout
 from stepalign.models.sampling import Sampling, sample_responses
 from stepalign.models.scoring import TokenScores, check_scoring
 from stepalign.signal.policy import Policy
@@ -180,7 +180,7 @@ class Preflight:
     def _score_rows(
         self, rollout: Rollout, contexts: Mapping[str, Context | None], scores: Mapping[str, TokenScores]
     ) -> Iterator[Row]:
-        steps, critique = layout(self.policy.tokenizer, rollout).steps, self._critique(rollout)
+        steps, critique = rollout_tokens(self.policy.tokenizer, rollout).steps, self._critique(rollout)
         wrong = first_wrong_step(rollout, critique) if critique else None
         for name, context in contexts.items():
             row: Row = {"format": name, **place(rollout), "status": "none"}

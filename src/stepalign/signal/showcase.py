@@ -26,9 +26,10 @@ from stepalign.core.critique import Context, Critique
 from stepalign.core.files import read_json, read_jsonl, write_json
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
+from stepalign.core.spans import rollout_tokens
 from stepalign.feedback.critiques import STAND_IN, critique_in, first_wrong_step, judging
 from stepalign.feedback.formats import feedback_class, feedback_names
-from stepalign.models.layout import layout
+from stepalign.models.prompts import encode
 from stepalign.models.scoring import check_scoring
 from stepalign.signal.policy import Policy
 
@@ -124,7 +125,7 @@ def describe(chosen: Sequence[Chosen], policy: Policy) -> list[Row]:
     for entry, scored in zip(chosen, scores, strict=True):
         if not scored:
             continue  # no context fits
-        texts, steps = layout(policy.tokenizer, entry.rollout)
+        texts, steps = rollout_tokens(policy.tokenizer, entry.rollout)
         advantages = {name: [round(a, DIGITS) for a in token.advantage.tolist()] for name, token in scored.items()}
         rows.append(
             {
@@ -145,7 +146,7 @@ def describe(chosen: Sequence[Chosen], policy: Policy) -> list[Row]:
 
 def _rollout(row: Row, problem: Problem, tokenizer: Any) -> Rollout | None:
     """The recorded rollout with token ids; None where its text gives another number of tokens than were sampled."""
-    ids = list(tokenizer(row["text"], add_special_tokens=False)["input_ids"])
+    ids = encode(tokenizer, row["text"])
     if row["finish_reason"] == "stop":
         ids.append(tokenizer.eos_token_id)
     if not ids or len(ids) != row.get("num_tokens"):

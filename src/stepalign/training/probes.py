@@ -30,10 +30,11 @@ from stepalign.core.critique import Context, Critique
 from stepalign.core.files import append_jsonl, keep_rows, read_jsonl, write_jsonl
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
+from stepalign.core.spans import rollout_tokens
 from stepalign.feedback.critiques import first_wrong_step
 from stepalign.feedback.formats import CritiqueSource, FeedbackFormat
 from stepalign.maths.localization import localization
-from stepalign.models.layout import layout
+from stepalign.models.prompts import chat_prompts
 from stepalign.models.scoring import Scorable, score_responses
 
 PROBES = "probes.jsonl"
@@ -167,18 +168,12 @@ class Probes(TrainerCallback):
     def _describe(self, rollout: Rollout) -> Row:
         trainer = self.trainer
         text = render_prompt(trainer.prompt_templates, "student", problem=rollout.problem)
-        encoded = trainer.processing_class.apply_chat_template(
-            [{"role": "user", "content": text}],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            **trainer.chat_template_kwargs,
-        )
+        (prompt,) = chat_prompts(trainer._tokenizer, [text], trainer.chat_template_kwargs)
         return {
             "problem_id": rollout.problem.id,
             "sample": rollout.sample,
             "text": rollout.text,
             "token_ids": list(rollout.token_ids),
-            "token_steps": layout(trainer._tokenizer, rollout).steps,
-            "student_prompt_ids": list(encoded["input_ids"]),
+            "token_steps": rollout_tokens(trainer._tokenizer, rollout).steps,
+            "student_prompt_ids": prompt.ids,
         }

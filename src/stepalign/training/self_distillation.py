@@ -35,6 +35,7 @@ from stepalign.core.rollout import Rollout
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss, per_token_scores
 from stepalign.models.head import head_of
+from stepalign.models.prompts import chat_prompts
 from stepalign.training.arguments import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
 from stepalign.training.length_bucketing import (
@@ -163,16 +164,10 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             render_prompt(self.prompt_templates, "teacher", problem=r.problem, context=c) if c is not None else ""
             for r, c in zip(rollouts, contexts, strict=True)
         ]
-        encoded = self.processing_class.apply_chat_template(
-            [[{"role": "user", "content": text}] for text in texts],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            **self.teacher_template_kwargs,
-        )["input_ids"]
+        prompts = chat_prompts(self._tokenizer, texts, self.teacher_template_kwargs)
         token_ids: list[list[int]] = []
         statuses: list[str] = []
-        for context, ids in zip(contexts, encoded, strict=True):
+        for context, (_, ids) in zip(contexts, prompts, strict=True):
             fits = len(ids) <= self.max_teacher_prompt_length
             statuses.append("none" if context is None else "ok" if fits else "too_long")
             token_ids.append(ids if statuses[-1] == "ok" else [self._tokenizer.pad_token_id])
