@@ -159,7 +159,7 @@ def test_there_is_one_bos_where_there_is_any(run, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("kwargs", [None, {"enable_thinking": False}])
+@pytest.mark.parametrize("kwargs", [{}, {"enable_thinking": False}])
 def test_ids_are_those_of_the_tokenizers_own_template(family, kwargs):
     tokenizer, messages = make_tokenizer(family), ["What is 5 + 2?", "Und 3 + 4 €?"]
     prompts = chat_prompts(tokenizer, messages, kwargs)

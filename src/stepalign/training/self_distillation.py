@@ -34,7 +34,7 @@ from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss, per_token_scores
-from stepalign.models.head import head_of
+from stepalign.models.head import detached_head, head_of
 from stepalign.models.prompts import chat_prompts
 from stepalign.training.arguments import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
@@ -47,7 +47,7 @@ from stepalign.training.length_bucketing import (
 )
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.signal import signal_metrics, signal_sums
-from stepalign.training.teachers import TeacherUpdates, make_teacher, teacher_head
+from stepalign.training.teachers import TeacherUpdates, make_teacher
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         student = self._hidden_states(unwrapped_student, inputs, "prompt")
         with torch.no_grad(), self.teacher_policy(unwrapped_student) as policy:
             teacher = self._hidden_states(policy, inputs, "teacher_prompt")
-            its_head = teacher_head(policy)  # here: its weights are in place only inside
+            teacher_head = detached_head(policy)  # here: its weights are in place only inside
         completion_ids = inputs["completion_ids"]
         args, head, mask = self.args, head_of(unwrapped_student), inputs["loss_mask"].bool()
         output = divergence_loss(
@@ -200,7 +200,7 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             head,
             completion_ids,
             mask,
-            teacher_head=its_head,
+            teacher_head=teacher_head,
             kind=args.divergence,
             beta=args.beta,
             temperature=args.loss_temperature,
@@ -212,7 +212,7 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         if args.mask_first_tokens:  # it carries no loss; what the teacher makes of it is shown all the same
             at, ids = mask.any(dim=1, keepdim=True), completion_ids[:, :1]
             states = student.hidden[:, :1], teacher.hidden[:, :1]
-            first = per_token_scores(*states, head, ids, at, teacher_head=its_head).advantage[:, 0]
+            first = per_token_scores(*states, head, ids, at, teacher_head=teacher_head).advantage[:, 0]
         self._signal = signal_sums(output, first, mask, (student, teacher))
         return output.loss, output.entropy.sum(), mask.sum()
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,7 @@ from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
 from stepalign.core.errors import ConfigError, ModelError
-from stepalign.maths.head import Head
-from stepalign.models.head import head_of
+from stepalign.models.evaluation_mode import evaluation_mode
 
 TEACHER_WEIGHTS = "teacher.safetensors"
 
@@ -55,7 +53,7 @@ class LiveTeacher(Teacher):
     """The current weights."""
 
     def policy(self, student: Any) -> AbstractContextManager[Any]:
-        return _evaluating(student)
+        return evaluation_mode(student)
 
 
 class InitialTeacher(Teacher):
@@ -72,7 +70,7 @@ class InitialTeacher(Teacher):
         if self.copy is not None:
             yield self.copy
         else:
-            with _evaluating(student), student.disable_adapter():
+            with evaluation_mode(student), student.disable_adapter():
                 yield student
 
 
@@ -98,7 +96,7 @@ class EmaTeacher(Teacher):
         weights = {name: parameter.data for name, parameter in parameters.items()}
         try:
             _put(parameters, {name: average.to(parameters[name].dtype) for name, average in self.average.items()})
-            with _evaluating(student):
+            with evaluation_mode(student):
                 yield student
         finally:
             _put(parameters, weights)
@@ -144,25 +142,6 @@ def make_teacher(name: str, student: Any, *, decay: float, sharded: bool = False
             raise ConfigError("teacher 'ema' does not work with FSDP or ZeRO-3. Use teacher: initial or live, or DDP.")
         return EmaTeacher(student, decay)
     return LiveTeacher() if name == "live" else InitialTeacher(student, device)
-
-
-def teacher_head(policy: Any) -> Head:
-    """The head of an open policy, good after it closes: a trained one is not the same parameter as the student's."""
-    head = head_of(policy)
-    if not head.weight.requires_grad:
-        return head
-    return replace(head, weight=head.weight.detach(), bias=None if head.bias is None else head.bias.detach())
-
-
-@contextmanager
-def _evaluating(model: Any) -> Generator[Any]:
-    """Without dropout; the mode from before comes back."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield model
-    finally:
-        model.train(was_training)
 
 
 def _trainable(model: Any) -> dict[str, Any]:
