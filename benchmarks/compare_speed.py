@@ -82,7 +82,7 @@ def use_generate() -> None:
     from stepalign.training.self_distillation import SelfDistillationTrainer
 
     sampling._sample_batch = generate_batch
-    OwnRollouts._can_sample_in_process = lambda self, *_: False
+    OwnRollouts._can_sample_in_process = lambda self: False
     GroupTrainer._is_sum_over_advantages = lambda self, batches: False
     SelfDistillationTrainer._plan_passes = lambda self: (None, ONE_PASS)
 

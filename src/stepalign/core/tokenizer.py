@@ -21,6 +21,10 @@ class Tokenizer(Protocol):
         """The text of token ids."""
         ...
 
+    def batch_decode(self, sequences: Sequence[Sequence[int]], /, *, skip_special_tokens: bool = False) -> list[str]:
+        """The text of each sequence of token ids."""
+        ...
+
     def apply_chat_template(
         self,
         conversations: Sequence[Sequence[Mapping[str, str]]],

@@ -19,11 +19,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
+from torch.nn import Module
+from transformers import PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 from trl import DistillationTrainer
 from trl.trainer.utils import pad
@@ -32,6 +34,7 @@ from stepalign.core.critique import Context
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
+from stepalign.core.tokenizer import Tokenizer
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss, per_token_scores
 from stepalign.models.head import detached_head, head_of
@@ -48,6 +51,9 @@ from stepalign.training.length_bucketing import (
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.signal import signal_metrics, signal_sums
 from stepalign.training.teachers import TeacherUpdates, make_teacher
+from stepalign.training.trl_hooks import check_hooks
+
+Batch = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -83,14 +89,13 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         Others are TRL's.
     """
 
-    args: Any  # SelfDistillationConfig; the base class declares its own
-    model: Any
-    processing_class: Any
-    _tokenizer: Any
+    args: SelfDistillationConfig
+    model: PreTrainedModel
+    _tokenizer: Tokenizer
 
     def __init__(
         self,
-        model: Any,
+        model: PreTrainedModel,
         *,
         feedback: FeedbackFormat,
         problems: Sequence[Problem],
@@ -106,20 +111,21 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         self.problems = {problem.id: problem for problem in problems}
         self.prompt_templates = prompt_templates
         self.max_teacher_prompt_length = max_teacher_prompt_length
-        self.teacher_template_kwargs: dict[str, Any] = dict(args.teacher_chat_template_kwargs or {})  # pyright: ignore
+        self.teacher_template_kwargs = cast("dict[str, object]", args.teacher_chat_template_kwargs or {})
         self.grade = grade
         self.rollout_log = rollout_log
-        student = self.accelerator.unwrap_model(self.model)
+        student = cast("PreTrainedModel", self.accelerator.unwrap_model(self.model))
         sharded = self.is_fsdp_enabled or is_deepspeed_zero3_enabled()
         self.teacher = make_teacher(
             args.teacher, student, decay=args.teacher_ema_decay, sharded=sharded, device=self.accelerator.device
         )
         self.add_callback(TeacherUpdates(self.teacher, student))
         self.passes = self._plan_passes()
+        check_hooks(self)
 
     def _plan_passes(self) -> tuple[int | None, int]:
         """The most tokens of a pass, and what a pass costs; one pass where several are not safe or not possible."""
-        checkpointing: dict[str, Any] = self.args.gradient_checkpointing_kwargs or {}
+        checkpointing = cast("dict[str, object]", self.args.gradient_checkpointing_kwargs or {})
         reentrant = self.args.gradient_checkpointing and checkpointing.get("use_reentrant", False)
         if not (self.is_fsdp_enabled or self.is_deepspeed_enabled or reentrant):
             return self.args.max_tokens_per_pass, PASS_COST.get(self.accelerator.device.type, PASS_COST["cuda"])
@@ -129,8 +135,8 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             )
         return None, ONE_PASS
 
-    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        output: Any = super()._generate_and_score_completions(inputs)
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Batch:
+        output: Batch = super()._generate_and_score_completions(inputs)
         lengths = output["completion_mask"].sum(dim=1).tolist()
         token_ids = [ids[:n].tolist() for ids, n in zip(output["completion_ids"], lengths, strict=True)]
         problems = [self.problems[row["problem_id"]] for row in inputs]
@@ -186,7 +192,7 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             self.rollout_log.add(step, rollouts, contexts, statuses, write=self.accelerator.is_main_process)
 
     def _compute_loss(
-        self, unwrapped_student: Any, inputs: dict[str, Any], num_items_in_batch: Any
+        self, unwrapped_student: PreTrainedModel, inputs: Batch, num_items_in_batch: torch.Tensor | float | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         student = self._hidden_states(unwrapped_student, inputs, "prompt")
         with torch.no_grad(), self.teacher_policy(unwrapped_student) as policy:
@@ -202,7 +208,7 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             mask,
             teacher_head=teacher_head,
             kind=args.divergence,
-            beta=args.beta,
+            beta=cast("float", args.beta),
             temperature=args.loss_temperature,
             clip=args.divergence_clip,
             top_k=args.divergence_top_k,
@@ -216,12 +222,13 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         self._signal = signal_sums(output, first, mask, (student, teacher))
         return output.loss, output.entropy.sum(), mask.sum()
 
-    def _hidden_states(self, model: Any, inputs: dict[str, Any], prompt: str) -> BucketedStates:
+    def _hidden_states(self, model: PreTrainedModel, inputs: Batch, prompt: str) -> BucketedStates:
         ids, mask = inputs[f"{prompt}_ids"], inputs[f"{prompt}_mask"]
         batch = Sequences(ids, mask, inputs["completion_ids"], inputs["completion_mask"], inputs["loss_mask"])
         return bucketed_hidden_states(partial(self._get_last_hidden_state, model), batch, *self.passes)
 
-    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    def compute_loss(self, model: Module, inputs: Batch, *args: Any, **kwargs: Any) -> Any:
+        """TRL's, which leads to `_compute_loss`; the metrics of the signal go with TRL's. Inputs as in a batch."""
         with self.accelerator.autocast():  # TRL's detour to the backbone leaves out the forward that has it
             loss = super().compute_loss(model, inputs, *args, **kwargs)
         values = signal_metrics(self.accelerator.gather(self._signal[None]).sum(dim=0))  # pyright: ignore
@@ -230,15 +237,15 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
                 self._metrics["train" if self.model.training else "eval"][key].append(value)
         return loss
 
-    def teacher_policy(self, unwrapped_student: Any) -> AbstractContextManager[Any]:
+    def teacher_policy(self, unwrapped_student: PreTrainedModel) -> AbstractContextManager[PreTrainedModel]:
         """The self-teacher's model, in evaluation mode, for as long as the context is open."""
         return self.teacher.policy(unwrapped_student)
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+    def _save_checkpoint(self, model: Module, trial: object) -> None:
         super()._save_checkpoint(model, trial)
         if self.accelerator.is_main_process:
-            self.teacher.save(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+            self.teacher.save(Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}")
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         self.teacher.load(Path(resume_from_checkpoint))
