@@ -108,15 +108,16 @@ class Preflight:
         for rollout in self.rollouts():
             critique = self._critique(rollout)
             wrong = first_wrong_step(rollout, critique) if critique else None
-            row = {**rollout.to_json(), "is_correct": is_correct(rollout.grade)}
-            row |= {"case": critique.case if critique else None, "first_wrong_step": wrong, "formats": {}}
+            formats: dict[str, Row] = {}
             for name in self.formats:
                 key = name, *key_of(rollout)
                 answered = teacher.get(key, {"grade": None, "is_correct": None, "num_tokens": None})
                 part = {k: value for k, value in scores[key].items() if k not in ("format", *place(rollout))}
                 part |= {f"teacher_{k}": answered[k] for k in ("grade", "is_correct", "num_tokens")}
-                row["formats"][name] = part
-            rows.append(row)
+                formats[name] = part
+            row = {**rollout.to_json(), "is_correct": is_correct(rollout.grade)}
+            row |= {"case": critique.case if critique else None, "first_wrong_step": wrong}
+            rows.append({**row, "formats": formats})
         return rows
 
     def _sample_student(self) -> Iterator[int]:
@@ -190,7 +191,7 @@ class Preflight:
                 row["has_answer"] = has_answer(context.text, rollout.problem.answer, self.grader)
                 row["alignment"] = alignment(rollout.trace, context.text, wrong).to_json() if critique else None
             if name in scores:
-                advantage = scores[name].advantage.tolist()
+                advantage = scores[name].to_json()["advantage"]
                 located = localization(advantage, steps, wrong) if critique else unlocalized(advantage)
                 aim = onset_share(advantage, steps, wrong, LEAST_PUSH) if wrong != 1 else None  # 1: nothing before it
                 row |= {"mean_advantage": fmean(advantage), "localization": {**located.to_json(), "aim": aim}}

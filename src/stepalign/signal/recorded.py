@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -41,12 +41,12 @@ def run_settings(directory: Path) -> dict[str, Any]:
     """
     path = directory / "config.yaml"
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        settings: object = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not YAML ({' '.join(str(error).split())}).") from None
     if not isinstance(settings, dict):
         raise DataError(f"{path}: got a {type(settings).__name__}; expected the settings of a run.")
-    return settings
+    return cast("dict[str, Any]", settings)
 
 
 def rollout_cases(

@@ -27,6 +27,7 @@ from stepalign.core.files import read_json, read_jsonl, write_json
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
 from stepalign.core.spans import rollout_tokens
+from stepalign.core.tokenizer import Tokenizer
 from stepalign.feedback.critiques import STAND_IN, critique_in, first_wrong_step, judging
 from stepalign.feedback.formats import feedback_class, feedback_names
 from stepalign.models.prompts import encode
@@ -96,7 +97,11 @@ def kind_of(row: Mapping[str, Any]) -> str | None:
 
 
 def choose(
-    rows: Iterable[Row], problems: Mapping[str, Problem], tokenizer: Any, condition: str, conditions: Sequence[str]
+    rows: Iterable[Row],
+    problems: Mapping[str, Problem],
+    tokenizer: Tokenizer,
+    condition: str,
+    conditions: Sequence[str],
 ) -> list[Chosen]:
     """The first rollout of each kind that has a context, in the order recorded; `condition` is whose rows they are."""
     chosen: dict[str, Chosen] = {}
@@ -126,7 +131,9 @@ def describe(chosen: Sequence[Chosen], policy: Policy) -> list[Row]:
         if not scored:
             continue  # no context fits
         texts, steps = rollout_tokens(policy.tokenizer, entry.rollout)
-        advantages = {name: [round(a, DIGITS) for a in token.advantage.tolist()] for name, token in scored.items()}
+        advantages = {
+            name: [round(a, DIGITS) for a in of_context.to_json()["advantage"]] for name, of_context in scored.items()
+        }
         rows.append(
             {
                 "kind": entry.kind,
@@ -144,7 +151,7 @@ def describe(chosen: Sequence[Chosen], policy: Policy) -> list[Row]:
     return rows
 
 
-def _rollout(row: Row, problem: Problem, tokenizer: Any) -> Rollout | None:
+def _rollout(row: Row, problem: Problem, tokenizer: Tokenizer) -> Rollout | None:
     """The recorded rollout with token ids; None where its text gives another number of tokens than were sampled."""
     ids = encode(tokenizer, row["text"])
     if row["finish_reason"] == "stop":

@@ -24,7 +24,7 @@ one that is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
@@ -165,7 +165,7 @@ def _over_problems(parts: Sequence[tuple[Row, Row]], group: str, key: str) -> di
     }
 
 
-def _by_problem(values: Any) -> dict[str, float]:
+def _by_problem(values: Iterable[tuple[str, float | None]]) -> dict[str, float]:
     """Mean of each problem's values; what is None is left out."""
     known: dict[str, list[float]] = {}
     for problem, value in values:
@@ -174,7 +174,7 @@ def _by_problem(values: Any) -> dict[str, float]:
     return {problem: fmean(numbers) for problem, numbers in known.items()}
 
 
-def _share(flags: Any) -> float | None:
+def _share(flags: Iterable[bool]) -> float | None:
     known = list(flags)
     return sum(known) / len(known) if known else None
 
