@@ -7,7 +7,7 @@ sequences leave the batch. On a GPU, with vLLM, or with a setting that only `gen
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from accelerate import Accelerator
@@ -19,6 +19,9 @@ from trl.models.utils import unwrap_model_for_generation
 from trl.trainer.utils import RepeatSampler
 
 from stepalign.models.sampling import Sampling, sample_responses
+
+Generated = list[list[int]] | tuple[list[list[int]], list[list[float]] | None]
+"""Token ids, and from TRL's own GRPO the sampler's log-probabilities."""
 
 
 class EpochSampler(RepeatSampler):
@@ -51,11 +54,11 @@ class OwnRollouts:
         return EpochSampler(**{name: getattr(sampler, name) for name in names})
 
     def _generate_single_turn(
-        self, prompt_ids: list[list[int]], images: object, multimodal_fields: object, *args: Any, **kwargs: Any
-    ) -> list[list[int]]:
+        self, prompt_ids: list[list[int]], images: object, multimodal_fields: object, *more: object, **options: object
+    ) -> Generated:
         if images or multimodal_fields or not self._can_sample_in_process():
             return super()._generate_single_turn(  # pyright: ignore
-                prompt_ids, images, multimodal_fields, *args, **kwargs
+                prompt_ids, images, multimodal_fields, *more, **options
             )
         # drawn from the global generator, which checkpoints keep: a resumed run samples what an undisturbed one does
         seed = int(torch.randint(2**31, (1,)))

@@ -22,7 +22,7 @@ from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome
 from stepalign.core.tokenizer import Tokenizer
 from stepalign.training.arguments import SelfDistillationConfig
-from stepalign.training.generation import OwnRollouts
+from stepalign.training.generation import Generated, OwnRollouts
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.self_distillation import student_dataset
 from stepalign.training.trl_hooks import check_hooks
@@ -92,8 +92,10 @@ class GroupTrainer(OwnRollouts, GRPOTrainer):
         super().__init__(model=model, args=args, reward_funcs=self.correctness, train_dataset=dataset, **kwargs)
         check_hooks(self)
 
-    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> tuple[list[list[int]], list[list[float]] | None]:
-        generated = super()._generate_single_turn(*args, **kwargs)
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: object, multimodal_fields: object, *more: object, **options: object
+    ) -> Generated:
+        generated = super()._generate_single_turn(prompt_ids, images, multimodal_fields, *more, **options)
         # GRPO also expects the sampler's log-probabilities; None makes it compute them where it needs them
         return generated if isinstance(generated, tuple) else (generated, None)
 
@@ -119,7 +121,7 @@ class GroupTrainer(OwnRollouts, GRPOTrainer):
             self.rollout_log.save_prompts(prompt, None)
         return output
 
-    def correctness(self, completion_ids: list[list[int]], problem_id: list[str], **_: Any) -> list[float | None]:
+    def correctness(self, completion_ids: list[list[int]], problem_id: list[str], **_: object) -> list[float | None]:
         """Reward of each rollout: 1 correct, 0 wrong or unparseable, None for a timeout."""
         problems = [self.problems[i] for i in problem_id]
         rollouts = make_rollouts(problems, completion_ids, self._tokenizer, self.eos_token_ids)

@@ -227,10 +227,16 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         batch = Sequences(ids, mask, inputs["completion_ids"], inputs["completion_mask"], inputs["loss_mask"])
         return bucketed_hidden_states(partial(self._get_last_hidden_state, model), batch, *self.passes)
 
-    def compute_loss(self, model: Module, inputs: Batch, *args: Any, **kwargs: Any) -> Any:
-        """TRL's, which leads to `_compute_loss`; the metrics of the signal go with TRL's. Inputs as in a batch."""
+    def compute_loss(
+        self,
+        model: Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """TRL's, which leads to `_compute_loss`: the loss () of a micro-batch. Metrics of the signal join TRL's."""
         with self.accelerator.autocast():  # TRL's detour to the backbone leaves out the forward that has it
-            loss = super().compute_loss(model, inputs, *args, **kwargs)
+            loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         values = signal_metrics(self.accelerator.gather(self._signal[None]).sum(dim=0))  # pyright: ignore
         for key, value in values.items():
             if key != "divergence/clipped_share" or self.args.divergence_clip is not None:
