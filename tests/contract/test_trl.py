@@ -19,7 +19,7 @@ from stepalign.core.problem import Problem
 from stepalign.feedback.formats import RefSol
 from stepalign.micro import SOLVER_DIR
 from stepalign.models.loading import load_tokenizer
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.callbacks import ShortProgress
 from stepalign.training.generation import EpochSampler, OwnRollouts
 from stepalign.training.grpo import NOT_SHARED, GroupTrainer, grpo_config

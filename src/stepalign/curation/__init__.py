@@ -1,6 +1,6 @@
 """Curation: from a large source of problems to those that a solver half masters and a critic can teach.
 
-    curation = Curation(CurateArguments(source="openmathreasoning", solver_model="Qwen/Qwen3-1.7B", output_dir="out"))
+    curation = Curation(CurateSettings(source="openmathreasoning", solver_model="Qwen/Qwen3-1.7B", output_dir="out"))
     curation.run()
     write_outputs(curation.store, curation.arguments, is_exhausted=curation.is_exhausted, has_critic=False)
 
@@ -10,6 +10,6 @@ critic's solution (`judge`), so that only what passed is sampled. `pipeline` run
 
 from stepalign.curation.outputs import write_outputs
 from stepalign.curation.pipeline import Curation, Progress
-from stepalign.curation.settings import CurateArguments
+from stepalign.settings.curate import CurateSettings
 
-__all__ = ["CurateArguments", "Curation", "Progress", "write_outputs"]
+__all__ = ["CurateSettings", "Curation", "Progress", "write_outputs"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedModel
 
@@ -17,8 +18,10 @@ from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
 from stepalign.core.tokenizer import Tokenizer
+from stepalign.models.loading import load_model
 from stepalign.models.prompts import chat_prompts, encode
 from stepalign.models.scoring import Scorable, TokenScores, score_responses
+from stepalign.settings.run import Run
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,17 @@ class Policy:
     def num_tokens(self, text: str) -> int:
         """How many tokens a text has by itself."""
         return len(encode(self.tokenizer, text))
+
+
+def load_policy(run: Run) -> Policy:
+    """The model of a run as it is before training, with its two prompts, ready to be scored."""
+    loaded = load_model(run.model_name, dtype=run.model.dtype or "auto")
+    args: Any = run.trainer  # its template kwargs were read from JSON by now
+    return Policy(
+        loaded.model,
+        loaded.tokenizer,
+        prompt_templates=run.prompt_templates,
+        chat_template_kwargs=args.chat_template_kwargs,
+        teacher_chat_template_kwargs=args.teacher_chat_template_kwargs,
+        max_teacher_prompt_length=run.training.max_teacher_prompt_length,
+    )

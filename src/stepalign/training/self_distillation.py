@@ -39,7 +39,7 @@ from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss, per_token_scores
 from stepalign.models.head import detached_head, head_of
 from stepalign.models.prompts import chat_prompts
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
 from stepalign.training.length_bucketing import (
     ONE_PASS,
