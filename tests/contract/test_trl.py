@@ -87,7 +87,10 @@ def test_a_trainer_says_which_hook_is_gone(hook):
 
 def test_our_source_builds_on_no_other_name():
     theirs = set.union(*(names_of_self(c) | names_of_class(c) for c in CLASSES.values()))
-    used = {name for path in SOURCE.rglob("*.py") for name in names_of_trainers(ast.parse(path.read_text()))}
+    used = {name for path in SOURCE.rglob("*.py") for name in names_of(CLASSES, path)}
+    used |= {
+        name for path in (SOURCE / "training").rglob("*.py") for name in names_of(["trainer", "self.trainer"], path)
+    }
     for ours in (SelfDistillationTrainer, GroupTrainer, OwnRollouts, EpochSampler, ShortProgress):
         used |= names_of_self(ours) | names_in_quotes(ours)
     for ours in (SelfDistillationTrainer, GroupTrainer, OwnRollouts):
@@ -114,11 +117,9 @@ def test_every_listed_name_is_used():
 
 def names_of_self(cls):
     """Every X of `self.X` and `super().X` in the source of a class."""
-    return {
-        node.attr
-        for node in ast.walk(ast.parse(inspect.getsource(cls)))
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self", "super()")
-    }
+    nodes = ast.walk(ast.parse(inspect.getsource(cls)))
+    of = ("self", "super()")
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) in of}
 
 
 def names_of_class(cls):
@@ -132,12 +133,10 @@ def names_in_quotes(cls):
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
-def names_of_trainers(tree):
-    """Every X of `trainer.X`, `self.trainer.X`, and of their classes."""
-    trainers = {"trainer", "self.trainer", *CLASSES}
-    return {
-        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) in trainers
-    }
+def names_of(objects, path):
+    """Every X of `object.X` in a file."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) in objects}
 
 
 def table():

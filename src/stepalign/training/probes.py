@@ -22,9 +22,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.critique import Context, Critique
 from stepalign.core.files import append_jsonl, keep_rows, read_jsonl, write_jsonl
@@ -36,6 +36,7 @@ from stepalign.feedback.formats import CritiqueSource, FeedbackFormat
 from stepalign.maths.localization import localization
 from stepalign.models.prompts import chat_prompts
 from stepalign.models.scoring import Scorable, score_responses
+from stepalign.training.self_distillation import SelfDistillationTrainer
 
 PROBES = "probes.jsonl"
 KEPT = "probes/rollouts.jsonl"
@@ -72,7 +73,7 @@ class Probes(TrainerCallback):
     """Scores the probes of one self-distillation run, on its main process.
 
     Args:
-        trainer: a `SelfDistillationTrainer`; its feedback format is watched for the first step's rollouts.
+        trainer: of the run; its feedback format is watched for the first step's rollouts.
         directory: of the run.
         context: the context's name in the rows: the condition.
         every: optimizer steps from one scoring to the next.
@@ -83,7 +84,7 @@ class Probes(TrainerCallback):
 
     def __init__(
         self,
-        trainer: Any,
+        trainer: SelfDistillationTrainer,
         directory: Path,
         *,
         context: str,
@@ -135,7 +136,7 @@ class Probes(TrainerCallback):
 
     def score(self, step: int) -> list[Row]:
         """The rows of one step; their means go to TRL's metrics, and with them to the trackers and `metrics.jsonl`."""
-        student = self.trainer.accelerator.unwrap_model(self.trainer.model)
+        student = cast("PreTrainedModel", self.trainer.accelerator.unwrap_model(self.trainer.model))
         items = [
             Scorable(p["student_prompt_ids"], {self.context: p["teacher_prompt_ids"]}, p["token_ids"])
             for p in self.probes

@@ -91,6 +91,7 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
 
     args: SelfDistillationConfig
     model: PreTrainedModel
+    chat_template_kwargs: dict[str, object]
     _tokenizer: Tokenizer
 
     def __init__(
