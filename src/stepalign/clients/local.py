@@ -75,17 +75,15 @@ class LocalClient:
     def _generate(self, requests: list[Request], temperature: float) -> list[Reply]:
         import torch
 
+        from stepalign.models.prompts import chat_prompts
+
         model, tokenizer = self._load()
         prompts = [
-            tokenizer.apply_chat_template(
-                request.body["messages"],
-                tokenize=False,
-                add_generation_prompt=True,
-                **request.body.get("chat_template_kwargs", {}),
-            )
+            chat_prompts(tokenizer, [request.body["messages"]], request.body.get("chat_template_kwargs"))[0]
             for request in requests
         ]
-        inputs = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
+        texts = [prompt.text for prompt in prompts]
+        inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
         sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
         # random numbers of its own: those of a training run must not depend on what the cache spared it
         devices = [model.device] if model.device.type == "cuda" else []

@@ -24,6 +24,7 @@ from stepalign.core.rollout import Outcome, Rollout
 from stepalign.grading import Grader
 from stepalign.maths.accuracy import avg_at_k, maj_at_k, pass_at_k
 from stepalign.maths.intervals import bootstrap_interval
+from stepalign.models.prompts import chat_prompts
 from stepalign.models.sampling import Response, Sampling, sample_responses
 from stepalign.runs.evaluations import EvaluationMetrics
 
@@ -41,13 +42,8 @@ def sample_problems(
 
     `done` are (problem id, sample) that an earlier call got; what is left is the same as if it had not been cut short.
     """
-    prompts = tokenizer.apply_chat_template(
-        [[{"role": "user", "content": render_prompt(prompt_templates, "student", problem=p)}] for p in problems],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        **(chat_template_kwargs or {}),
-    )["input_ids"]
+    texts = [render_prompt(prompt_templates, "student", problem=p) for p in problems]
+    prompts = [prompt.ids for prompt in chat_prompts(tokenizer, texts, chat_template_kwargs)]
     ends = eos_token_ids(model, tokenizer)
     finished = {
         i for i, p in enumerate(problems) if all((p.id, sample) in done for sample in range(sampling.num_samples))

@@ -115,13 +115,11 @@ def localization(
             correct.append(value)
         elif step is not None and step == first_wrong_step:
             wrong.append(value)
-    steps = list(token_steps)
-    before = values[: steps.index(first_wrong_step)] if wrong and correct else []
-    until = values[: len(steps) - steps[::-1].index(first_wrong_step)] if wrong else []
+    before = values[: list(token_steps).index(first_wrong_step)] if wrong and correct else []
     return Localization(
         auroc=_auroc(wrong, before),
         negative_mass_share=_share(wrong, values),
-        onset_share=_share(wrong, until),
+        onset_share=onset_share(values, token_steps, first_wrong_step),
         mean_correct=_mean(correct),
         pushed_down_rate=_mean([float(value < PUSHED_DOWN) for value in correct]),
         min_correct=min(correct, default=None),
@@ -132,6 +130,28 @@ def localization(
         num_correct=len(correct),
         num_wrong=len(wrong),
     )
+
+
+def onset_share(
+    advantage: Sequence[float] | Tensor,
+    token_steps: Sequence[int | None],
+    first_wrong_step: int | None,
+    least_push: float = 0.0,
+) -> float | None:
+    """`Localization.onset_share` alone.
+
+    Args:
+        advantage, token_steps, first_wrong_step: as in `localization`.
+        least_push: nats; where less than this is pushed down in all up to the end of the step, there is no share.
+    Raises:
+        ShapeError: the two lists differ in length.
+    """
+    values, steps = _values(advantage, token_steps), list(token_steps)
+    if first_wrong_step is None or first_wrong_step not in steps:
+        return None
+    wrong = [value for value, step in zip(values, steps, strict=True) if step == first_wrong_step]
+    until = values[: len(steps) - steps[::-1].index(first_wrong_step)]
+    return _share(wrong, until) if _push(until) >= least_push else None
 
 
 def unlocalized(advantage: Sequence[float] | Tensor) -> Localization:
@@ -167,8 +187,13 @@ def _auroc(wrong: Sequence[float], before: Sequence[float]) -> float | None:
 
 def _share(part: Sequence[float], whole: Sequence[float]) -> float | None:
     """Of what is pushed down in the whole, the share in the part; None where the part is empty or there is nothing."""
-    mass = fsum(max(0.0, -value) for value in whole)
-    return fsum(max(0.0, -value) for value in part) / mass if part and mass else None
+    mass = _push(whole)
+    return _push(part) / mass if part and mass else None
+
+
+def _push(values: Sequence[float]) -> float:
+    """How far values are pushed down in all, nats."""
+    return fsum(max(0.0, -value) for value in values)
 
 
 def _mean(values: Sequence[float]) -> float | None:

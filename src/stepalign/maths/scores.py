@@ -41,6 +41,10 @@ class TokenScores(NamedTuple):
     divergence: Tensor
     """KL(teacher || student) over the full vocabulary, the forward KL of the loss."""
 
+    def to_json(self) -> dict[str, list[float]]:
+        """Each of the four as plain numbers, by name."""
+        return {name: values.tolist() for name, values in self._asdict().items()}
+
 
 @torch.no_grad()
 def score_tokens(

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
+from transformers import PreTrainedModel
 
 from stepalign.core.errors import ConfigError
 from stepalign.models.decoding import decoder_for
@@ -68,7 +69,7 @@ class Response(NamedTuple):
 
 
 def sample_responses(
-    model: Any,
+    model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
     eos_token_ids: Sequence[int],
@@ -96,7 +97,7 @@ def sample_responses(
 
 @torch.inference_mode()
 def _sample_batch(
-    model: Any,
+    model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
     eos_token_ids: Sequence[int],
@@ -133,7 +134,7 @@ def _sample_batch(
 
 
 def choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
-    """One token a row. logits: (B, V). Returns (B,) int64."""
+    """One token a row: logits (B, V) to token ids (B,) int64."""
     if sampling.temperature == 0:
         return logits.argmax(dim=-1)
     logits = logits.float() / sampling.temperature

@@ -6,7 +6,7 @@ notes(result, is_micro=False)          # ["stepalign quotes the wrong step: ..."
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 SPIKE = 2.0  # nats of A_t at the first token from which it is worth a note
 UNKNOWN = (
@@ -48,7 +48,7 @@ def _on_contexts(contexts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _on_response(result: Mapping[str, Any]) -> Iterator[str]:
-    num_sampled = (result["rollout"] or {}).get("num_tokens")
+    num_sampled = cast("Mapping[str, Any]", result["rollout"] or {}).get("num_tokens")
     num_tokens = len(result["response_token_ids"])
     if num_sampled is not None and num_sampled - num_tokens not in (0, 1):  # 1: its end-of-sequence token
         yield (

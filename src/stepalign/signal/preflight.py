@@ -24,13 +24,13 @@ from typing import NamedTuple
 from stepalign.core.critique import Context, Critique
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
+from stepalign.core.spans import rollout_tokens
 from stepalign.evaluation.evaluate import eos_token_ids, grade_rollouts, sample_problems
 from stepalign.feedback.alignment import alignment
 from stepalign.feedback.critiques import first_wrong_step, judging
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.grading import Grader
-from stepalign.maths.localization import localization, unlocalized
-from stepalign.models.layout import layout
+from stepalign.maths.localization import localization, onset_share, unlocalized
 from stepalign.models.sampling import Sampling, sample_responses
 from stepalign.models.scoring import TokenScores, check_scoring
 from stepalign.signal.policy import Policy
@@ -44,10 +44,10 @@ from stepalign.signal.preflight_records import (
     key_of,
     place,
 )
-from stepalign.signal.verdict import aim
 
 CHUNK = 64  # rollouts that a critic or a format is asked about at once: what a kill can lose
 SCORED = 8  # rollouts that are scored together
+LEAST_PUSH = 0.5  # nats in all; below, nothing is pushed that could be aimed
 Prompts = Sequence[tuple[Rollout, list[int]]]
 
 
@@ -104,15 +104,16 @@ class Preflight:
         for rollout in self.rollouts():
             critique = self._critique(rollout)
             wrong = first_wrong_step(rollout, critique) if critique else None
-            row = {**rollout.to_json(), "is_correct": is_correct(rollout.grade)}
-            row |= {"case": critique.case if critique else None, "first_wrong_step": wrong, "formats": {}}
+            formats: dict[str, Row] = {}
             for name in self.formats:
                 key = name, *key_of(rollout)
                 answered = teacher.get(key, {"grade": None, "is_correct": None, "num_tokens": None})
                 part = {k: value for k, value in scores[key].items() if k not in ("format", *place(rollout))}
                 part |= {f"teacher_{k}": answered[k] for k in ("grade", "is_correct", "num_tokens")}
-                row["formats"][name] = part
-            rows.append(row)
+                formats[name] = part
+            row = {**rollout.to_json(), "is_correct": is_correct(rollout.grade)}
+            row |= {"case": critique.case if critique else None, "first_wrong_step": wrong}
+            rows.append({**row, "formats": formats})
         return rows
 
     def _sample_student(self) -> Iterator[int]:
@@ -176,7 +177,7 @@ class Preflight:
     def _score_rows(
         self, rollout: Rollout, contexts: Mapping[str, Context | None], scores: Mapping[str, TokenScores]
     ) -> Iterator[Row]:
-        steps, critique = layout(self.policy.tokenizer, rollout).steps, self._critique(rollout)
+        steps, critique = rollout_tokens(self.policy.tokenizer, rollout).steps, self._critique(rollout)
         wrong = first_wrong_step(rollout, critique) if critique else None
         for name, context in contexts.items():
             row: Row = {"format": name, **place(rollout), "status": "none"}
@@ -186,12 +187,10 @@ class Preflight:
                 row["has_answer"] = has_answer(context.text, rollout.problem.answer, self.grader)
                 row["alignment"] = alignment(rollout.trace, context.text, wrong).to_json() if critique else None
             if name in scores:
-                advantage = scores[name].advantage.tolist()
+                advantage = scores[name].to_json()["advantage"]
                 located = localization(advantage, steps, wrong) if critique else unlocalized(advantage)
-                row |= {
-                    "mean_advantage": fmean(advantage),
-                    "localization": {**located.to_json(), "aim": aim(advantage, steps, wrong)},
-                }
+                aim = onset_share(advantage, steps, wrong, LEAST_PUSH) if wrong != 1 else None  # 1: nothing before it
+                row |= {"mean_advantage": fmean(advantage), "localization": {**located.to_json(), "aim": aim}}
             yield row
 
     def _critique(self, rollout: Rollout) -> Critique | None:

@@ -74,7 +74,7 @@ class Records:
 
     def left(self, rollouts: Sequence[Rollout], kind: str, names: Iterable[str]) -> list[Rollout]:
         """Those that lack the row of at least one of the formats."""
-        done = set.intersection(*(self.keys(kind, name) for name in names))
+        done = set[Key].intersection(*(self.keys(kind, name) for name in names))
         return [rollout for rollout in rollouts if key_of(rollout) not in done]
 
     def contexts(self, name: str) -> dict[Key, Context | None]:

@@ -20,15 +20,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from stepalign.core.critique import Context, Critique
 from stepalign.core.files import read_json, write_json
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome, Rollout
+from stepalign.core.spans import rollout_tokens
+from stepalign.core.tokenizer import Tokenizer
 from stepalign.feedback.critiques import STAND_IN, first_wrong_step, judging
 from stepalign.feedback.formats import feedback_class, feedback_names
-from stepalign.models.layout import layout
+from stepalign.models.prompts import encode
 from stepalign.models.scoring import check_scoring
 from stepalign.runs.files import ROLLOUTS, SIGNAL, problems_file
 from stepalign.runs.row import read_rows
@@ -99,7 +100,7 @@ def kind_of(row: RolloutRow) -> str | None:
 def choose(
     rows: Iterable[RolloutRow],
     problems: Mapping[str, Problem],
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     condition: str,
     conditions: Sequence[str],
 ) -> list[Chosen]:
@@ -130,8 +131,10 @@ def describe(chosen: Sequence[Chosen], policy: Policy) -> list[SignalRow]:
     for entry, scored in zip(chosen, scores, strict=True):
         if not scored:
             continue  # no context fits
-        texts, steps = layout(policy.tokenizer, entry.rollout)
-        advantages = {name: [round(a, DIGITS) for a in token.advantage.tolist()] for name, token in scored.items()}
+        texts, steps = rollout_tokens(policy.tokenizer, entry.rollout)
+        advantages = {
+            name: [round(a, DIGITS) for a in of_context.to_json()["advantage"]] for name, of_context in scored.items()
+        }
         rows.append(
             SignalRow(
                 kind=entry.kind,
@@ -149,9 +152,9 @@ def describe(chosen: Sequence[Chosen], policy: Policy) -> list[SignalRow]:
     return rows
 
 
-def _rollout(row: RolloutRow, problem: Problem, tokenizer: Any) -> Rollout | None:
+def _rollout(row: RolloutRow, problem: Problem, tokenizer: Tokenizer) -> Rollout | None:
     """The recorded rollout with token ids; None where its text gives another number of tokens than were sampled."""
-    ids = list(tokenizer(row.text, add_special_tokens=False)["input_ids"])
+    ids = encode(tokenizer, row.text)
     if row.finish_reason == "stop":
         ids.append(tokenizer.eos_token_id)
     if not ids or len(ids) != row.num_tokens:

@@ -46,7 +46,7 @@ def preflight(run: PreflightRun) -> dict[str, Any]:
         work = Preflight(Records(directory), run.problems["train"], policy, sampling, grader, formats, kept)
         _run_stages(work)
         rows = work.rows()
-    ledger = read_json(directory / LEDGER) if (directory / LEDGER).exists() else {}
+    ledger: dict[str, Any] = read_json(directory / LEDGER) if (directory / LEDGER).exists() else {}
     asks = {name for name in names if feedback_class(name).needs_critic}
     result = judge_rows(rows, names, {name: ledger if name in asks else {} for name in names})
     result = {"is_micro": run.world == MICRO, "num_problems": len(run.problems["train"]), **result}

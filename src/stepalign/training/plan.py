@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 # Shares of the speed of a large matrix product that training and sampling typically reach. Sampling reads every weight
 # for each token, which holds a GPU back more than a CPU.
@@ -51,6 +54,7 @@ class Plan:
 
     @property
     def flops(self) -> float | None:
+        """Of sampling and training together."""
         if self.sampling_flops is None or self.training_flops is None:
             return None
         return self.sampling_flops + self.training_flops
@@ -93,7 +97,7 @@ def plan_run(work: Workload, num_parameters: int | None = None) -> Plan:
     )
 
 
-def count_parameters(config: Any) -> int:
+def count_parameters(config: PreTrainedConfig) -> int:
     """Parameters of a causal LM by its config, the input embedding left out unless it is the head too; no weights."""
     import torch
     from transformers import AutoModelForCausalLM

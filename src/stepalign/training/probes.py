@@ -22,22 +22,24 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.critique import Context, Critique
 from stepalign.core.files import keep_rows, write_jsonl
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
+from stepalign.core.spans import rollout_tokens
 from stepalign.feedback.critiques import first_wrong_step
 from stepalign.feedback.formats import AskCritic, FeedbackFormat
 from stepalign.maths.localization import localization
-from stepalign.models.layout import layout
+from stepalign.models.prompts import chat_prompts
 from stepalign.models.scoring import Scorable, score_responses
 from stepalign.runs.files import PROBED, PROBES
 from stepalign.runs.row import append_rows, read_rows
 from stepalign.runs.rows import ProbedRow, ProbeRow
+from stepalign.training.self_distillation import SelfDistillationTrainer
 
 CANDIDATES = 4  # rollouts looked at for each probe that is wanted: the most that a critic is asked about
 METRICS = (
@@ -70,7 +72,7 @@ class Probes(TrainerCallback):
     """Scores the probes of one self-distillation run, on its main process.
 
     Args:
-        trainer: a `SelfDistillationTrainer`; its feedback format is watched for the first step's rollouts.
+        trainer: of the run; its feedback format is watched for the first step's rollouts.
         directory: of the run.
         context: the context's name in the rows: the condition.
         every: optimizer steps from one scoring to the next.
@@ -81,7 +83,7 @@ class Probes(TrainerCallback):
 
     def __init__(
         self,
-        trainer: Any,
+        trainer: SelfDistillationTrainer,
         directory: Path,
         *,
         context: str,
@@ -132,7 +134,7 @@ class Probes(TrainerCallback):
 
     def score(self, step: int) -> list[ProbeRow]:
         """The rows of one step; their means go to TRL's metrics, and with them to the trackers and `metrics.jsonl`."""
-        student = self.trainer.accelerator.unwrap_model(self.trainer.model)
+        student = cast("PreTrainedModel", self.trainer.accelerator.unwrap_model(self.trainer.model))
         items = [Scorable(p.student_prompt_ids, {self.context: p.teacher_prompt_ids}, p.token_ids) for p in self.probes]
         # one at a time: probing must not need more memory than a training step
         scores = score_responses(student, items, teacher=lambda: self.trainer.teacher_policy(student), batch_size=1)
@@ -162,20 +164,14 @@ class Probes(TrainerCallback):
     def _describe(self, rollout: Rollout, teacher_prompt_ids: list[int], first_wrong_step: int) -> ProbedRow:
         trainer = self.trainer
         text = render_prompt(trainer.prompt_templates, "student", problem=rollout.problem)
-        encoded = trainer.processing_class.apply_chat_template(
-            [{"role": "user", "content": text}],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            **trainer.chat_template_kwargs,
-        )
+        (prompt,) = chat_prompts(trainer._tokenizer, [text], trainer.chat_template_kwargs)
         return ProbedRow(
             problem_id=rollout.problem.id,
             sample=rollout.sample,
             text=rollout.text,
             token_ids=list(rollout.token_ids),
-            token_steps=list(layout(trainer._tokenizer, rollout).steps),
-            student_prompt_ids=list(encoded["input_ids"]),
+            token_steps=list(rollout_tokens(trainer._tokenizer, rollout).steps),
+            student_prompt_ids=prompt.ids,
             teacher_prompt_ids=teacher_prompt_ids,
             first_wrong_step=first_wrong_step,
         )

@@ -12,12 +12,12 @@ from typing import Any
 
 from accelerate.utils import gather_object
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from stepalign.core.critique import Context
 from stepalign.core.files import write_json
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
+from stepalign.core.tokenizer import Tokenizer
 from stepalign.runs.files import PROMPTS
 from stepalign.runs.row import append_rows, read_rows
 from stepalign.runs.rows import CritiqueRow, RolloutRow
@@ -28,7 +28,7 @@ GradeRollouts = Callable[[Sequence[Rollout]], list[Grade]]
 def make_rollouts(
     problems: Sequence[Problem],
     token_ids: Sequence[Sequence[int]],
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     eos_token_ids: Sequence[int],
 ) -> list[Rollout]:
     """One ungraded rollout for each problem and its sampled ids; repeats of a problem are numbered from 0."""
@@ -42,9 +42,9 @@ def make_rollouts(
     return rollouts
 
 
-def first_prompt(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor, row: int = 0) -> str:
+def first_prompt(tokenizer: Tokenizer, ids: Tensor, mask: Tensor, row: int = 0) -> str:
     """The text of one left-padded prompt of a batch, special tokens included."""
-    return str(tokenizer.decode(ids[row][mask[row].bool()], skip_special_tokens=False))
+    return tokenizer.decode(ids[row][mask[row].bool()].tolist(), skip_special_tokens=False)
 
 
 class RolloutLog:

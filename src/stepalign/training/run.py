@@ -161,9 +161,9 @@ def train_with(run: Run, parts: Parts) -> list[Path]:
     return checkpoints(directory)
 
 
-def _probes(run: Run, parts: Parts, trainer: Any) -> list[TrainerCallback]:
+def _probes(run: Run, parts: Parts, trainer: SelfDistillationTrainer | GroupTrainer) -> list[TrainerCallback]:
     condition, every = run.training.condition, run.training.probe_steps
-    if not every or condition == GRPO:  # GRPO has no context that could be probed
+    if not every or isinstance(trainer, GroupTrainer):  # GRPO has no context that could be probed
         return []
     num_probes = run.training.num_probes
     critic = parts.probe_critic

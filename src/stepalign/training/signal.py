@@ -15,10 +15,12 @@ import torch
 from torch import Tensor
 
 from stepalign.maths.divergence import DivergenceOutput
-from stepalign.training.packing import Packed
+from stepalign.training.length_bucketing import BucketedStates
 
 
-def signal_sums(output: DivergenceOutput, first_advantage: Tensor, mask: Tensor, forwards: Sequence[Packed]) -> Tensor:
+def signal_sums(
+    output: DivergenceOutput, first_advantage: Tensor, mask: Tensor, forwards: Sequence[BucketedStates]
+) -> Tensor:
     """Sums over this process's micro-batch, in the order that `signal_metrics` reads.
 
     Args:

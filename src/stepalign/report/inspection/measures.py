@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 MISSING = "–"
-Context = Mapping[str, Any]  # an entry of `contexts` in advantage.json
+ContextEntry = Mapping[str, Any]  # an entry of `contexts` in advantage.json
 
 
 def number(value: float | None) -> str:
@@ -36,22 +36,22 @@ class Measure(NamedTuple):
 
     name: str
     meaning: str
-    value: Callable[[Context], Any]
+    value: Callable[[ContextEntry], Any]
     write: Callable[[Any], str]
 
-    def read(self, context: Context) -> str:
+    def read(self, context: ContextEntry) -> str:
         return self.write(self.value(context))
 
 
-def _localization(key: str) -> Callable[[Context], Any]:
+def _localization(key: str) -> Callable[[ContextEntry], Any]:
     return lambda context: context["localization"][key]
 
 
-def _alignment(key: str) -> Callable[[Context], Any]:
+def _alignment(key: str) -> Callable[[ContextEntry], Any]:
     return lambda context: context["alignment"][key]
 
 
-def _token_share(context: Context) -> float | None:
+def _token_share(context: ContextEntry) -> float | None:
     num_wrong, num_tokens = _localization("num_wrong")(context), _localization("num_tokens")(context)
     return num_wrong / num_tokens if num_wrong else None
 

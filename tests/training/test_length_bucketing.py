@@ -1,4 +1,4 @@
-"""Packed passes against one pass over the whole batch: the same loss and gradient, less padding."""
+"""Bucketed passes against one pass over the whole batch: the same loss and gradient, less padding."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from stepalign.core.errors import ConfigError
 from stepalign.maths.divergence import divergence_loss
 from stepalign.maths.head import Head
-from stepalign.training.packing import Sequences, group_rows, packed_hidden_states
+from stepalign.training.length_bucketing import Sequences, bucketed_hidden_states, group_rows
 
 VOCABULARY = 64
 LENGTHS = {"prompt": [5, 9, 3, 7, 4], "teacher": [30, 12, 25, 40, 11], "completion": [20, 3, 33, 4, 12]}
@@ -80,25 +80,25 @@ def loss_and_gradient(model, hidden_of, sequences):
     return output.loss.detach(), torch.cat([p.grad.flatten() for p in model.parameters()]), output.advantage
 
 
-def packed(max_tokens):
-    return lambda model, s: packed_hidden_states(forward(model), s, max_tokens, pass_cost=0).hidden
+def bucketed(max_tokens):
+    return lambda model, s: bucketed_hidden_states(forward(model), s, max_tokens, pass_cost=0).hidden
 
 
 @pytest.mark.parametrize("max_tokens", [None, 60, 1], ids=["no limit", "some", "each row alone"])
 def test_loss_gradient_and_advantage_are_those_of_the_whole_batch(model, max_tokens):
     sequences = make_sequences()
     loss, gradient, advantage = loss_and_gradient(model, whole, sequences)
-    packed_loss, packed_gradient, packed_advantage = loss_and_gradient(model, packed(max_tokens), sequences)
+    bucketed_loss, bucketed_gradient, bucketed_advantage = loss_and_gradient(model, bucketed(max_tokens), sequences)
     assert gradient.norm() > 1e-2
-    assert abs(packed_loss - loss) <= 1e-6 * loss
-    assert (packed_gradient - gradient).norm() <= 1e-6 * gradient.norm()
-    torch.testing.assert_close(packed_advantage, advantage, rtol=1e-4, atol=1e-5)
+    assert abs(bucketed_loss - loss) <= 1e-6 * loss
+    assert (bucketed_gradient - gradient).norm() <= 1e-6 * gradient.norm()
+    torch.testing.assert_close(bucketed_advantage, advantage, rtol=1e-4, atol=1e-5)
 
 
 def test_passes_are_trimmed_and_padding_is_counted(model):
     student, teacher = make_sequences()
     run = forward(model)
-    result = packed_hidden_states(run, student, pass_cost=5)
+    result = bucketed_hidden_states(run, student, pass_cost=5)
     assert run.shapes == [(2, 13), (1, 25), (1, 36)]  # rows 1 and 3; 0; 2; row 4 has no loss
     assert (result.num_passes, result.num_computed) == (3, 2 * 13 + 25 + 36)
     assert result.num_tokens == (9 + 3) + (7 + 4) + (5 + 20) + (3 + 33)
@@ -107,27 +107,27 @@ def test_passes_are_trimmed_and_padding_is_counted(model):
     assert not result.hidden[4].any() and result.hidden[2].any(-1).all()
     # the teacher's prompts are longer, so its rows share passes in another way
     run = forward(model)
-    packed_hidden_states(run, teacher, pass_cost=5)
+    bucketed_hidden_states(run, teacher, pass_cost=5)
     assert run.shapes == [(1, 15), (1, 44), (1, 50), (1, 58)]
 
 
 def test_a_pass_costs_something(model):
     student, _ = make_sequences()
-    assert packed_hidden_states(forward(model), student, pass_cost=10_000).num_passes == 1
-    assert packed_hidden_states(forward(model), student, pass_cost=0).num_passes == 4
+    assert bucketed_hidden_states(forward(model), student, pass_cost=10_000).num_passes == 1
+    assert bucketed_hidden_states(forward(model), student, pass_cost=0).num_passes == 4
 
 
 def test_loss_in_the_middle_of_a_completion_needs_no_later_token(model):
     student, _ = make_sequences()
     student.loss_mask[:, 2:] = 0
     run = forward(model)
-    packed_hidden_states(run, student, pass_cost=10_000)
+    bucketed_hidden_states(run, student, pass_cost=10_000)
     assert run.shapes == [(4, 9 + 2)]
 
 
 def test_a_batch_without_loss_has_a_gradient_of_zero(model):
     sequences = make_sequences(taught=torch.zeros(5, dtype=torch.long))
-    loss, gradient, _ = loss_and_gradient(model, packed(None), sequences)
+    loss, gradient, _ = loss_and_gradient(model, bucketed(None), sequences)
     assert loss == 0 and not gradient.any()
     assert all(p.grad is not None for p in model.parameters())
 

@@ -1,4 +1,4 @@
-"""Forward passes over rows of similar length: the padding of a batch is not computed.
+"""Length bucketing: forward passes over rows of similar length, so that the padding of a batch is not computed.
 
 A batch pads every prompt to its longest prompt and every completion to its longest completion, and the model computes
 the padding like everything else, once for the student and once more for the teacher. Here rows of similar length share
@@ -7,8 +7,8 @@ The hidden states come back at the places of the whole batch, so the loss is com
 its value nor its gradient changes.
 
     sequences = Sequences(prompt_ids, prompt_mask, completion_ids, completion_mask, loss_mask)
-    packed = packed_hidden_states(partial(trainer._get_last_hidden_state, model), sequences, max_tokens=8192)
-    packed.hidden, packed.waste_rate  # (B, T, H), share of padding in what was computed
+    states = bucketed_hidden_states(partial(trainer._get_last_hidden_state, model), sequences, max_tokens=8192)
+    states.hidden, states.waste_rate  # (B, T, H), share of padding in what was computed
 
 Which rows share a pass is chosen by dynamic programming: with the rows in order of length, the cuts that make the sum
 over passes of rows x width + `pass_cost` least. Prompts are padded on the left and completions on the right, as TRL
@@ -50,7 +50,7 @@ class Sequences:
     loss_mask: Tensor
 
 
-class Packed(NamedTuple):
+class BucketedStates(NamedTuple):
     """What the passes gave and what they took."""
 
     hidden: Tensor
@@ -67,9 +67,9 @@ class Packed(NamedTuple):
         return 1 - self.num_tokens / self.num_computed
 
 
-def packed_hidden_states(
+def bucketed_hidden_states(
     forward: Forward, sequences: Sequences, max_tokens: int | None = None, pass_cost: int = PASS_COST["cpu"]
-) -> Packed:
+) -> BucketedStates:
     """The hidden states that predict the completion tokens, by passes over rows of similar length.
 
     Args:
@@ -97,7 +97,7 @@ def packed_hidden_states(
         parts.append(_run(forward, sequences, rows, prompt, completion))
         num_tokens += sum(prompts[row] + completions[row] for row in rows)
         num_computed += len(rows) * (prompt + completion)
-    return Packed(_in_place(parts, groups, len(prompts)), num_tokens, num_computed, len(groups))
+    return BucketedStates(_in_place(parts, groups, len(prompts)), num_tokens, num_computed, len(groups))
 
 
 def group_rows(
