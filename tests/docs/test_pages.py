@@ -7,18 +7,12 @@ expressions are held to the value where they are one: `len(problems)  # 64`.
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from stepalign.core.files import write_jsonl
-from stepalign.micro.problems import World, split_problems
-from stepalign.micro.rollouts import made_rollouts
 
 from .pages import PAGES, ROOT, Block, blocks
 
@@ -28,37 +22,6 @@ RUN = {
     for page, all_blocks in BLOCKS.items()
     if (found := [block for block in all_blocks if block.language in ("python", "sh") and not block.reason])
 }
-RECIPE = """
-extends: micro
-max_steps: 2
-per_device_train_batch_size: 4
-probe_steps: 0
-max_completion_length: 40
-"""
-LABELLED = {  # in the columns of Qwen/ProcessBench
-    "id": "math-0",
-    "generator": "a model",
-    "problem": "What is 2 + 2?",
-    "steps": ["2 + 2 = 4", "So \\boxed{4}."],
-    "final_answer_correct": True,
-    "label": -1,
-}
-
-
-@pytest.fixture
-def reader(tmp_path, monkeypatch):
-    """A directory with what a page's reader has before: the checkout's examples, a recipe, problems and samples."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("STEPALIGN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT)]))
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    (tmp_path / "my.yaml").write_text(RECIPE)
-    splits = split_problems(World(), {"train": 8, "validation": 2, "problems": 3}, seed=1)
-    for name, problems in splits.items():
-        write_jsonl(tmp_path / f"{name}.jsonl", [problem.to_json() for problem in problems])
-    write_jsonl(tmp_path / "samples.jsonl", [r.to_json() for r in made_rollouts(splits["problems"], seed=1)])
-    write_jsonl(tmp_path / "processbench-math.jsonl", [LABELLED])
 
 
 @pytest.mark.slow

@@ -1,8 +1,11 @@
 """One way to declare a setting: a dataclass field with its default and its one docstring.
 
-@dataclass
-class MyArguments:
-    num_samples: int = setting(12, "Responses sampled for each problem.")
+>>> from dataclasses import dataclass
+>>> @dataclass
+... class MyArguments:
+...     num_samples: int = setting(12, "Responses sampled for each problem.")
+>>> MyArguments().num_samples
+12
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Critiques on record: how they are written, how they are read back, and where they say that a response goes wrong.
 
-row = critique_row(critique)
-critique_in(row) == critique
-first_wrong_step(rollout, critique)        # 2, or None where no step is wrong
+>>> critique_in(critique_row(critique)) == critique
+True
+>>> first_wrong_step(rollout, critique)         # None where no step is wrong
+2
 """
 
 from __future__ import annotations

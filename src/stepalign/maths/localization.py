@@ -3,9 +3,12 @@
 A context that localizes leaves the correct steps alone and pushes the first wrong step down. All figures are of one
 response under one context, from its A_t (nats) and the step of each token; no model is needed.
 
-    where = localization(advantage, token_steps, first_wrong_step=2)
-    where.auroc, where.mean_correct, where.negative_mass_share
-    step_statistics(advantage, token_steps)[1].mean
+    >>> advantage, token_steps = [0.1, 0.2, -0.1, 0.0, -4.0], [None, 1, 1, 2, 2]
+    >>> where = localization(advantage, token_steps, first_wrong_step=2)
+    >>> where.auroc, where.mean_correct, round(where.negative_mass_share, 2)
+    (0.8333333333333334, 0.05, 0.98)
+    >>> step_statistics(advantage, token_steps)[1].mean
+    -2.0
 
 They describe; they do not test. One response has a handful of steps and its tokens are not independent: compare
 contexts on the same response, or means over many responses, and leave single values alone.

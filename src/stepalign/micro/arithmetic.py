@@ -1,8 +1,11 @@
 """Column arithmetic: the working of one operation as columns, with or without its carries.
 
-columns(47, "+", 38)     # [Column('7+8', 15, 1), Column('4+3+1', 8, 0)]
-result(columns(47, "+", 38))                               # 85
-result(columns(47, "+", 38, forget=lambda: True))          # 75: the carry was dropped
+>>> columns(47, "+", 38)
+[Column(expression='7+8', value=15, carry=1), Column(expression='4+3+1', value=8, carry=0)]
+>>> result(columns(47, "+", 38))
+85
+>>> result(columns(47, "+", 38, forget=lambda: True))       # the carry was dropped
+75
 """
 
 from __future__ import annotations

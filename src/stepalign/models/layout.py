@@ -1,6 +1,8 @@
 """A rollout's tokens as text and in steps: what a token map shows, and what per-token numbers are grouped by.
 
-texts, steps = layout(tokenizer, rollout)          # ["<step_1>", "2", ...], [None, 1, ...]
+>>> texts, steps = layout(tokenizer, rollout)
+>>> texts[2:5], steps[2:5]
+(['>', 'Now ', 'add '], [None, 1, 1])
 """
 
 from __future__ import annotations

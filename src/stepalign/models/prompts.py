@@ -3,8 +3,9 @@
 A chat template writes its own special tokens, so its text is tokenized without adding any. Prompt and response are
 joined by ids; `boundary` says whether tokenizing the joined text would give other ids where they meet.
 
-    prompt = chat_prompt(tokenizer, "What is 2 + 2?", {"enable_thinking": False})
-    prompt.text, prompt.ids
+    >>> prompt = chat_prompt(tokenizer, "What is 2 + 2?", {"enable_thinking": False})
+    >>> prompt.text, len(prompt.ids)
+    ('<|im_start|>user\\nWhat is 2 + 2?<|im_end|>\\n<|im_start|>assistant\\n', 18)
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The names of a run's files, one each. Writers and readers take them from here.
 
-append_jsonl(directory / METRICS, {"step": 1, "loss": 0.2})
+>>> METRICS
+'metrics.jsonl'
 """
 
 METRICS, ROLLOUTS, PROGRESS = "metrics.jsonl", "rollouts.jsonl", "progress.json"

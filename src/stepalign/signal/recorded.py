@@ -1,6 +1,9 @@
 """Cases from the rollouts that a training run recorded: text, problem, context, critique and the run's own prompts.
 
-    rollout_cases(Path("runs/demo/conditions/stepalign/seed_0"), [0, 17], problems, settings)
+    >>> settings = run_settings(trained)
+    >>> cases = rollout_cases(trained, [0, 1], {problem.id: problem for problem in problems}, settings)
+    >>> [case.model == settings["model_name_or_path"] for case in cases]
+    [True, True]
 
 `settings` is the run's `config.yaml`. Looked at is the model that the run began with, as student and as teacher: for
 rollouts of the first step A_t is then what training saw; for later ones take the checkpoint as the case's model.

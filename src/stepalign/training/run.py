@@ -1,6 +1,6 @@
 """One training run: a model, problems, a condition, and a directory to leave everything in.
 
-    train(TrainingRun(study, model_args, args, problems=problems, grade=grade, critic=critic))
+    >>> train(TrainingRun(study, model_args, args, problems=problems, grade=grade, critic=critic))
 
 Started again on the same directory it goes on from its last checkpoint, or returns at once if it was finished.
 """

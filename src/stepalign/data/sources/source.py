@@ -1,7 +1,9 @@
 """What a problem source is: where its rows are, and how a row becomes a problem.
 
-GSM8K = Source("gsm8k", "openai/gsm8k", columns=("question", "answer"), to_problem=to_problem, split="train")
-GSM8K.to_problem(Row("row 1", {"question": "2 + 2?", "answer": "2 + 2 = 4\\n#### 4"})).answer      # '4'
+>>> from stepalign.data.sources.gsm8k import to_problem
+>>> GSM8K = Source("gsm8k", "openai/gsm8k", columns=("question", "answer"), to_problem=to_problem, split="train")
+>>> GSM8K.to_problem(Row("row 1", {"question": "2 + 2?", "answer": "2 + 2 = 4\\n#### 4"})).answer
+'4'
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Settings of a critic: one flat dataclass, the same names on the command line, in a recipe and here.
 
-CriticSettings(critic_base_url="http://127.0.0.1:8000/v1", critic_model="Qwen/QwQ-32B", critique_protocol="edit")
+>>> settings = CriticSettings(critic_base_url="http://127.0.0.1:8000/v1", critic_model="Qwen/QwQ-32B")
+>>> settings.critic, settings.critique_protocol
+('openai', 'edit')
 """
 
 from __future__ import annotations

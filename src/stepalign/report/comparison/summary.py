@@ -3,8 +3,9 @@
 Every number is taken from the run. Conditions are ranked by avg@k on the test problems at the checkpoint that was
 selected on validation, never at the best test value.
 
-    summary = summarize(load_run(path))
-    summary.outcome[0]
+    >>> summary = summarize(run)
+    >>> summary.compared[0]
+    'Three conditions were trained: grpo, refsol and stepalign. ...'
 """
 
 from __future__ import annotations

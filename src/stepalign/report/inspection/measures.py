@@ -1,7 +1,9 @@
 """The measures of an inspection in words: name, one line that says how to read it, and how its number is written.
 
-for measure in MEASURES:
-    print(measure.name, measure.read(result["contexts"]["stepalign"]))
+>>> for measure in MEASURES[:2]:
+...     print(measure.name, measure.read(result["contexts"]["stepalign"]))
+Mean A_t on correct steps +0.11
+Correct tokens pushed down 0 %
 """
 
 from __future__ import annotations
