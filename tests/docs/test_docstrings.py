@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
+import re
 
 import pytest
 
 from .examples import examples, given, unprompted
+from .pages import ROOT
+
+PACKAGE = ROOT / "src" / "stepalign"
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 NOT_RUN = {  # docstring: why
@@ -36,3 +41,17 @@ def test_what_is_code_is_an_example():
 
 def test_what_is_not_run_is_there():
     assert NOT_RUN.keys() <= EXAMPLES.keys()
+
+
+def test_functions_that_take_tensors_say_their_shapes():
+    shape = re.compile(r"\(([A-Z0-9]\w*(, )?)+( of the teacher)?,?\)")
+    silent = []
+    for path in sorted((PACKAGE / "maths").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        public = [node for node in tree.body if not getattr(node, "name", "_").startswith("_")]
+        nodes = [node for part in public for node in ast.walk(part) if isinstance(node, ast.FunctionDef)]
+        for node in nodes:
+            kinds = [ast.unparse(a.annotation) for a in (*node.args.args, *node.args.kwonlyargs) if a.annotation]
+            if any("Tensor" in kind for kind in kinds) and not shape.search(ast.get_docstring(node) or ""):
+                silent.append(f"{path.name}: {node.name}")
+    assert not silent

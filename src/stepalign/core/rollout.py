@@ -35,6 +35,7 @@ class Grade:
 
     @property
     def is_correct(self) -> bool:
+        """Whether the answer is right; what could not be graded is not."""
         return self.outcome is Outcome.CORRECT
 
 
@@ -60,9 +61,11 @@ class Rollout:
 
     @property
     def trace(self) -> Trace:
+        """The text split into steps and an answer."""
         return parse_trace(self.text)
 
     def graded(self, grade: Grade) -> Rollout:
+        """The same rollout with a grade."""
         return replace(self, grade=grade)
 
     def to_json(self) -> dict[str, Any]:

@@ -22,7 +22,9 @@ WINDOW = 6  # tokens decoded before the current one; merges and spaces depend on
 class Decoder(Protocol):
     """What is needed of a tokenizer: `decode` as in transformers."""
 
-    def decode(self, token_ids: Sequence[int], /, *, skip_special_tokens: bool = False) -> str: ...
+    def decode(self, token_ids: Sequence[int], /, *, skip_special_tokens: bool = False) -> str:
+        """The text of the ids, special tokens included unless they are skipped."""
+        ...
 
 
 def token_offsets(tokenizer: Decoder, token_ids: Sequence[int]) -> list[tuple[int, int]]:

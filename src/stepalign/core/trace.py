@@ -46,10 +46,12 @@ class Step:
 
     @property
     def end(self) -> int:
+        """Offset of the first character behind `text` in the response."""
         return self.start + len(self.text)
 
     @property
     def closed(self) -> bool:
+        """Whether the step has a close tag, or needs none."""
         return bool(self.close_tag) or not self.open_tag
 
 

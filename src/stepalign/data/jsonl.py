@@ -30,6 +30,7 @@ class Row:
     values: dict[str, Any]
 
     def error(self, message: str) -> DataError:
+        """An error about this row, to be raised."""
         return DataError(f"{self.where}: {message}")
 
     def string(self, key: str, *, numbers: bool = False, empty: bool = False) -> str:

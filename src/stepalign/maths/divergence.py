@@ -128,7 +128,10 @@ def per_token_scores(
     teacher_head: Head | None = None,
     chunk_size: int | None = None,
 ) -> DivergenceOutput:
-    """`divergence_loss` without gradients, for analysis: the same figures by the same computation, two products."""
+    """`divergence_loss` without gradients, for analysis: the same figures by the same computation, two products.
+
+    Args are those of `divergence_loss`: hidden states (B, T, H), `token_ids` and `mask` (B, T).
+    """
     return divergence_loss(
         student_hidden,
         teacher_hidden,

@@ -43,10 +43,12 @@ class Head:
 
     @property
     def vocabulary_size(self) -> int:
+        """V, the number of logits."""
         return self.weight.shape[0]
 
     @property
     def hidden_size(self) -> int:
+        """H, the width of the hidden states."""
         return self.weight.shape[1]
 
     def finish_logits_(self, product: Tensor) -> Tensor:

@@ -213,7 +213,10 @@ def _has_precise_product(device: torch.device) -> bool:
 
 
 def multiply(hidden: Tensor, weight: Tensor, buffer: Tensor) -> Tensor:
-    """`hidden @ weight.T` in the first rows of the buffer; in half precision a CPU rounds the product to that."""
+    """The product of `hidden` (N, H) and `weight` (V, H): (N, V), the first rows of the buffer.
+
+    In half precision a CPU rounds it to that.
+    """
     out = buffer[: len(hidden)]
     if out.dtype == hidden.dtype:
         return torch.mm(hidden, weight.t(), out=out)

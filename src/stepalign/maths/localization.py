@@ -41,6 +41,7 @@ class StepStatistics:
     num_tokens: int
 
     def to_json(self) -> dict[str, Any]:
+        """The fields by name, as they are written to files."""
         return asdict(self)
 
 
@@ -92,6 +93,7 @@ class Localization:
     num_wrong: int | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """The fields by name, as they are written to files."""
         return asdict(self)
 
 
@@ -138,7 +140,7 @@ def localization(
 
 
 def unlocalized(advantage: Sequence[float] | Tensor) -> Localization:
-    """What is left where nobody knows which step is wrong: the first token's A_t and the number of tokens."""
+    """What is left of A_t, (T,) nats, where nobody knows which step is wrong: the first token's, and how many there are."""
     first = float(advantage[0]) if len(advantage) else None
     return Localization(first_token=first, num_tokens=len(advantage))
 
@@ -146,6 +148,9 @@ def unlocalized(advantage: Sequence[float] | Tensor) -> Localization:
 def step_statistics(advantage: Sequence[float] | Tensor, token_steps: Sequence[int | None]) -> list[StepStatistics]:
     """A_t step by step, in order; a step without a token of its own is left out.
 
+    Args:
+        advantage: (T,) nats; A_t.
+        token_steps: (T,) the step of each token, from 1; None outside the steps.
     Raises:
         ShapeError: the two lists differ in length.
     """

@@ -27,10 +27,12 @@ class Column:
 
     @property
     def digit(self) -> int:
+        """The digit of the result that this column gives."""
         return self.value % 10
 
 
 def never() -> bool:
+    """No carry is forgotten."""
     return False
 
 
@@ -77,4 +79,5 @@ def num_carries(value: int, op: Op, operand: int) -> int:
 
 
 def compute(value: int, op: Op, operand: int) -> int:
+    """`value op operand`, as it should be."""
     return value + operand if op == "+" else value - operand if op == "-" else value * operand

@@ -84,10 +84,12 @@ class Chain:
 
     @property
     def carries(self) -> int:
+        """Carries and borrows in all its steps together."""
         return sum(num_carries(v, op, n) for v, (op, n) in zip(self.before, self.operations, strict=True))
 
     @property
     def text(self) -> str:
+        """The problem in words, which `parse_problem` reads back."""
         return " ".join([f"Start with {self.start}.", *(f"{VERBS[op]} {n}." for op, n in self.operations)])
 
 

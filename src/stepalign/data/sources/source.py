@@ -24,10 +24,14 @@ class Adapter(Protocol):
     """Rows to problems. `columns` must be in every row; `to_problem` raises a DataError for a row it cannot use."""
 
     @property
-    def columns(self) -> tuple[str, ...]: ...
+    def columns(self) -> tuple[str, ...]:
+        """What every row must have."""
+        ...
 
     @property
-    def to_problem(self) -> Callable[[Row], Problem]: ...
+    def to_problem(self) -> Callable[[Row], Problem]:
+        """From a row to a problem; raises DataError."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,17 @@ class Rows(Protocol):
 
     def __iter__(self) -> Iterator[Row | DataError]: ...
 
-    def state(self) -> dict[str, Any]: ...
+    def state(self) -> dict[str, Any]:
+        """What to go on with behind the last row given out; plain JSON."""
+        ...
 
-    def fingerprint(self) -> list[Any]: ...
+    def fingerprint(self) -> list[Any]:
+        """Plain JSON that changes when the rows may have."""
+        ...
 
 
 class ProblemStream:
-    """Iterate once. `state()` is plain JSON; so is `fingerprint()`, which changes when the rows may have."""
+    """The entries of a source, to be iterated once."""
 
     def __init__(self, name: str, rows: Rows, adapter: Adapter, hint: str = HINT) -> None:
         self.name = name
@@ -74,9 +78,11 @@ class ProblemStream:
             raise DataError(f"{self.name}: no rows; expected at least one problem.")
 
     def state(self) -> dict[str, Any]:
+        """What to go on with behind the last entry given out."""
         return self._rows.state()
 
     def fingerprint(self) -> list[Any]:
+        """Changes when the rows may have."""
         return self._rows.fingerprint()
 
     def _entry(self, position: int, row: Row | DataError) -> Entry:

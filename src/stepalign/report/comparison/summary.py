@@ -39,6 +39,7 @@ class Score(NamedTuple):
 
     @property
     def value(self) -> float:
+        """The mean over seeds."""
         return fmean(self.values)
 
     def interval(self, run: Run) -> tuple[float, float] | None:

@@ -21,6 +21,7 @@ def number(value: float | None) -> str:
 
 
 def plain(value: float | None) -> str:
+    """Two decimals, no sign."""
     return MISSING if value is None else f"{value:.2f}"
 
 
@@ -30,6 +31,7 @@ def share(value: float | None) -> str:
 
 
 def yes_no(value: bool | None) -> str:
+    """In a word."""
     return MISSING if value is None else "yes" if value else "no"
 
 
@@ -42,6 +44,7 @@ class Measure(NamedTuple):
     write: Callable[[Any], str]
 
     def read(self, context: Context) -> str:
+        """The value of a context as text."""
         return self.write(self.value(context))
 
 
