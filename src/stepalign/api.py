@@ -19,7 +19,7 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 
 
-def train(config: str | None = None, **settings: Any) -> list[Path]:
+def train(config: str | None = None, **settings: object) -> list[Path]:
     """Train one condition; started again on the same `output_dir` it goes on from its last checkpoint.
 
     Args:
@@ -30,15 +30,15 @@ def train(config: str | None = None, **settings: Any) -> list[Path]:
     Raises:
         ConfigError: an unknown setting, or no `output_dir`.
     """
-    from stepalign.cli.config import check_keys, field_names, parse_settings
-    from stepalign.cli.train import train_condition, train_types
+    from stepalign.settings.commands import TRAIN
+    from stepalign.settings.given import given_values
+    from stepalign.settings.resolve import resolve_training
+    from stepalign.training.run import train as train_run
 
-    check_keys(list(settings), field_names(train_types()), "train")
+    given = given_values(TRAIN, config, settings)
     if "output_dir" not in settings:
         raise ConfigError("train needs output_dir: the directory for checkpoints and records.")
-    argv = ["--config", config] if config else []
-    settings_of_all, _ = parse_settings(train_types(), argv, overrides=settings)
-    return train_condition(*settings_of_all)
+    return train_run(resolve_training(given))
 
 
 def evaluate(
@@ -62,15 +62,16 @@ def evaluate(
     Returns:
         What `metrics.json` of `stepalign evaluate` holds.
     """
-    from stepalign.cli.wiring import resolve_model
     from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
     from stepalign.grading import Grader
     from stepalign.models import Sampling, load_model, own_defaults
     from stepalign.models.loading import templates_for
+    from stepalign.settings.evaluation import LONGEST
+    from stepalign.settings.models import resolve_model
 
     loaded = load_model(resolve_model(model), adapter)
     own = own_defaults(loaded.model.config)
-    how = Sampling(**{"max_new_tokens": own.get("max_new_tokens", 2048), **sampling})
+    how = Sampling(**{"max_new_tokens": own.get("max_new_tokens", LONGEST), **sampling})
     templates = templates_for(prompt_templates, own)
     batches = sample_problems(loaded.model, loaded.tokenizer, problems, how, templates)
     with Grader() as grader:
@@ -96,9 +97,9 @@ def inspect_case(
     Returns:
         What `advantage.json` of `stepalign inspect` holds.
     """
-    from stepalign.cli.cases import judge
-    from stepalign.cli.inspect import inspect_cases, write_inspection
     from stepalign.signal.case import make_case, read_case_file
+    from stepalign.signal.cases import judge
+    from stepalign.signal.inspection import inspect_cases, write_inspection
 
     values = case if isinstance(case, Mapping) else read_case_file(Path(case))
     judged, _ = judge(make_case(values, "case" if isinstance(case, Mapping) else str(case)), critic)

@@ -81,4 +81,4 @@ def test_bad_settings_are_told_as_they_are_in_a_run(capsys):
     assert main(["train", *MICRO, "--micro_num_train", "3", "--dry_run"]) == 2
     assert "do not fill one step" in capsys.readouterr().err
     assert main(["train", "--model_name_or_path", "./none", "--condition", "refsol", "--dry_run"]) == 2
-    assert "problems are made for models of the micro world only, which './none' is not" in capsys.readouterr().err
+    assert "no model directory './none'" in capsys.readouterr().err

@@ -1,10 +1,12 @@
 import pytest
 import yaml
 
-from stepalign.comparison.compare import CompareArguments, Comparison, check_conditions_alike, lay_out
+from stepalign.comparison.compare import Comparison, check_conditions_alike, lay_out
 from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.files import write_text
 from stepalign.core.problem import Problem
+from stepalign.settings.groups import ComparisonSettings
+from stepalign.settings.problems import check_splits
 
 PROBLEMS = {
     name: [Problem(f"{name}-{i}", f"{name} {i}?", "1") for i in range(2)] for name in ("train", "validation", "test")
@@ -12,7 +14,7 @@ PROBLEMS = {
 
 
 def comparison(directory, **settings):
-    compare = CompareArguments(conditions=["refsol", "stepalign"], seeds=[0, 1])
+    compare = ComparisonSettings(conditions=["refsol", "stepalign"], seeds=[0, 1])
     settings = {"learning_rate": 1e-4, "seeds": [0, 1], "jobs": 2, "output_dir": str(directory), **settings}
     return Comparison(directory, compare, settings, max_steps=4, num_checkpoints=2)
 
@@ -49,13 +51,12 @@ def test_a_directory_is_taken_up_again_only_with_its_settings(tmp_path):
     assert (tmp_path / "config.yaml").read_text() == before
 
 
-def test_a_problem_in_two_splits_is_an_error(tmp_path):
+def test_a_problem_in_two_splits_is_an_error():
     leaked = {**PROBLEMS, "test": [Problem("other-id", "train 0?", "1")]}
     with pytest.raises(DataError, match="is in train and in test"):
-        lay_out(comparison(tmp_path), leaked)
+        check_splits(leaked)
     with pytest.raises(DataError, match="no validation problems"):
-        lay_out(comparison(tmp_path), {**PROBLEMS, "validation": []})
-    assert not (tmp_path / "config.yaml").exists()
+        check_splits({**PROBLEMS, "validation": []})
 
 
 def test_conditions_that_were_not_trained_alike_are_found(tmp_path):

@@ -16,7 +16,7 @@ from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.feedback.formats import FeedbackFormat, StepAlign
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer
 
 ROOT = Path(__file__).parents[2]

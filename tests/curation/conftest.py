@@ -2,7 +2,8 @@
 
 import pytest
 
-from stepalign.curation import CurateArguments, Curation, funnel, write_outputs
+from stepalign.curation import Curation, funnel, write_outputs
+from stepalign.settings.curate import CurateSettings
 
 from . import world
 
@@ -29,7 +30,7 @@ def curate(tmp_path, server):
     def run(count, critic=None, on_progress=lambda progress: None, **more):
         if not (tmp_path / "source.parquet").exists():
             world.write_source(tmp_path, count)
-        arguments = CurateArguments(**world.settings(tmp_path, server.url, **more))
+        arguments = CurateSettings(**world.settings(tmp_path, server.url, **more))
         curation = Curation(arguments, critic, on_progress)
         curation.run()
         has_critic = critic is not None

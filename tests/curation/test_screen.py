@@ -5,10 +5,10 @@ import pytest
 from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.problem import Problem
 from stepalign.curation.screen import Candidate, Screen, answer_trouble, evaluation_index
-from stepalign.curation.settings import CurateArguments
 from stepalign.curation.store import Store
 from stepalign.data.sources import Entry
 from stepalign.grading import Grader
+from stepalign.settings.curate import CurateSettings
 
 LONG = "A farmer has {} hens and each of them lays two eggs a day, how many eggs in a week?"
 
@@ -28,7 +28,7 @@ def screen(tmp_path, grader):
         path.write_text(
             "".join(json.dumps({"id": str(i), "problem": p, "answer": 1}) + "\n" for i, p in enumerate(evaluation))
         )
-        arguments = CurateArguments(source="s", output_dir="o", **settings)
+        arguments = CurateSettings(source="s", output_dir="o", **settings)
         index = evaluation_index([str(path)] if evaluation else [], arguments.ngram_words)
         stages = Screen(arguments, Store(tmp_path / "s.sqlite"), grader, index)
         rows = [p if isinstance(p, Problem) else Problem("i", p, "1") for p in problems]
@@ -87,7 +87,7 @@ def test_wanted_values(screen):
 
 
 def test_rows_that_cannot_be_read(screen, tmp_path, grader, caplog):
-    stages = Screen(CurateArguments(source="s"), Store(tmp_path / "t"), grader, evaluation_index([], 8))
+    stages = Screen(CurateSettings(source="s"), Store(tmp_path / "t"), grader, evaluation_index([], 8))
     results = [stages(Entry(i, None, f"row {i}: bad")) for i in range(8)]
     assert {result.stage for result in results} == {"well_formed"} and results[7].detail == {"trouble": "row 7: bad"}
     assert "row 4: bad" in caplog.text and "row 5: bad" not in caplog.text

@@ -3,17 +3,17 @@ import asyncio
 import pytest
 
 from stepalign.core.errors import ConfigError, ModelError
-from stepalign.curation import CurateArguments
 from stepalign.curation.solvers import ServerSolver, make_solver
 from stepalign.feedback.critics.asker import Asker
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.micro import SOLVER_DIR, World, make_problems
+from stepalign.settings.curate import CurateSettings
 
 PROBLEMS = make_problems(World(), count=6, seed=5)
 
 
 def arguments(**more):
-    return CurateArguments(source="s", output_dir="o", **{"solver_model": str(SOLVER_DIR), **more})
+    return CurateSettings(source="s", output_dir="o", **{"solver_model": str(SOLVER_DIR), **more})
 
 
 def sample(arguments, problems, first=0):

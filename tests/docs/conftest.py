@@ -142,7 +142,7 @@ def run(directory):
 @pytest.fixture
 def trainer(model, tokenizer, problems, directory):
     from stepalign.feedback.formats import RefSol
-    from stepalign.training.arguments import SelfDistillationConfig
+    from stepalign.settings.trainer import SelfDistillationConfig
     from stepalign.training.self_distillation import SelfDistillationTrainer
 
     args = SelfDistillationConfig(str(directory), per_device_train_batch_size=2)
@@ -178,9 +178,9 @@ def rows(problems, model, tokenizer, grader, directory):
 
 @pytest.fixture
 def arguments(reader):
-    from stepalign.curation.settings import CurateArguments
+    from stepalign.settings.curate import CurateSettings
 
-    return CurateArguments(
+    return CurateSettings(
         source="problems.jsonl", solver_model=str(SOLVER_DIR), num_samples=2, max_new_tokens=160, output_dir="curated"
     )
 

@@ -13,7 +13,8 @@ from stepalign.core.files import read_jsonl
 from stepalign.feedback.formats import FeedbackFormat, RefSol, StepAlign
 from stepalign.grading import Grader
 from stepalign.micro import World, exact_critique, make_problems
-from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
+from stepalign.settings.groups import TrainSettings
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.probes import KEPT, PROBES, Probes
 from stepalign.training.self_distillation import SelfDistillationTrainer
 
@@ -194,7 +195,7 @@ def test_a_run_taken_up_again_has_the_rows_of_one_that_was_not_stopped(tmp_path,
 
 
 def test_off_by_default_and_checked(tmp_path):
-    assert StudyArguments().probe_steps == 0
+    assert TrainSettings().probe_steps == 0
     for wrong in ({"probe_steps": -1}, {"num_probes": 0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
-            StudyArguments(**wrong)
+            TrainSettings(**wrong)

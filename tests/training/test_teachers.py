@@ -18,7 +18,7 @@ from stepalign.core.errors import ConfigError, ModelError
 from stepalign.core.files import read_jsonl
 from stepalign.feedback.formats import FeedbackFormat, RefSol
 from stepalign.micro import World, make_problems
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer
 from stepalign.training.teachers import TEACHER_WEIGHTS, EmaTeacher, make_teacher, teacher_head
 

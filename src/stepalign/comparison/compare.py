@@ -17,80 +17,88 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from stepalign.comparison.devices import default_jobs, visible_devices
+from stepalign.comparison.results import collect_results
 from stepalign.comparison.tasks import Task, run_tasks
-from stepalign.core.errors import ConfigError, DataError
-from stepalign.core.files import read_jsonl, write_jsonl, write_text
+from stepalign.core.environment import describe_environment
+from stepalign.core.errors import ConfigError, ModelError
+from stepalign.core.files import read_jsonl, write_json, write_jsonl, write_text
 from stepalign.core.problem import Problem
-from stepalign.core.settings import setting
+from stepalign.core.settings import names_of
+from stepalign.models.devices import default_jobs, visible_devices
+from stepalign.report.comparison import write_report
 from stepalign.runs.files import EVALUATIONS
+from stepalign.settings.groups import ComparisonSettings, EvalSettings
+from stepalign.settings.problems import SPLITS
+from stepalign.settings.run import ComparedRun
+from stepalign.settings.same import check_same
+from stepalign.signal.policy import load_policy
+from stepalign.signal.showcase import write_signal
 
-SPLITS = ("train", "validation", "test")
 NOT_PART_OF_THE_STUDY = ("output_dir", "jobs")  # how it is run, not what is studied
 MAY_GROW = ("conditions", "seeds")  # a comparison may be taken up again with more of them
 EVALUATION_UNITS = 5  # one evaluation weighs as much in the progress bar as this many training steps
 
 
-@dataclass
-class CompareArguments:
-    """What is compared and how it is evaluated."""
-
-    conditions: list[str] = setting(
-        ["grpo", "refsol", "stepalign"], "Conditions to compare: grpo and feedback formats."
-    )
-    seeds: list[int] = setting([0], "Seeds; every condition is trained once with each.")
-    validation_problems: str | None = setting(
-        None, "JSONL of problems to choose the checkpoint on; none: the micro world makes them."
-    )
-    test_problems: str | None = setting(None, "JSONL of held-out problems; none: the micro world makes them.")
-    micro_num_validation: int = setting(30, "Validation problems that the micro world makes.")
-    micro_num_test: int = setting(60, "Test problems that the micro world makes.")
-    num_samples: int = setting(12, "Responses a problem in an evaluation: the k of pass@k, maj@k and avg@k.")
-    eval_temperature: float | None = setting(None, "Sampling temperature of evaluations; none: temperature.")
-    eval_batch_size: int = setting(264, "Sequences sampled together in an evaluation.")
-    eval_seed: int = setting(0, "Seed of the evaluations' sampling: the same for all conditions and checkpoints.")
-    num_processes: int = setting(
-        1,
-        "Processes that train one condition, one a GPU. Batch sizes are those of a process, as with accelerate launch: "
-        "a step has num_processes x per_device_train_batch_size x gradient_accumulation_steps prompts.",
-    )
-    jobs: int = setting(
-        0,
-        "Conditions trained at the same time, each on GPUs of its own; where these are too few, they are shared. "
-        "0: as many as fit, a process a GPU, or a core on a CPU.",
-    )
-
-    def __post_init__(self) -> None:
-        for name, least in (("num_processes", 1), ("jobs", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name}: got {getattr(self, name)}; expected {least} or more.")
-
-
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison on disk. `settings` are the study's, by name; `num_checkpoints` is per condition."""
+    """A comparison on disk. `settings` are those that all conditions share; `num_checkpoints` is per condition."""
 
     directory: Path
-    compare: CompareArguments
-    settings: Mapping[str, Any]
+    chosen: ComparisonSettings
+    settings: Mapping[str, object]
     max_steps: int
     num_checkpoints: int
 
     @property
     def base(self) -> Path:
+        """Where the untrained model is evaluated."""
         return self.directory / "base"
 
     def seed_directory(self, condition: str, seed: int) -> Path:
+        """Where a condition is trained with a seed."""
         return self.directory / "conditions" / condition / f"seed_{seed}"
 
     @property
     def seed_directories(self) -> dict[tuple[str, int], Path]:
-        c = self.compare
-        return {(name, seed): self.seed_directory(name, seed) for seed in c.seeds for name in c.conditions}
+        """That of each condition and seed, all conditions of a seed before the next seed."""
+        keys = [(name, seed) for seed in self.chosen.seeds for name in self.chosen.conditions]
+        return {key: self.seed_directory(*key) for key in keys}
+
+
+class Compared(NamedTuple):
+    """What came of a comparison: `results.json`, where the page is, and why it has no token maps, if it has none."""
+
+    comparison: Comparison
+    results: dict[str, Any]
+    report: Path
+    no_signal: str = ""
+
+
+def compare(run: ComparedRun) -> Compared:
+    """Lay out, run, collect and report a comparison.
+
+    Raises:
+        ConfigError: the directory holds a comparison with other settings.
+        StepalignError: a condition failed; what the others left stays.
+    """
+    steps = run.trainer.max_steps
+    comparison = Comparison(run.directory, run.comparison, run.record, steps, run.num_checkpoints)
+    lay_out(comparison, run.problems)
+    write_json(comparison.directory / "environment.json", describe_environment())
+    run_comparison(comparison)
+    check_conditions_alike(comparison)
+    results = collect_results(comparison.base, comparison.seed_directories)
+    write_json(comparison.directory / "results.json", results)
+    no_signal = ""
+    try:
+        write_signal(comparison.directory, comparison.seed_directories, lambda: load_policy(run))
+    except ModelError as error:  # a model that cannot be scored costs the figure, not the report
+        no_signal = str(error)
+    return Compared(comparison, results, write_report(comparison.directory), no_signal)
 
 
 def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -> None:
@@ -99,52 +107,23 @@ def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -
     Raises:
         ConfigError: the directory holds a comparison with other settings; nothing was changed. More conditions and
             seeds may be added to one.
-        DataError: a split is empty, or a problem is in two splits.
     """
-    check_splits(problems)
+    directory = comparison.directory
     study = {k: v for k, v in comparison.settings.items() if k not in NOT_PART_OF_THE_STUDY}
-    _check_same_study(comparison.directory, study)
-    _check_same_problems(comparison.directory, problems)
-    for split in SPLITS:
-        write_jsonl(comparison.directory / "problems" / f"{split}.jsonl", (p.to_json() for p in problems[split]))
-    write_text(comparison.directory / "config.yaml", yaml.safe_dump(study, sort_keys=True))
-    own = set(CompareArguments.__dataclass_fields__)
-    shared = {k: v for k, v in study.items() if k not in own}
-    shared["train_problems"] = str((comparison.directory / "problems" / "train.jsonl").resolve())
-    for (condition, seed), directory in comparison.seed_directories.items():
-        settings = {**shared, "condition": condition, "seed": seed, "output_dir": str(directory.resolve())}
-        write_text(directory / "settings.yaml", yaml.safe_dump(settings, sort_keys=True))
-
-
-def check_splits(problems: Mapping[str, Sequence[Problem]]) -> None:
-    """Raises DataError where a split is empty or two splits share a problem: its test value would be worth nothing."""
-    seen: dict[str, str] = {}
-    for split in SPLITS:
-        if not problems[split]:
-            raise DataError(f"no {split} problems; expected at least one.")
-        for problem in problems[split]:
-            for key in (f"id {problem.id}", f"text {problem.problem}"):
-                if seen.setdefault(key, split) != split:
-                    raise DataError(
-                        f"problem '{problem.id}' is in {seen[key]} and in {split}. Take it out of one of them: "
-                        "a model must not be evaluated on what it was trained on."
-                    )
-
-
-def _check_same_study(directory: Path, study: Mapping[str, Any]) -> None:
     path = directory / "config.yaml"
-    if not path.exists():
-        return
-    stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    differing = sorted(k for k in {*stored, *study} - {*MAY_GROW} if stored.get(k) != study.get(k))
-    differing += [k for k in MAY_GROW if not {*stored.get(k, [])} <= {*study.get(k, [])}]
-    if differing:
-        k = differing[0]
-        raise ConfigError(
-            f"{directory} holds a comparison with other settings: {k} is {stored.get(k)} there and {study.get(k)} now"
-            f"{f' (and {len(differing) - 1} more)' if len(differing) > 1 else ''}. "
-            "Use another --output_dir, or the settings it was started with."
-        )
+    if path.exists():
+        stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        check_same(stored, study, f"{directory} holds a comparison", may_grow=MAY_GROW)
+    _check_same_problems(directory, problems)
+    for split in SPLITS:
+        write_jsonl(directory / "problems" / f"{split}.jsonl", (p.to_json() for p in problems[split]))
+    write_text(path, yaml.safe_dump(study, sort_keys=True))
+    own = {*names_of(ComparisonSettings), *names_of(EvalSettings)}
+    shared = {k: v for k, v in study.items() if k not in own}
+    shared["train_problems"] = str((directory / "problems" / "train.jsonl").resolve())
+    for (condition, seed), seed_directory in comparison.seed_directories.items():
+        settings = {**shared, "condition": condition, "seed": seed, "output_dir": str(seed_directory.resolve())}
+        write_text(seed_directory / "settings.yaml", yaml.safe_dump(settings, sort_keys=True))
 
 
 def _check_same_problems(directory: Path, problems: Mapping[str, Sequence[Problem]]) -> None:
@@ -181,7 +160,7 @@ def check_conditions_alike(comparison: Comparison) -> dict[str, Any]:
 
 def run_comparison(comparison: Comparison) -> None:
     """Train and evaluate all that is not finished yet."""
-    compare, devices = comparison.compare, visible_devices()
+    chosen, devices = comparison.chosen, visible_devices()
     tasks = [
         _task(comparison, f"{condition} seed {seed}", directory, comparison.max_steps)
         for (condition, seed), directory in comparison.seed_directories.items()
@@ -189,13 +168,13 @@ def run_comparison(comparison: Comparison) -> None:
     # the longest first, GRPO: with two workers it then runs beside all others; the base model is the shortest
     tasks.sort(key=lambda task: not task.name.startswith("grpo"))
     tasks.append(_task(comparison, "base model", comparison.base, steps=0))
-    jobs = compare.jobs or default_jobs(devices, compare.num_processes)
+    jobs = chosen.jobs or default_jobs(devices, chosen.num_processes)
     run_tasks([task for task in tasks if task.done() < task.total], jobs, devices)
 
 
 def _task(comparison: Comparison, name: str, directory: Path, steps: int) -> Task:
     evaluations = comparison.num_checkpoints if steps else 1  # the base model is only evaluated
-    num_processes = comparison.compare.num_processes if steps else 1
+    num_processes = comparison.chosen.num_processes if steps else 1
 
     def done() -> int:
         trained = max((row["step"] for row in read_jsonl(directory / "metrics.jsonl")), default=0)

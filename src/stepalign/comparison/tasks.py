@@ -21,8 +21,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from stepalign.comparison.devices import VISIBLE, least_used
 from stepalign.core.errors import StepalignError
+from stepalign.models.devices import VISIBLE, least_used
 
 POLL_S = 0.5
 PARENT = "STEPALIGN_PARENT_PID"  # a child leaves when this process is no longer its parent

@@ -46,6 +46,11 @@ def _environment(family: str) -> Environment:
     )
 
 
+def check_templates(family: str) -> None:
+    """Raises ConfigError where there is no such family, with the nearest name."""
+    _environment(family)
+
+
 def render_prompt(
     family: str, role: Literal["student", "teacher"], *, problem: Problem, context: Context | None = None
 ) -> str:

@@ -18,12 +18,12 @@ from typing import Any
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome, Rollout
 from stepalign.curation.screen import Candidate
-from stepalign.curation.settings import CurateArguments
 from stepalign.curation.solvers import Samples, Solver
 from stepalign.curation.store import Verdict
 from stepalign.feedback.critics.asker import Asker
 from stepalign.feedback.critics.writer import Failed
 from stepalign.grading import Grader
+from stepalign.settings.curate import CurateSettings
 
 ASK = "{problem}\n\nSolve the problem step by step. Put the final answer alone in \\boxed{{}} at the end."
 
@@ -31,7 +31,7 @@ ASK = "{problem}\n\nSolve the problem step by step. Put the final answer alone i
 class Judge:
     """Decides candidates. `critic` None leaves its stage out."""
 
-    def __init__(self, arguments: CurateArguments, solver: Solver, critic: Asker | None, grader: Grader) -> None:
+    def __init__(self, arguments: CurateSettings, solver: Solver, critic: Asker | None, grader: Grader) -> None:
         self._arguments, self._solver, self._critic, self._grader = arguments, solver, critic, grader
 
     async def judge(self, candidates: Sequence[Candidate]) -> list[Verdict]:

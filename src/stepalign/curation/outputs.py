@@ -17,13 +17,13 @@ from typing import IO, Any
 
 from stepalign.core.errors import DataError
 from stepalign.curation.funnel import funnel, write_funnel
-from stepalign.curation.settings import CurateArguments
 from stepalign.curation.store import Store
+from stepalign.settings.curate import CurateSettings
 
 SPLITS = ("train", "validation", "test")
 
 
-def write_outputs(store: Store, arguments: CurateArguments, *, is_exhausted: bool, has_critic: bool) -> dict[str, Any]:
+def write_outputs(store: Store, arguments: CurateSettings, *, is_exhausted: bool, has_critic: bool) -> dict[str, Any]:
     """Write all files and return what `funnel.json` holds.
 
     Raises:
@@ -34,7 +34,7 @@ def write_outputs(store: Store, arguments: CurateArguments, *, is_exhausted: boo
     return result
 
 
-def summarize(store: Store, arguments: CurateArguments, *, is_exhausted: bool, has_critic: bool) -> dict[str, Any]:
+def summarize(store: Store, arguments: CurateSettings, *, is_exhausted: bool, has_critic: bool) -> dict[str, Any]:
     """Write the funnel and its picture, and return it."""
     last = store.last_position(arguments.num_problems)
     skipped = {
@@ -51,7 +51,7 @@ def summarize(store: Store, arguments: CurateArguments, *, is_exhausted: bool, h
     return result
 
 
-def write_splits(store: Store, arguments: CurateArguments, num_kept: int) -> None:
+def write_splits(store: Store, arguments: CurateSettings, num_kept: int) -> None:
     """Write the three files of problems.
 
     Raises:

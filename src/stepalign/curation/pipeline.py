@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 from stepalign.core.errors import ConfigError
 from stepalign.curation.judge import Judge
 from stepalign.curation.screen import Candidate, Screen, evaluation_index
-from stepalign.curation.settings import CurateArguments
 from stepalign.curation.solvers import Solver, make_solver
 from stepalign.curation.store import Store, Verdict
 from stepalign.data.sources import ProblemStream, open_source
@@ -27,6 +26,7 @@ from stepalign.feedback.critics.asker import Asker
 from stepalign.feedback.critics.loops import run
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.grading import Grader
+from stepalign.settings.curate import CurateSettings
 
 FILE = "curation.sqlite"
 BATCHES_AT_ONCE = 4
@@ -62,7 +62,7 @@ class Curation:
 
     def __init__(
         self,
-        arguments: CurateArguments,
+        arguments: CurateSettings,
         critic: CriticSettings | None = None,
         on_progress: Callable[[Progress], object] = lambda progress: None,
     ) -> None:

@@ -16,10 +16,10 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome
 from stepalign.curation.overlap import RunIndex, runs, text_key
-from stepalign.curation.settings import CurateArguments
 from stepalign.curation.store import Store, Verdict
 from stepalign.data.sources import Entry, open_source
 from stepalign.grading import Grader, extract_answer
+from stepalign.settings.curate import CurateSettings
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Candidate(NamedTuple):
 class Screen:
     """The cheap stages in order. Rows must come in the order of their positions."""
 
-    def __init__(self, arguments: CurateArguments, store: Store, grader: Grader, evaluation: RunIndex) -> None:
+    def __init__(self, arguments: CurateSettings, store: Store, grader: Grader, evaluation: RunIndex) -> None:
         self._arguments, self._store, self._grader, self._evaluation = arguments, store, grader, evaluation
         self._wanted = [tuple(word.split("=", 1)) for word in arguments.where]
         self._num_warnings = 0

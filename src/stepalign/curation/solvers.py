@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
-from stepalign.curation.settings import CurateArguments
 from stepalign.evaluation.served import LONGEST, ServedSolver
 from stepalign.feedback.critics.writer import Failed
+from stepalign.settings.curate import CurateSettings
 
 if TYPE_CHECKING:
     from stepalign.models.sampling import Sampling
@@ -50,7 +50,7 @@ class Solver(Protocol):
         ...
 
 
-def make_solver(arguments: CurateArguments) -> Solver:
+def make_solver(arguments: CurateSettings) -> Solver:
     """The solver of the settings; a model in process is loaded now.
 
     Raises:
@@ -68,7 +68,7 @@ def make_solver(arguments: CurateArguments) -> Solver:
 class ServerSolver(ServedSolver):
     """Behind a server; a problem that lacks a sample has none, and the reason is kept."""
 
-    def __init__(self, arguments: CurateArguments) -> None:
+    def __init__(self, arguments: CurateSettings) -> None:
         super().__init__(arguments, model=arguments.solver_model, cache=arguments.solver_cache)
 
     async def sample_all(self, problems: Sequence[Problem], first: int) -> list[Samples]:
@@ -84,7 +84,7 @@ class ServerSolver(ServedSolver):
 class LocalSolver:
     """A batch at a time, in a thread of its own."""
 
-    def __init__(self, arguments: CurateArguments) -> None:
+    def __init__(self, arguments: CurateSettings) -> None:
         from stepalign.models.loading import load_model, own_defaults, templates_for  # torch: not for a server
 
         self._num_samples = 0

@@ -140,7 +140,7 @@ def localization(
 
 
 def unlocalized(advantage: Sequence[float] | Tensor) -> Localization:
-    """What is left of A_t, (T,) nats, where nobody knows which step is wrong: the first token's, and how many there are."""
+    """What is left of A_t, (T,) nats, where nobody knows which step is wrong: the first token's, and their number."""
     first = float(advantage[0]) if len(advantage) else None
     return Localization(first_token=first, num_tokens=len(advantage))
 

@@ -16,7 +16,9 @@ from stepalign.core.critique import Context
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
+from stepalign.models.loading import load_model
 from stepalign.models.scoring import Scorable, TokenScores, score_responses
+from stepalign.settings.run import Run
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,16 @@ class Policy:
             messages, add_generation_prompt=True, tokenize=True, return_dict=True, **(kwargs or {})
         )
         return list(encoded["input_ids"])
+
+
+def load_policy(run: Run) -> Policy:
+    """The model of a run as it is before training, with its two prompts, ready to be scored."""
+    loaded = load_model(run.model_name, dtype=run.model.dtype or "auto")
+    return Policy(
+        loaded.model,
+        loaded.tokenizer,
+        prompt_templates=run.prompt_templates,
+        chat_template_kwargs=run.trainer.chat_template_kwargs,  # pyright: ignore[reportArgumentType]
+        teacher_chat_template_kwargs=run.trainer.teacher_chat_template_kwargs,  # pyright: ignore[reportArgumentType]
+        max_teacher_prompt_length=run.training.max_teacher_prompt_length,
+    )

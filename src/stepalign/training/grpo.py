@@ -19,7 +19,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.self_distillation import student_dataset

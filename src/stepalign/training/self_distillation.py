@@ -8,7 +8,7 @@ generation, distribution over devices, checkpoints and trackers are TRL's. Two o
 - `_compute_loss`: student and teacher each on their own prompt, then `maths.divergence` on their hidden states.
 
     >>> from stepalign.feedback.formats import RefSol
-    >>> from stepalign.training.arguments import SelfDistillationConfig
+    >>> from stepalign.settings.trainer import SelfDistillationConfig
     >>> args = SelfDistillationConfig("out", max_steps=1, per_device_train_batch_size=2, max_completion_length=40)
     >>> trainer = SelfDistillationTrainer(
     ...     model, feedback=RefSol(), problems=problems, args=args, prompt_templates="bare", processing_class=tokenizer
@@ -42,7 +42,7 @@ from stepalign.core.rollout import Rollout
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss, per_token_scores
 from stepalign.models.head import head_of
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
 from stepalign.training.packing import ONE_PASS, PASS_COST, Packed, Sequences, packed_hidden_states
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates

@@ -2,8 +2,7 @@
 
 Only the critic's own words are searched; steps copied from the solver are the solver's.
 
-    >>> is_leak(["By the reference solution, x = 4"], problem="Solve x + 1 = 5")
-    True
+    is_leak(["By the reference solution, x = 4"], problem="Solve x + 1 = 5")        # True
 """
 
 from __future__ import annotations

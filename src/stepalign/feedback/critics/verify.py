@@ -3,9 +3,7 @@
 Case A claims that the trace is right as it stands, so the trace's own answer is graded and not the one beside the
 claim: a trace that talks its critic into "case A" gains nothing by it.
 
-    >>> import asyncio
-    >>> asyncio.run(Verifier(grader.grade).verify(rollout, critique)).verified      # or Rejected("wrong_answer")
-    True
+    await Verifier(grader.grade).verify(rollout, critique)        # the critique, verified, or Rejected("wrong_answer")
 """
 
 from __future__ import annotations

@@ -1,13 +1,18 @@
 import pytest
 
-from stepalign.cli.config import RECIPES, parse_settings, read_recipe
-from stepalign.cli.train import types
 from stepalign.core.errors import ConfigError
+from stepalign.settings.commands import COMPARE, CURATE, TRAIN
+from stepalign.settings.curate import CurateSettings
+from stepalign.settings.given import read_given
+from stepalign.settings.groups import ComparisonSettings, TrainSettings
+from stepalign.settings.recipes import RECIPES, read_recipe
+from stepalign.settings.trainer import parse_trainer
 
 
-def parse(argv, **kwargs):
-    (study, _, args, model_args), given = parse_settings(types(), argv, **kwargs)
-    return study, args, model_args, given
+def parse(argv):
+    given = read_given(TRAIN, argv)
+    args, model_args, trl_given = parse_trainer(given.values, given.trl_flags)
+    return given.make(TrainSettings), args, model_args, {**given.values, **trl_given}
 
 
 def test_flags_win_over_the_recipe_and_the_recipe_over_defaults(tmp_path):
@@ -76,15 +81,13 @@ def test_an_unknown_flag_and_an_unknown_recipe_get_suggestions():
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_recipe_parses(recipe, tmp_path):
-    from stepalign.cli import curate
-    from stepalign.comparison.compare import CompareArguments
-
+    argv = ["--config", str(recipe), "--output_dir", str(tmp_path)]
     if recipe.stem.startswith("curate-"):
-        (arguments, _), _ = parse_settings(curate.types(), ["--config", str(recipe), "--output_dir", str(tmp_path)])
-        assert arguments.num_problems > 0
+        assert read_given(CURATE, argv).make(CurateSettings).num_problems > 0
         return
-    parsed, _ = parse_settings([*types(), CompareArguments], ["--config", str(recipe), "--output_dir", str(tmp_path)])
-    assert parsed[2].max_steps > 0
+    given = read_given(COMPARE, argv)
+    assert given.make(ComparisonSettings).seeds == [0]
+    assert parse_trainer(given.values, given.trl_flags)[0].max_steps > 0
 
 
 def test_a_recipe_extends_another_and_its_own_settings_win(tmp_path):

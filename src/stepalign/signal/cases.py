@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stepalign.cli.wiring import micro_splits
 from stepalign.core.errors import ConfigError, DataError, suggest
+from stepalign.core.problem import Problem
+from stepalign.core.settings import names_of
 from stepalign.data.problems import load_problems
 from stepalign.micro.critic import exact_critique
+from stepalign.settings.groups import InspectSettings, MicroSettings
+from stepalign.settings.problems import micro_splits
 from stepalign.signal.case import Case, make_case, read_case_file
 from stepalign.signal.recorded import check_run, rollout_cases, run_settings
 
@@ -20,7 +22,7 @@ FLAGS = ("model", "adapter", "problem", "response", "prompt_templates", "answer"
 TEMPLATE_KWARGS = ("chat_template_kwargs", "teacher_chat_template_kwargs")
 
 
-def cases_of(args: argparse.Namespace) -> list[Case]:
+def cases_of(args: InspectSettings) -> list[Case]:
     """The case that file and flags describe, or those of a run's rollouts.
 
     Raises:
@@ -32,10 +34,10 @@ def cases_of(args: argparse.Namespace) -> list[Case]:
         if key in given:
             given[key] = _text(given[key])
     if args.run is not None:
-        cases = [_overridden(case, given) for case in _run_cases(args)]
+        cases = [_overridden(case, given) for case in _run_cases(args, Path(args.run))]
     else:
-        values = read_case_file(args.case) if args.case is not None else {}
-        where = str(args.case) if args.case is not None else "command line"
+        values = read_case_file(Path(args.case)) if args.case is not None else {}
+        where = args.case if args.case is not None else "command line"
         source = "command line" if "first_wrong_step" in given else "case file"
         cases = [make_case({**values, **given}, where, source)]
     return [_with_contexts(case, args) for case in cases]
@@ -56,31 +58,32 @@ def judge(case: Case, critic: str | None) -> tuple[Case, str | None]:
     return case.judged(critique), critique.text
 
 
-def _run_cases(args: argparse.Namespace) -> list[Case]:
+def _run_cases(args: InspectSettings, directory: Path) -> list[Case]:
     if args.case is not None:
         raise ConfigError(f"got both {args.case} and --run; expected a case or rollouts of a run. Leave one out.")
     if not args.rollout:
         raise ConfigError("--run needs --rollout: which rows of its rollouts.jsonl, such as --rollout 0 5.")
-    check_run(args.run)
-    settings = run_settings(args.run)
-    return rollout_cases(args.run, args.rollout, _run_problems(args, settings), settings)
+    check_run(directory)
+    settings = run_settings(directory)
+    return rollout_cases(directory, args.rollout, _run_problems(args, directory, settings), settings)
 
 
-def _run_problems(args: argparse.Namespace, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _run_problems(args: InspectSettings, directory: Path, settings: Mapping[str, Any]) -> dict[str, Problem]:
     """Problems of the run by id: those given, those beside it, those it was trained on, or the micro world's."""
-    beside = args.run.resolve().parent.parent.parent / "problems" / "train.jsonl"
+    beside = directory.resolve().parent.parent.parent / "problems" / "train.jsonl"
     trained_on = settings.get("train_problems")
     if args.problems is not None:
         problems = load_problems(args.problems)
     elif beside.is_file():
         problems = load_problems(beside)
     elif trained_on is None and "micro_seed" in settings:
-        problems = micro_splits(argparse.Namespace(**settings), 0, 0)["train"]
+        dials = {name: settings[name] for name in names_of(MicroSettings) if name in settings}
+        problems = micro_splits(MicroSettings(**dials), 0, 0)["train"]
     elif trained_on is not None and Path(trained_on).is_file():
         problems = load_problems(trained_on)
     else:
         raise DataError(
-            f"problems of the run {args.run} are not found (train_problems: {trained_on}). Give --problems."
+            f"problems of the run {directory} are not found (train_problems: {trained_on}). Give --problems."
         )
     return {problem.id: problem for problem in problems}
 
@@ -93,7 +96,7 @@ def _overridden(case: Case, given: Mapping[str, Any]) -> Case:
     return replace(case, **given, **source)
 
 
-def _with_contexts(case: Case, args: argparse.Namespace) -> Case:
+def _with_contexts(case: Case, args: InspectSettings) -> Case:
     """The case judged by the critic, with the contexts of the flags."""
     case, critique = judge(case, args.critic)
     contexts = dict(case.contexts)

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from stepalign.cli.critics import RecordedCritic
 from stepalign.core.files import read_json
+from stepalign.feedback.critics.recorded import RecordedCritic
 
 
 class Fake:

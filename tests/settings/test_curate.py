@@ -1,8 +1,9 @@
 import pytest
 
 from stepalign.core.errors import ConfigError
-from stepalign.curation import CurateArguments, Curation
+from stepalign.curation import Curation
 from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.settings.curate import CurateSettings
 
 
 @pytest.mark.parametrize(
@@ -18,26 +19,26 @@ from stepalign.feedback.critics.settings import CriticSettings
 )
 def test_settings_that_cannot_be(settings, message):
     with pytest.raises(ConfigError, match=message):
-        CurateArguments(**settings)
+        CurateSettings(**settings)
 
 
 def test_bounds_outside_0_to_1_let_all_problems_pass():
-    arguments = CurateArguments(correct_rate_above=-1, correct_rate_below=1.1)
+    arguments = CurateSettings(correct_rate_above=-1, correct_rate_below=1.1)
     assert arguments.correct_rate_above < 0 and arguments.correct_rate_below > 1
 
 
 def test_how_many_and_how_fast_may_change_later():
-    one = CurateArguments(solver_base_url="http://a/v1")
-    other = CurateArguments(solver_base_url="http://b/v1", num_problems=400, num_test=3, solver_concurrency=2)
+    one = CurateSettings(solver_base_url="http://a/v1")
+    other = CurateSettings(solver_base_url="http://b/v1", num_problems=400, num_test=3, solver_concurrency=2)
     assert one.deciding() == other.deciding()
-    assert one.deciding() != CurateArguments(solver_base_url="http://a/v1", seed=1).deciding()
-    assert one.deciding() != CurateArguments().deciding()  # another solver: in process
+    assert one.deciding() != CurateSettings(solver_base_url="http://a/v1", seed=1).deciding()
+    assert one.deciding() != CurateSettings().deciding()  # another solver: in process
 
 
 def test_what_is_needed(tmp_path):
     with pytest.raises(ConfigError, match="curate needs source"):
-        Curation(CurateArguments(output_dir=str(tmp_path)))
+        Curation(CurateSettings(output_dir=str(tmp_path)))
     with pytest.raises(ConfigError, match="curate needs output_dir"):
-        Curation(CurateArguments(source="gsm8k"))
+        Curation(CurateSettings(source="gsm8k"))
     with pytest.raises(ConfigError, match="critic 'exact' gives none; expected one of: openai, local"):
-        Curation(CurateArguments(source="gsm8k", output_dir=str(tmp_path)), CriticSettings(critic="exact"))
+        Curation(CurateSettings(source="gsm8k", output_dir=str(tmp_path)), CriticSettings(critic="exact"))

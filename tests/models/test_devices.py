@@ -2,8 +2,8 @@
 
 import pytest
 
-from stepalign.comparison.devices import check_num_processes, default_jobs, least_used, visible_devices
 from stepalign.core.errors import ConfigError
+from stepalign.models.devices import check_num_processes, default_jobs, least_used, visible_devices
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,16 @@
-"""Settings of a curation: one flat dataclass, the same names on the command line, in a recipe and here."""
+"""Settings of a curation."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from stepalign.core.errors import ConfigError
-from stepalign.core.settings import setting
-
-# Neither what becomes of a row nor which rows there are depends on these: they may change when a curation goes on.
-MAY_CHANGE = {
-    *("output_dir", "num_problems", "num_validation", "num_test", "grading_workers", "solver_base_url"),
-    *("solver_api_key_env", "solver_concurrency", "solver_timeout_s", "solver_num_retries", "solver_cache"),
-}
+from stepalign.core.settings import AtLeast0, AtLeast1, Share, may_change, setting
+from stepalign.settings.groups import ServerSettings
 
 
-@dataclass
-class CurateArguments:
+@dataclass(frozen=True, kw_only=True)
+class CurateSettings(ServerSettings):
     """Which problems to look at, what each must pass, and how the solver is asked."""
 
     source: str | None = setting(
@@ -33,50 +27,42 @@ class CurateArguments:
     where: list[str] = setting(
         [], "Keep rows whose meta has this value, as name=value: problem_type=has_answer_extracted."
     )
-    output_dir: str | None = setting(None, "Where problems and funnel go.")
-    num_problems: int = setting(342, "Stop when so many problems have passed all stages; 0: look at the whole source.")
-    num_validation: int = setting(30, "Of these, problems for validation.jsonl.")
-    num_test: int = setting(30, "Of these, problems for test.jsonl; the rest is train.jsonl.")
+    output_dir: str | None = setting(None, "Where problems and funnel go.", may_change=True)
+    num_problems: AtLeast0 = setting(
+        342, "Stop when so many problems have passed all stages; 0: look at the whole source.", may_change=True
+    )
+    num_validation: AtLeast0 = setting(30, "Of these, problems for validation.jsonl.", may_change=True)
+    num_test: AtLeast0 = setting(30, "Of these, problems for test.jsonl; the rest is train.jsonl.", may_change=True)
     seed: int = setting(0, "Seed of the sampling and of the split.")
 
     evaluation_sets: list[str] = setting(
         [], "Problems that training must not see: registered datasets or paths, as for source (own column names)."
     )
-    ngram_words: int = setting(8, "Words of a run by which problems are compared; shorter problems are one run.")
-    evaluation_overlap: float = setting(
+    ngram_words: AtLeast1 = setting(8, "Words of a run by which problems are compared; shorter problems are one run.")
+    evaluation_overlap: Share = setting(
         0.0, "Drop a problem that shares more than this share (0 to 1) of its runs with one of the evaluation sets."
     )
-    problem_overlap: float = setting(
+    problem_overlap: Share = setting(
         0.5, "Drop a problem that shares more than this share (0 to 1) of its runs with an earlier one; 1: keep all."
     )
 
     solver_model: str | None = setting(
         None, "Directory or hub name of the solver (micro: the shipped one); with a server the name that it expects."
     )
-    solver_base_url: str = setting(
-        "", "OpenAI-compatible server that samples, usually ending in /v1; empty: in process."
-    )
-    solver_api_key_env: str = setting(
-        "STEPALIGN_SOLVER_API_KEY", "Environment variable that holds the server's key. Unset: no key is sent."
-    )
-    solver_concurrency: int = setting(64, "Requests to the server under way at once.")
-    solver_timeout_s: float = setting(600.0, "Seconds until a sample must have begun to arrive.")
-    solver_num_retries: int = setting(5, "Retries of a failed request (connection, 429, 5xx), with backoff.")
-    solver_cache: str = setting("", "Cache file of the server's samples. Empty: the critics' own.")
-    solver_extra_body: str = setting("", "JSON object merged into each request to the server; a null removes a key.")
+    solver_cache: str = setting("", "Cache file of the server's samples. Empty: the critics' own.", may_change=True)
     prompt_templates: str | None = setting(
         None, "Templates of the solver's prompt: steps, bare or a directory; none: as the model says, else steps."
     )
     no_thinking: bool = setting(False, "Pass enable_thinking=False to the solver's chat template.")
-    num_samples: int = setting(16, "Samples of each problem.")
+    num_samples: AtLeast1 = setting(16, "Samples of each problem.")
     temperature: float = setting(1.1, "Sampling temperature.")
     top_p: float = setting(1.0, "Nucleus sampling; 1 keeps everything.")
     max_new_tokens: int | None = setting(None, "Longest sample, in tokens; none: as the model says, else 2048.")
-    batch_problems: int = setting(64, "Problems sampled together; four such batches are under way at once.")
-    batch_size: int = setting(256, "Sequences of one forward pass, in process only.")
+    batch_problems: AtLeast1 = setting(64, "Problems sampled together; four such batches are under way at once.")
+    batch_size: AtLeast1 = setting(256, "Sequences of one forward pass, in process only.")
     dtype: str = setting("auto", "Of the solver in process: auto, float32, bfloat16 or float16.")
 
-    min_format_rate: float = setting(0.5, "Least share of the samples that must have step tags.")
+    min_format_rate: Share = setting(0.5, "Least share of the samples that must have step tags.")
     correct_rate_above: float = setting(
         0.0, "The share of correct samples must be more than this; below 0: problems that are never solved pass, too."
     )
@@ -87,16 +73,10 @@ class CurateArguments:
         None, "Where an answer may stand in a sample (answer_tag, boxed, hash, a_colon); none: everywhere known."
     )
     grading_timeout_s: float = setting(5.0, "Seconds that one comparison of answers may take.")
-    grading_workers: int = setting(1, "Processes that compare answers.")
+    grading_workers: int = setting(1, "Processes that compare answers.", may_change=True)
 
     def __post_init__(self) -> None:
-        least = {"num_problems": 0, "num_validation": 0, "num_test": 0, "ngram_words": 1, "batch_problems": 1}
-        for name, value in {**least, "solver_concurrency": 1, "num_samples": 1, "batch_size": 1}.items():
-            if getattr(self, name) < value:
-                raise ConfigError(f"{name}: got {getattr(self, name)}; expected {value} or more.")
-        for name in ("evaluation_overlap", "problem_overlap", "min_format_rate"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name}: got {getattr(self, name)}; expected a share, 0 to 1.")
+        super().__post_init__()
         if not self.correct_rate_above < self.correct_rate_below:
             raise ConfigError(
                 f"correct_rate_below: got {self.correct_rate_below}; expected more than correct_rate_above, "
@@ -112,7 +92,7 @@ class CurateArguments:
             if "=" not in word:
                 raise ConfigError(f"where: got '{word}'; expected name=value, for example subject=Algebra.")
 
-    def deciding(self) -> dict[str, Any]:
+    def deciding(self) -> dict[str, object]:
         """The settings on which it depends what becomes of a row."""
-        kept = {name: value for name, value in asdict(self).items() if name not in MAY_CHANGE}
-        return kept | {"solver": "server" if self.solver_base_url else "in process"}
+        kept = {name: value for name, value in asdict(self).items() if name not in may_change(CurateSettings)}
+        return {**kept, "solver": "server" if self.solver_base_url else "in process"}
