@@ -66,7 +66,8 @@ def _with_progress(critic: Critic, rollouts: Sequence[Rollout]) -> list[Critique
 
         def show() -> None:
             ledger = critic.ledger
-            bar.set_postfix(requests=ledger.num_requests, cached=ledger.num_cached, retries=ledger.num_retries)
+            counts = {"requests": ledger.num_requests, "cached": ledger.num_cached, "retries": ledger.num_retries}
+            bar.set_postfix(counts)  # pyright: ignore[reportUnknownMemberType]
 
         def keep_moving() -> None:
             while not is_done.wait(1.0 if sys.stderr.isatty() else 30.0):

@@ -25,7 +25,9 @@ PROBLEMS_MEASURED = 200  # prompts whose tokens are counted; the mean of these s
 
 def print_training(run: Run, show_all: bool = False) -> None:
     """The settings as resolved, and what training one condition would take."""
-    print_plan(run, [run.training.condition], 1, run.trainer.world_size, record_of(run.record, run.validation))
+    print_plan(
+        run, [run.training.condition], 1, run.num_processes, record_of(run.record, run.validation, run.evaluation)
+    )
 
 
 def print_comparison(run: ComparedRun, show_all: bool = False) -> None:

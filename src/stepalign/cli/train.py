@@ -25,16 +25,15 @@ def run(argv: Sequence[str]) -> None:
 
     quieten()
     asked = resolve_training(given, offline=dry, need_directory=not dry)
-    args = asked.trainer
     if dry:
-        if args.process_index == 0:
+        if asked.process_index == 0:
             print_training(asked, show_all)
         return
-    with exclusive(asked.directory) if args.process_index == 0 else nullcontext():
+    with exclusive(asked.directory) if asked.process_index == 0 else nullcontext():
         checkpoints = train(asked)
-    if args.process_index == 0:
+    if asked.process_index == 0:
         last = f"; the last one: {checkpoints[-1].name}" if checkpoints else ""
-        print(f"{len(checkpoints)} checkpoint(s) in {args.output_dir}{last}{_best_of(asked.directory)}")
+        print(f"{len(checkpoints)} checkpoint(s) in {asked.directory}{last}{_best_of(asked.directory)}")
 
 
 def _best_of(directory: Path) -> str:

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -68,7 +68,7 @@ def train(run_directory: Path, directory: Path) -> None:
     from stepalign.training.run import train as train_run
 
     run = resolved(read_settings(run_directory, directory))
-    with exclusive(directory, LOCK_TIMEOUT_S) if run.trainer.process_index == 0 else nullcontext():
+    with exclusive(directory, LOCK_TIMEOUT_S) if run.process_index == 0 else nullcontext():
         train_run(run)
 
 
@@ -79,7 +79,7 @@ def train_in_processes(num_processes: int, run_directory: Path, directory: Path)
         StepalignError: one of them failed, with what it said. The others are stopped first.
     """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import main as torchrun
+    from torch.distributed.run import main as torchrun  # pyright: ignore[reportUnknownVariableType]
 
     os.environ[PARENT] = str(os.getpid())  # they end with this process, as it does with the comparison
     script = ["-m", "stepalign.cli.worker", str(run_directory), str(directory), TRAIN]
@@ -119,7 +119,7 @@ def resolved(settings: Mapping[str, object]) -> Run:
 
 
 @contextmanager
-def make_evaluator(run: Run, run_directory: Path) -> Iterator[Evaluator]:
+def make_evaluator(run: Run, run_directory: Path) -> Generator[Evaluator]:
     """The evaluator of a comparison: its validation and test problems, and one sampling for all."""
     from stepalign.data.problems import load_problems
     from stepalign.evaluation.checkpoints import Evaluator
@@ -127,9 +127,8 @@ def make_evaluator(run: Run, run_directory: Path) -> Iterator[Evaluator]:
     from stepalign.grading import Grader
 
     splits = {split: load_problems(run_directory / "problems" / f"{split}.jsonl") for split in ("validation", "test")}
-    kwargs = run.trainer.chat_template_kwargs or None
     with Grader(patterns=run.training.answer_patterns) as grader:
-        yield Evaluator(splits, evaluation_sampling(run), grader, run.prompt_templates, kwargs)  # pyright: ignore
+        yield Evaluator(splits, evaluation_sampling(run), grader, run.prompt_templates, run.chat_template_kwargs)
 
 
 def end_with_parent(poll_s: float = 0.5) -> None:

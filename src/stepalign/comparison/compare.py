@@ -118,7 +118,7 @@ def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -
     for split in SPLITS:
         write_jsonl(directory / "problems" / f"{split}.jsonl", (p.to_json() for p in problems[split]))
     write_text(path, yaml.safe_dump(study, sort_keys=True))
-    own = {*names_of(ComparisonSettings), *names_of(EvalSettings)}
+    own = {*names_of(ComparisonSettings), *names_of(EvalSettings), "world"}
     shared = {k: v for k, v in study.items() if k not in own}
     shared["train_problems"] = str((directory / "problems" / "train.jsonl").resolve())
     for (condition, seed), seed_directory in comparison.seed_directories.items():

@@ -96,7 +96,7 @@ def check_values(instance: object, names: Iterable[str]) -> None:
     for name in names:
         value = getattr(instance, name)
         fitting = converted(type(instance), name, value)
-        if fitting is not value:
+        if fitting != value:  # a whole number for a float stays as it was written
             object.__setattr__(instance, name, fitting)
 
 

@@ -14,7 +14,7 @@ def evaluation_sampling(run: Run) -> Sampling:
         temperature=args.temperature if asked.eval_temperature is None else asked.eval_temperature,
         top_p=args.top_p,
         top_k=args.top_k or 0,
-        max_new_tokens=args.max_completion_length or 0,
+        max_new_tokens=run.max_response_length,
         seed=asked.eval_seed,
         batch_size=asked.eval_batch_size,
     )

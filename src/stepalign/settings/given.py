@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.settings import REQUIRED, converted, fields_of, names_of
@@ -110,7 +110,8 @@ def _checked(command: CommandSettings, values: Mapping[str, object], source: str
     check_names(command, [name for name in values if name != ENV], source)
     environment = values.get(ENV)
     if isinstance(environment, Mapping):
-        os.environ.update({str(key): str(value) for key, value in environment.items()})
+        pairs = cast("Mapping[object, object]", environment).items()
+        os.environ.update({str(name): str(value) for name, value in pairs})
     return {name: value for name, value in values.items() if name != ENV}
 
 

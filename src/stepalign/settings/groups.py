@@ -94,7 +94,7 @@ class LossSettings:
     max_completion_length: int | None = setting(2048, "Longest rollout, in tokens.")
     temperature: float = setting(1.1, "Sampling temperature of the rollouts.")
     loss_temperature: float = setting(1.0, "Temperature at which the two distributions are compared.")
-    teacher_chat_template_kwargs: dict | str | None = setting(
+    teacher_chat_template_kwargs: dict[str, Any] | str | None = setting(
         None, "As chat_template_kwargs, for the teacher's prompt: {enable_thinking: true} for Qwen3's thinking."
     )
     # the order of the union matters to HfArgumentParser

@@ -16,7 +16,7 @@ import argparse
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import Field, dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import REQUIRED, default_of, fields_of, hints, is_list, options_of
@@ -74,7 +74,7 @@ def make_parser(command: CommandSettings) -> Parser:
     return parser
 
 
-def add_option(parser: argparse._ActionsContainer, name: str, group: type) -> None:
+def add_option(parser: Parser, name: str, group: type) -> None:
     """One option for one setting."""
     item, hint = fields_of(group)[name], hints(group)[name]
     if item.metadata.get("positional"):
@@ -126,15 +126,16 @@ def _shown(default: object) -> str:
         return REQUIRED_WORD
     if default is None or default == "" or default == []:
         return "none"
-    return " ".join(map(str, default)) if isinstance(default, list) else str(default)
+    return " ".join(map(str, cast("list[object]", default))) if isinstance(default, list) else str(default)
 
 
 def _section(title: str, entries: Iterable[tuple[str, str, str]]) -> list[str]:
     lines: list[str] = []
     for option, default, said in entries:
-        lines += [f"  {option} ({default if default == REQUIRED_WORD else f'default: {default}'})"]
+        head = f"{option} ({default if default == REQUIRED_WORD else f'default: {default}'})"
+        lines += _wrapped(head, "  ")
         lines += _wrapped(said, "        ")
-    return [f"{title}:", *lines, ""] if lines else []
+    return [*_wrapped(f"{title}:", ""), *lines, ""] if lines else []
 
 
 def _wrapped(text: str, indent: str) -> Sequence[str]:

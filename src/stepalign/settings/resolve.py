@@ -23,8 +23,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from trl import ModelConfig
 from trl.import_utils import is_vllm_available
+from trl.trainer.model_config import ModelConfig
 
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.problem import Problem
@@ -52,7 +52,7 @@ from stepalign.settings.problems import (
     training_problems,
     validation_problems,
 )
-from stepalign.settings.run import ComparedRun, PreflightRun, Run, World, record_of
+from stepalign.settings.run import ComparedRun, PreflightRun, Run, World, record_of, world_size
 from stepalign.settings.trainer import SelfDistillationConfig, parse_trainer
 
 
@@ -72,7 +72,7 @@ def resolve_training(given: Given, *, offline: bool = False, need_directory: boo
     training = _settle_model(training, model, offline)
     name = str(model.model_name_or_path)
     problems = training_problems(training.train_problems, micro, name)
-    _check_step(problems, trainer, trainer.world_size)
+    _check_step(problems, trainer, world_size(trainer))
     splits = {"train": problems, "validation": validation_problems(validation, problems)}
     watching = (validation, evaluation) if splits["validation"] else ()
     world = _world(training.train_problems, name)
@@ -128,11 +128,13 @@ def resolve_preflight(given: Given) -> PreflightRun:
     name = str(model.model_name_or_path)
     path = preflight.problems or training.train_problems
     tried = _drawn(training_problems(path, micro, name), preflight.num_problems, trainer.seed)
-    record = record_of(critic or given.record(CriticSettings))
+    record: dict[str, object] = {}
     for group, kept in ((preflight, PREFLIGHT_OWN), (training, PREFLIGHT_TRAINING), (trainer, PREFLIGHT_TRAINER)):
         record |= record_of({key: getattr(group, key) for key in kept})
     record |= record_of({key: getattr(model, key) for key in PREFLIGHT_MODEL})
-    evaluation = EvalSettings(num_samples=preflight.num_samples, eval_batch_size=preflight.eval_batch_size)
+    record |= record_of(critic or given.record(CriticSettings))
+    count, size = preflight.num_samples, preflight.eval_batch_size
+    evaluation = EvalSettings(num_samples=count, eval_batch_size=size, eval_seed=trainer.seed)
     world = _world(path, name)
     preflight, problems = replace(preflight, conditions=names), {"train": tried}
     return PreflightRun(

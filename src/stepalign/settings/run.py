@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
-from trl import ModelConfig
+from trl.trainer.model_config import ModelConfig
 
 from stepalign.core.problem import Problem
 from stepalign.feedback.critics.settings import CriticSettings
@@ -66,6 +66,32 @@ class Run:
         """Family of the prompts."""
         return str(self.training.prompt_templates)
 
+    @property
+    def chat_template_kwargs(self) -> dict[str, object]:
+        """What the student's chat template is given."""
+        kwargs = self.trainer.chat_template_kwargs  # pyright: ignore[reportUnknownMemberType]
+        return dict(cast("dict[str, object] | None", kwargs) or {})
+
+    @property
+    def teacher_chat_template_kwargs(self) -> dict[str, object]:
+        """What the self-teacher's chat template is given."""
+        return dict(cast("dict[str, object] | None", self.trainer.teacher_chat_template_kwargs) or {})
+
+    @property
+    def max_response_length(self) -> int:
+        """Longest response, in tokens."""
+        return self.trainer.max_completion_length or 0
+
+    @property
+    def process_index(self) -> int:
+        """Which of the processes that train this is, from 0."""
+        return int(cast("int", self.trainer.process_index))  # pyright: ignore[reportUnknownMemberType]
+
+    @property
+    def num_processes(self) -> int:
+        """Processes that train together."""
+        return world_size(self.trainer)
+
 
 @dataclass(frozen=True)
 class ComparedRun(Run):
@@ -87,12 +113,17 @@ class PreflightRun(Run):
     preflight: PreflightSettings = field(default_factory=PreflightSettings)
 
 
+def world_size(trainer: SelfDistillationConfig) -> int:
+    """Processes that train together."""
+    return int(cast("int", trainer.world_size))  # pyright: ignore[reportUnknownMemberType]
+
+
 def plain(value: object) -> object:
     """Settings as YAML can hold them."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in cast("Mapping[object, object]", value).items()}
     if isinstance(value, list | tuple | set):
-        return [plain(item) for item in value]
+        return [plain(item) for item in cast("Iterable[object]", value)]
     if isinstance(value, Enum):
         return value.value
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
@@ -102,6 +133,6 @@ def record_of(*groups: object) -> dict[str, object]:
     """The settings of several groups as one flat record, later groups winning."""
     record: dict[str, object] = {}
     for group in groups:
-        values = group if isinstance(group, Mapping) else vars(group)
+        values = cast("Mapping[object, object]", group if isinstance(group, Mapping) else vars(group))
         record |= {str(name): plain(value) for name, value in values.items()}
     return record

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
-from trl import DistillationConfig, ModelConfig, TrlParser
+from trl.scripts.utils import TrlParser
+from trl.trainer.distillation_config import DistillationConfig
+from trl.trainer.model_config import ModelConfig
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import check_values, converted, fields_of, names_of
@@ -27,7 +29,7 @@ TRL_MAY_CHANGE = {
 
 
 @dataclass
-class SelfDistillationConfig(LossSettings, DistillationConfig):
+class SelfDistillationConfig(LossSettings, DistillationConfig):  # pyright: ignore[reportIncompatibleVariableOverride]
     """TRL's distillation settings and the self-distillation loss."""
 
     _VALID_DICT_FIELDS: ClassVar[list[str]] = [*DistillationConfig._VALID_DICT_FIELDS, "teacher_chat_template_kwargs"]

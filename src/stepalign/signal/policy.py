@@ -70,7 +70,7 @@ def load_policy(run: Run) -> Policy:
         loaded.model,
         loaded.tokenizer,
         prompt_templates=run.prompt_templates,
-        chat_template_kwargs=run.trainer.chat_template_kwargs,  # pyright: ignore[reportArgumentType]
-        teacher_chat_template_kwargs=run.trainer.teacher_chat_template_kwargs,  # pyright: ignore[reportArgumentType]
+        chat_template_kwargs=run.chat_template_kwargs,
+        teacher_chat_template_kwargs=run.teacher_chat_template_kwargs,
         max_teacher_prompt_length=run.training.max_teacher_prompt_length,
     )

@@ -78,7 +78,7 @@ def train(run: Run) -> list[Path]:
     """
     directory = run.directory
     check_same_run(directory, run.record)
-    if run.trainer.process_index == 0:
+    if run.process_index == 0:
         write_text(directory / "config.yaml", yaml.safe_dump(run.record, sort_keys=True, allow_unicode=True))
         write_json(directory / "environment.json", describe_environment())
     condition = run.training.condition
@@ -88,7 +88,7 @@ def train(run: Run) -> list[Path]:
             return [grader.grade(r.text, r.problem.answer) for r in rollouts]
 
         needs_critic = condition != GRPO and feedback_class(condition).needs_critic
-        processes = (run.trainer.process_index, run.trainer.world_size)
+        processes = (run.process_index, run.num_processes)
         critic = make_recorded_critic(run.critic, grader.grade, directory, processes) if needs_critic else None
         probed = run.training.probe_steps and condition != GRPO and not needs_critic
         probe_critic = make_recorded_critic(run.critic, grader.grade, directory / "probes") if probed else None
@@ -116,9 +116,8 @@ def check_same_run(directory: Path, record: Any) -> None:
 def make_validate(run: Run, grader: Grader) -> Validate:
     """What evaluates a checkpoint while training goes on; the numbers are those of `compare`, by the same path."""
     sampling = evaluation_sampling(run)
-    kwargs = run.trainer.chat_template_kwargs or None
     splits = {"validation": run.problems["validation"]}
-    evaluator = Evaluator(splits, sampling, grader, run.prompt_templates, kwargs)  # pyright: ignore[reportArgumentType]
+    evaluator = Evaluator(splits, sampling, grader, run.prompt_templates, run.chat_template_kwargs)
 
     def validate(checkpoint: Path) -> dict[str, Any]:
         return evaluate_checkpoint(checkpoint, run.model_name, evaluator)
