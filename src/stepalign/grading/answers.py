@@ -4,9 +4,11 @@ r"""Find the answer in a response: of all the places where a model may put it, t
 - `boxed`: `\boxed{18}` with balanced braces.
 - `hash` and `a_colon`: a line `#### 18` or `A: 18`; what follows must start like a number or a formula, so that a
   Markdown heading is no answer.
+- `answer_is`: "Answer: 18" or "the answer is 18", see `stated`; only where nothing else is found.
+- a regular expression of the user's own, told from a name by its group: `Result: (.+)`.
 
-Thinking is stripped first. The calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search is linear in the
-length of the text, whatever the text.
+Thinking is stripped first. The calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search but
+an own one is linear in the length of the text, whatever the text.
 
     >>> extract_answer("16 - 3 = <<16-3=13>>13\nA: 13")
     '13'
@@ -18,10 +20,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.trace import ANSWER_CLOSE, ANSWER_OPEN, strip_thinking
+from stepalign.grading.stated import ANSWER_IS, is_own, own_pattern
 
 MAX_ANSWER_CHARS = 1000  # what is longer is no answer: no reader could check it, and it only costs the grader
 
@@ -33,6 +37,7 @@ _A_COLON = re.compile(r"^[ \t]*A:" + _VALUE, re.MULTILINE)
 
 
 class _Found(NamedTuple):
+    is_marked: bool  # a sentence that states an answer is no mark
     start: int
     text: str
 
@@ -42,7 +47,7 @@ def extract_answer(text: str, patterns: Sequence[str] | None = None) -> str | No
 
     Args:
         text: the response, with or without its thinking.
-        patterns: names from ANSWER_PATTERNS, in any order; None is all of them.
+        patterns: names from ANSWER_PATTERNS or regular expressions, in any order; None is all that have a name.
     Raises:
         ConfigError: an unknown pattern.
     """
@@ -70,9 +75,10 @@ def _finders(patterns: Sequence[str] | None) -> list[Callable[[str], _Found | No
     if not names:
         raise ConfigError(f"no answer patterns; expected at least one of: {', '.join(ANSWER_PATTERNS)}.")
     for name in names:
-        if name not in _FINDERS:
-            raise ConfigError(f"unknown answer pattern '{name}'{suggest(name, ANSWER_PATTERNS)}")
-    return [_FINDERS[name] for name in names]
+        if name not in _FINDERS and not is_own(name):
+            more = " A regular expression of your own has a group around the answer: 'Result: (.+)'."
+            raise ConfigError(f"unknown answer pattern '{name}'{suggest(name, ANSWER_PATTERNS)}{more}")
+    return [_FINDERS[name] if name in _FINDERS else partial(_by_own, own_pattern(name)) for name in names]
 
 
 def _in_tag(text: str) -> _Found | None:
@@ -84,7 +90,7 @@ def _in_tag(text: str) -> _Found | None:
         return None
     close = ANSWER_CLOSE.search(text, opened.end())
     content = unbox(text[opened.end() : close.start() if close else len(text)])
-    return _Found(opened.start(), content) if content else None
+    return _Found(True, opened.start(), content) if content else None
 
 
 def _in_box(text: str) -> _Found | None:
@@ -98,13 +104,19 @@ def _in_box(text: str) -> _Found | None:
             opened = unclosed.pop()
             if opened["boxed"] and (last is None or opened.start() > last.start):
                 content = text[opened.end() : token.start()].strip()
-                last = _Found(opened.start(), content) if content else last
+                last = _Found(True, opened.start(), content) if content else last
     return last
 
 
-def _on_line(pattern: re.Pattern[str], text: str) -> _Found | None:
-    lines = [_Found(line.start(), line["value"].strip(" \t\r*")) for line in pattern.finditer(text)]
+def _on_line(pattern: re.Pattern[str], text: str, is_marked: bool = True) -> _Found | None:
+    lines = [_Found(is_marked, line.start(), line["value"].strip(" \t\r*")) for line in pattern.finditer(text)]
     return lines[-1] if lines else None
+
+
+def _by_own(pattern: re.Pattern[str], text: str) -> _Found | None:
+    group = "answer" if "answer" in pattern.groupindex else 1
+    found = [_Found(True, match.start(), match[group].strip()) for match in pattern.finditer(text) if match[group]]
+    return found[-1] if found else None
 
 
 _FINDERS: dict[str, Callable[[str], _Found | None]] = {
@@ -112,5 +124,6 @@ _FINDERS: dict[str, Callable[[str], _Found | None]] = {
     "boxed": _in_box,
     "hash": lambda text: _on_line(_HASH, text),
     "a_colon": lambda text: _on_line(_A_COLON, text),
+    "answer_is": lambda text: _on_line(ANSWER_IS, text, is_marked=False),
 }
 ANSWER_PATTERNS = tuple(_FINDERS)

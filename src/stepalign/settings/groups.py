@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import REQUIRED, AtLeast0, AtLeast1, NonNegative, Settings, Share, setting
+from stepalign.settings.grading import GradingSettings
 
 Divergence = Literal["forward_kl", "reverse_kl", "jsd"]
 TeacherName = Literal["initial", "ema", "live"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(Settings):
+class TrainSettings(GradingSettings):
     """What is trained, on which problems, from which feedback."""
 
     condition: str = setting("stepalign", "grpo, or a feedback format: refsol, stepalign or one of your plugins.")
@@ -26,16 +27,14 @@ class TrainSettings(Settings):
     )
     prompt_templates: str | None = setting(
         None,
-        "Templates of the student's and teacher's prompts: steps (asks for step tags), bare (adds nothing), or a "
-        "directory with student.jinja and teacher.jinja. None: what the model's config says, else steps.",
+        "Templates of the student's and teacher's prompts: steps (asks for step tags), plain (the same for a base "
+        "model without a chat template), bare (adds nothing), or a directory with student.jinja and teacher.jinja. "
+        "None: what the model's config says, else steps.",
     )
     max_teacher_prompt_length: int = setting(
         4096, "Longest teacher prompt, in tokens. A longer one is never cut: its rollout is skipped and counted."
     )
     num_generations: int = setting(8, "Rollouts a prompt in a GRPO group; self-distillation always takes one.")
-    answer_patterns: list[str] = setting(
-        ["answer_tag", "boxed", "hash", "a_colon"], "Where a final answer may stand; the last match counts."
-    )
     probe_steps: AtLeast0 = setting(
         0, "Every this many steps, measure on a few of the first step's rollouts where the signal falls; 0: never."
     )
@@ -189,7 +188,7 @@ class ServerSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(ServerSettings):
+class EvaluateSettings(GradingSettings, ServerSettings):
     """Which model is sampled on which problems, and how."""
 
     model: str = setting(
@@ -209,12 +208,9 @@ class EvaluateSettings(ServerSettings):
     seed: int = setting(0, "Seed of the sampling.")
     dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
     prompt_templates: str | None = setting(
-        None, "Steps, bare or a directory with student.jinja; none: as the model says, else steps."
+        None, "steps, plain, bare or a directory with student.jinja; none: as the model says, else steps."
     )
     no_thinking: bool = setting(False, "Pass enable_thinking=False to the chat template.")
-    answer_patterns: list[str] | None = setting(
-        None, "Where answers may stand; none: everywhere known.", may_change=True
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -224,7 +220,7 @@ class EvaluateSettings(ServerSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CritiqueSettings(Settings):
+class CritiqueSettings(GradingSettings):
     """Which samples are critiqued; the critic has settings of its own."""
 
     problems: str = setting(REQUIRED, "JSONL of problems with ground truth.")
@@ -233,7 +229,7 @@ class CritiqueSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradeSettings(Settings):
+class GradeSettings(GradingSettings):
     """Which responses are graded, and within which bounds."""
 
     problems: str = setting(REQUIRED, "JSONL of problems: id, problem, answer.")
@@ -242,9 +238,6 @@ class GradeSettings(Settings):
     timeout_s: float = setting(5.0, "Seconds that one comparison may take.")
     memory_limit_mb: int = setting(1024, "Memory of one worker, in MB.")
     num_workers: int = setting(1, "Worker processes.")
-    answer_patterns: list[str] | None = setting(
-        None, "Where an answer may stand: answer_tag, boxed, hash, a_colon; none: all. The last one counts."
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +261,9 @@ class InspectSettings(Settings):
     critic: str | None = setting(None, "exact: the micro world's critic says which step is wrong first.")
     first_wrong_step: int | None = setting(None, "Which step is wrong first, from 1; 0: none is.")
     answer: str | None = setting(None, "The right answer, for the record.")
-    prompt_templates: str | None = setting(None, "steps, bare or a directory; none: as the model says, else steps.")
+    prompt_templates: str | None = setting(
+        None, "steps, plain, bare or a directory; none: as the model says, else steps."
+    )
     chat_template_kwargs: dict[str, Any] | None = setting(None, 'JSON, such as {"enable_thinking": false}.')
     teacher_chat_template_kwargs: dict[str, Any] | None = setting(None, "The teacher's; none: as the student's.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = setting(

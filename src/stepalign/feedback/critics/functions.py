@@ -13,15 +13,15 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib import import_module
 from typing import cast
 
 from stepalign.clients.ledger import Ledger
 from stepalign.clients.pool import run
 from stepalign.core.critique import Critique
 from stepalign.core.errors import ConfigError, StepalignError
+from stepalign.core.own import load_own
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.critic import CritiqueRecord, OnRecord, Rejected
+from stepalign.feedback.critics.critic import Critic, CritiqueRecord, OnRecord, Rejected
 from stepalign.feedback.critics.settings import OnFailure
 from stepalign.feedback.critics.verify import GradeFunction, rejected_record, verify
 
@@ -76,17 +76,16 @@ class FunctionCritic:
         return rejected_record(rollout, reason, self._on_failure)
 
 
-def load_function(name: str) -> Callable[[Rollout], Critique]:
-    """The function that "package.module:function" names.
+def load_critic(name: str) -> Callable[[Rollout], Critique] | Critic:
+    """The function, or the critic with a `critique` of its own, that "file.py:function" or "package.module:function"
+    names.
 
     Raises:
-        ConfigError: there is no such module or function.
+        ConfigError: there is no such file, module or function.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        function = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"critic '{name}' cannot be loaded: {error}. Expected package.module:function.") from None
-    if not callable(function):
+    own = load_own(name, "critic")
+    if not isinstance(own, type) and hasattr(own, "critique") and hasattr(own, "ledger"):
+        return cast("Critic", own)
+    if not callable(own):
         raise ConfigError(f"critic '{name}' is no function. Expected one from a Rollout to a Critique.")
-    return cast("Callable[[Rollout], Critique]", function)
+    return cast("Callable[[Rollout], Critique]", own)
