@@ -14,6 +14,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from jinja2 import (
     Environment,
@@ -78,7 +79,8 @@ def render(template: Template, values: Mapping[str, object]) -> str:
 def _check_names(environment: Environment, path: Path, variables: Sequence[str]) -> None:
     tree = environment.parse(path.read_text(encoding="utf-8"), filename=str(path))
     asked = {test.node.name for test in tree.find_all(nodes.Test) if isinstance(test.node, nodes.Name)}  # is defined
-    unknown = meta.find_undeclared_variables(tree) - {*variables, *environment.globals, *asked}
+    known = cast("dict[str, Any]", environment.globals)  # pyright: ignore[reportUnknownMemberType]
+    unknown = meta.find_undeclared_variables(tree) - {*variables, *known, *asked}
     found = [node for node in tree.find_all(nodes.Name) if node.name in unknown]
     if found:
         first = min(found, key=lambda node: node.lineno)

@@ -89,9 +89,11 @@ class Rollout:
         if self.num_tokens is not None:
             row["num_tokens"] = self.num_tokens
         row["finish_reason"] = self.finish_reason
-        if self.grade is not None:
-            row["grade"] = self.grade.outcome.value
-            row["extracted"] = self.grade.extracted
-            if self.grade.score is not None:
-                row["score"] = self.grade.score
-        return row
+        return row | self.grade_json()
+
+    def grade_json(self) -> dict[str, Any]:
+        """The part of a row that is its grade; empty where it has none."""
+        if self.grade is None:
+            return {}
+        row: dict[str, Any] = {"grade": self.grade.outcome.value, "extracted": self.grade.extracted}
+        return row if self.grade.score is None else row | {"score": self.grade.score}

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from stepalign.core.problem import Problem
@@ -21,9 +22,18 @@ def load_problems(path: str | Path) -> list[Problem]:
     Raises:
         DataError: the file or a line of it is unusable, or an id comes twice; the message names the line.
     """
+    return parse_problems(read_rows(path))
+
+
+def parse_problems(rows: Iterable[Row]) -> list[Problem]:
+    """One problem a row.
+
+    Raises:
+        DataError: a row is no problem, or an id comes twice.
+    """
     problems: list[Problem] = []
     seen: dict[str, str] = {}
-    for row in read_rows(path):
+    for row in rows:
         problem = _problem(row)
         if problem.id in seen:
             raise row.error(f"id '{problem.id}' was used before ({seen[problem.id]}). Give every problem its own id.")

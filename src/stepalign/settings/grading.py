@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -45,8 +44,7 @@ def make_grader(
     """
     patterns = settings.answer_patterns
     if settings.grader is None:
-        limits = {"timeout_s": timeout_s, "memory_limit_mb": memory_limit_mb}
-        return Grader(**limits, num_workers=num_workers, patterns=patterns)
+        return Grader(timeout_s=timeout_s, memory_limit_mb=memory_limit_mb, num_workers=num_workers, patterns=patterns)
     if ":" not in settings.grader:
         raise ConfigError(
             f"grader '{settings.grader}' names no function; expected file.py:function or package.module:function."
@@ -56,7 +54,7 @@ def make_grader(
         return cast("AnyGrader", own)
     if not callable(own):
         raise ConfigError(f"grader '{settings.grader}' is no function. Expected function(text, problem).")
-    return OwnGrader(cast("Callable[..., object]", own), settings.grader, patterns=patterns)
+    return OwnGrader(own, settings.grader, patterns=patterns)
 
 
 def check_grading(settings: GradingSettings) -> None:

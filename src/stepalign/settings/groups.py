@@ -258,7 +258,9 @@ class InspectSettings(Settings):
     run: str | None = setting(None, "Look at rollouts of a run: directory of one condition and seed.")
     rollout: list[int] = setting([], "Which rows of its rollouts.jsonl, from 0.")
     problems: str | None = setting(None, "The run's problems, where they are no longer beside it.")
-    critic: str | None = setting(None, "exact: the micro world's critic says which step is wrong first.")
+    critic: str | None = setting(
+        None, "exact: the micro world's critic says which step is wrong first; or your own as file.py:function."
+    )
     first_wrong_step: int | None = setting(None, "Which step is wrong first, from 1; 0: none is.")
     answer: str | None = setting(None, "The right answer, for the record.")
     prompt_templates: str | None = setting(

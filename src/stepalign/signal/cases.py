@@ -11,6 +11,7 @@ from stepalign.core.errors import ConfigError, DataError, suggest
 from stepalign.core.problem import Problem
 from stepalign.core.settings import names_of
 from stepalign.data.problems import load_problems
+from stepalign.feedback.critics.functions import load_function
 from stepalign.micro.critic import exact_critique
 from stepalign.runs.files import CONFIG, problems_file
 from stepalign.runs.reading import read_rollouts
@@ -55,9 +56,9 @@ def judge(case: Case, critic: str | None) -> tuple[Case, str | None]:
     """
     if critic is None:
         return case, None
-    if critic not in CRITICS:
+    if ":" not in critic and critic not in CRITICS:
         raise ConfigError(f"unknown critic '{critic}'{suggest(critic, CRITICS)}")
-    critique = exact_critique(case.as_rollout())
+    critique = (load_function(critic) if ":" in critic else exact_critique)(case.as_rollout())
     return case.judged(critique), critique.text
 
 

@@ -6,7 +6,7 @@ import pytest
 from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.errors import ConfigError, DataError
 from stepalign.feedback.critics.build import build_critic
-from stepalign.feedback.critics.functions import FunctionCritic, load_critic
+from stepalign.feedback.critics.functions import FunctionCritic, load_function
 from stepalign.feedback.critics.settings import CriticSettings
 
 from .conftest import RIGHT, check_sums, many
@@ -37,10 +37,10 @@ def test_what_it_raises_is_counted(grade):
 
 
 def test_it_is_named_by_module_and_function(grade):
-    assert load_critic("json:dumps") is json.dumps
+    assert load_function("json:dumps") is json.dumps
     for name in ("json:nothing", "no_such_module:x", "json:__doc__"):
         with pytest.raises(ConfigError, match=f"critic '{name}'"):
-            load_critic(name)
+            load_function(name)
     critic = build_critic(CriticSettings(critic="json:dumps"), grade)
     assert critic.critique(many(1))[0].reason == "raised_TypeError"
 

@@ -21,7 +21,7 @@ from stepalign.core.critique import Critique
 from stepalign.core.errors import ConfigError, StepalignError
 from stepalign.core.own import load_own
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.critic import Critic, CritiqueRecord, OnRecord, Rejected
+from stepalign.feedback.critics.critic import CritiqueRecord, OnRecord, Rejected
 from stepalign.feedback.critics.settings import OnFailure
 from stepalign.feedback.critics.verify import GradeFunction, rejected_record, verify
 
@@ -76,16 +76,13 @@ class FunctionCritic:
         return rejected_record(rollout, reason, self._on_failure)
 
 
-def load_critic(name: str) -> Callable[[Rollout], Critique] | Critic:
-    """The function, or the critic with a `critique` of its own, that "file.py:function" or "package.module:function"
-    names.
+def load_function(name: str) -> Callable[[Rollout], Critique]:
+    """The function that "file.py:function" or "package.module:function" names.
 
     Raises:
         ConfigError: there is no such file, module or function.
     """
-    own = load_own(name, "critic")
-    if not isinstance(own, type) and hasattr(own, "critique") and hasattr(own, "ledger"):
-        return cast("Critic", own)
-    if not callable(own):
+    function = load_own(name, "critic")
+    if not callable(function):
         raise ConfigError(f"critic '{name}' is no function. Expected one from a Rollout to a Critique.")
-    return cast("Callable[[Rollout], Critique]", own)
+    return cast("Callable[[Rollout], Critique]", function)
