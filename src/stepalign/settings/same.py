@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from stepalign.core.errors import ConfigError
 
 REMEDY = "Use another --output_dir, or the settings it was started with."
-ABSENT_BEFORE = {"world"}  # keys that runs of version 0.1.0 did not write
+ABSENT_BEFORE = {"columns", "world"}  # keys that runs of version 0.1.0 did not write
 
 
 def check_same(
