@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from transformers import AutoConfig, AutoTokenizer
@@ -153,7 +153,7 @@ def _prompt_length(run: Run, tokenizer: Tokenizer | None) -> tuple[float, str]:
     texts = [render_prompt(run.prompt_templates, "student", problem=problem) for problem in problems]
     if tokenizer is None or tokenizer.chat_template is None:
         return sum(map(len, texts)) / len(texts) / 4, "4 characters a token: the tokenizer is not on this machine"
-    prompts = chat_prompts(tokenizer, texts, cast("dict[str, object]", run.chat_template_kwargs))
+    prompts = chat_prompts(tokenizer, texts, run.chat_template_kwargs)
     return sum(len(prompt.ids) for prompt in prompts) / len(prompts), "counted"
 
 
