@@ -1,8 +1,12 @@
 """Training, evaluation and inspection as functions: the same settings and the same paths as the commands.
 
-train(config="micro", condition="refsol", output_dir="runs/refsol", max_steps=10)
-evaluate("runs/refsol/checkpoint-10", load_problems("test.jsonl"), num_samples=12)["avg@12"]
-inspect_case("case.yaml")["contexts"]["stepalign"]["advantage"]
+>>> checkpoints = train(
+...     config="micro", condition="refsol", output_dir="runs/refsol", max_steps=1, per_device_train_batch_size=2
+... )
+>>> evaluate(str(checkpoints[-1]), problems, num_samples=2, max_new_tokens=40)["num_samples"]
+2
+>>> list(inspect_case("examples/cases/micro-one-wrong-step.yaml")["contexts"])
+['stepalign', 'refsol']
 """
 
 from __future__ import annotations

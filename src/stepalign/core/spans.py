@@ -3,9 +3,10 @@
 Sampled ids need not be the ids that the tokenizer gives for the decoded text, so offsets come from decoding the ids
 themselves, with a short window, as streaming servers do.
 
-    offsets = token_offsets(tokenizer, rollout.token_ids)
-    steps = token_steps(parse_trace(rollout.text), offsets)      # [None, None, 1, 1, ...]
-    texts, steps = rollout_tokens(tokenizer, rollout)            # both, special tokens included
+    >>> from stepalign.core.trace import parse_trace
+    >>> ids = tokenizer.encode("<step_1>So 8.</step_1>", add_special_tokens=False)
+    >>> token_steps(parse_trace(tokenizer.decode(ids)), token_offsets(tokenizer, ids))
+    [None, None, None, 1, 1, 1, None, None, None]
 """
 
 from __future__ import annotations

@@ -1,6 +1,11 @@
 """The costly stages: the solver's samples, their format, how many are right, and whether the critic solves the problem.
 
-decisions = await Judge(arguments, solver, critic, grader).judge(candidates)
+>>> from stepalign.curation.solvers import make_solver
+>>> async def judged():
+...     async with make_solver(arguments) as solver:
+...         return await Judge(arguments, solver, None, grader).judge(candidates)
+>>> len(asyncio.run(judged()))
+3
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The cheap stages, a row at a time, before anything is sampled: readable, wanted, new, gradable, no near-duplicate.
 
-screen = Screen(arguments, store, grader, evaluation_index(arguments))
-screen(entry)         # a Candidate, or the Decision that drops the row
+>>> from stepalign.data.sources import open_source
+>>> screen = Screen(arguments, store, grader, evaluation_index(arguments.evaluation_sets, n=8))
+>>> [screen(entry).problem.id for entry in open_source("problems.jsonl")]       # or a Decision that drops the row
+['micro-0000', 'micro-0001', 'micro-0002']
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """The solver: a model in this process, or any OpenAI-compatible server, asked for samples of problems.
 
-async with make_solver(arguments) as solver:
-    for samples in await solver.sample_all(problems, 0): ...        # a list of rollouts, or why there is none
+>>> async def sampled():
+...     async with make_solver(arguments) as solver:
+...         return await solver.sample_all(problems, 0)
+>>> [len(samples) for samples in asyncio.run(sampled())]        # lists of rollouts, or why there is none
+[2, 2, 2]
 """
 
 from __future__ import annotations

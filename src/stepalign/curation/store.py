@@ -4,9 +4,10 @@ Decisions and the place where the source goes on are committed together, so a ki
 repeats a decision. The index may know rows that are not decided yet: a row is only ever compared with earlier ones, so
 going through it again changes nothing.
 
-    store = Store(Path("curated/curation.sqlite"))
-    store.commit(decisions, {"num_rows": 640})
-    store.state(), store.num_kept
+    >>> store = Store(directory / "curation.sqlite")
+    >>> store.commit([Decision(position=0, id="p1", stage="first_seen")], {"num_rows": 1})
+    >>> store.state(), store.num_kept
+    ({'num_rows': 1}, 0)
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Evaluate a model: sample k responses a problem, grade them, and say how good it is and how sure that is.
 
-    rollouts = [r for batch in sample_problems(model, tokenizer, problems, Sampling(num_samples=12)) for r in batch]
-    metrics = evaluate_rollouts(problems, grade_rollouts(rollouts, grader), grader).metrics
-    metrics["avg@12"], metrics.interval("avg@12")
+    >>> sampling = Sampling(num_samples=2, max_new_tokens=160)
+    >>> rollouts = [r for batch in sample_problems(model, tokenizer, problems, sampling, "bare") for r in batch]
+    >>> metrics = evaluate_rollouts(problems, grade_rollouts(rollouts, grader), grader).metrics
+    >>> metrics["num_samples"], 0 <= metrics["avg@2"] <= 1
+    (2, True)
 
 pass@k: is any of k samples right (unbiased estimator); maj@k: is the most frequent answer right, answers grouped by
 mathematical equality and ties counted as their share; avg@k: the mean share of right samples. Intervals are 95 %

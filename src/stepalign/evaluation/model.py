@@ -1,6 +1,11 @@
 """Evaluate one model on problems of a file: sample, grade, measure, write; interrupted, it goes on where it was.
 
-    evaluate_model(resolve_evaluation(read_given(EVALUATE, argv)))["avg@12"]
+    >>> from stepalign.settings.commands import EVALUATE
+    >>> from stepalign.settings.evaluation import resolve_evaluation
+    >>> from stepalign.settings.given import read_given
+    >>> argv = ["--model", "micro", "--problems", "problems.jsonl", "--num_samples", "2", "--output_dir", "evaluated"]
+    >>> evaluate_model(resolve_evaluation(read_given(EVALUATE, argv)))["num_samples"]
+    2
 
 OUT/metrics.json and OUT/samples.jsonl are what it leaves. Until it is finished there are samples.partial.jsonl, a row a
 sample, and for a server replies.partial.sqlite: its replies are kept beside the samples and not in the critics' cache,

@@ -1,9 +1,8 @@
 """A solver behind any OpenAI-compatible server: one request a sample, many at once.
 
-async with ServedSolver(settings, model="Qwen/Qwen3-1.7B") as solver:
-    rollouts = await solver.sample(problem)
-
-for rollouts in sample_served(solver, problems): ...        # the same without an event loop of one's own
+>>> solver = ServedSolver(arguments, model="Qwen/Qwen3-1.7B")
+>>> for rollouts in sample_served(solver, problems):        # or `await solver.sample(problem)`
+...     print(rollouts[0].text)
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ A teacher that sees its own correct steps in the context copies them; words that
 unlearns. So the share of the correct text that stands in the context says, before any forward pass, whether feedback is
 aligned. And a context that quotes the wrong step makes the teacher copy the error: `quotes_wrong_step` is a warning.
 
-    measured = alignment(parse_trace(rollout.text), context.text, first_wrong_step=2)
-    measured.overall, measured.steps[0].share, measured.quotes_wrong_step       # (0.97, 0.97, False)
+    >>> measured = alignment(rollout.trace, critique.text, first_wrong_step=2)
+    >>> measured.overall, measured.steps[0].share, measured.quotes_wrong_step
+    (1.0, 1.0, False)
 
 Correct steps are those before the first wrong one, all where none is wrong. Both texts are freed of tags and line
 breaks; letters, digits and symbols stay as they are, since the teacher copies tokens. A character counts when it lies

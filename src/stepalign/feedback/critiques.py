@@ -1,6 +1,7 @@
 """What a critique says of a response: whether it judges it at all, and where it says that it goes wrong.
 
-first_wrong_step(rollout, critique)        # 2, or None where no step is wrong
+>>> first_wrong_step(rollout, critique)         # None where no step is wrong
+2
 """
 
 from __future__ import annotations

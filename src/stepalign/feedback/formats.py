@@ -1,9 +1,11 @@
 """Feedback formats: rollouts in, contexts or none out. One small class each, registered by name.
 
-    @register_feedback("hint")
-    class Hint(FeedbackFormat):
-        def contexts(self, rollouts):
-            return [Context(f"The answer is {rollout.problem.answer}.") for rollout in rollouts]
+    >>> @register_feedback("hint")
+    ... class Hint(FeedbackFormat):
+    ...     def contexts(self, rollouts):
+    ...         return [Context(f"The answer is {rollout.problem.answer}.") for rollout in rollouts]
+    >>> build_context(rollout, "hint").text
+    'The answer is 170.'
 
 The name is then a condition: `stepalign train --condition hint --plugins my_feedback.py`.
 """

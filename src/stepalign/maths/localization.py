@@ -3,9 +3,12 @@
 A context that localizes leaves the correct steps alone and pushes the first wrong step down. All figures are of one
 response under one context, from its A_t (nats) and the step of each token; no model is needed.
 
-    where = localization(advantage, token_steps, first_wrong_step=2)
-    where.auroc, where.mean_correct, where.negative_mass_share
-    step_statistics(advantage, token_steps)[1].mean
+    >>> advantage, token_steps = [0.1, 0.2, -0.1, 0.0, -4.0], [None, 1, 1, 2, 2]
+    >>> where = localization(advantage, token_steps, first_wrong_step=2)
+    >>> where.auroc, where.mean_correct, round(where.negative_mass_share, 2)
+    (0.8333333333333334, 0.05, 0.98)
+    >>> step_statistics(advantage, token_steps)[1].mean
+    -2.0
 
 They describe; they do not test. One response has a handful of steps and its tokens are not independent: compare
 contexts on the same response, or means over many responses, and leave single values alone.
@@ -38,6 +41,7 @@ class StepStatistics:
     num_tokens: int
 
     def to_json(self) -> dict[str, Any]:
+        """The fields by name, as they are written to files."""
         return asdict(self)
 
 
@@ -89,6 +93,7 @@ class Localization:
     num_wrong: int | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """The fields by name, as they are written to files."""
         return asdict(self)
 
 
@@ -155,7 +160,7 @@ def onset_share(
 
 
 def unlocalized(advantage: Sequence[float] | Tensor) -> Localization:
-    """What is left where nobody knows which step is wrong: the first token's A_t and the number of tokens."""
+    """What is left of A_t, (T,) nats, where nobody knows which step is wrong: the first token's, and their number."""
     first = float(advantage[0]) if len(advantage) else None
     return Localization(first_token=first, num_tokens=len(advantage))
 
@@ -163,6 +168,9 @@ def unlocalized(advantage: Sequence[float] | Tensor) -> Localization:
 def step_statistics(advantage: Sequence[float] | Tensor, token_steps: Sequence[int | None]) -> list[StepStatistics]:
     """A_t step by step, in order; a step without a token of its own is left out.
 
+    Args:
+        advantage: (T,) nats; A_t.
+        token_steps: (T,) the step of each token, from 1; None outside the steps.
     Raises:
         ShapeError: the two lists differ in length.
     """

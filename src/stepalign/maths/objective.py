@@ -19,7 +19,8 @@ and the gradient by the student's logits is slope - p * sum(slope). Two variatio
 jsd is the generalized Jensen-Shannon divergence of GKD (arXiv 2306.13649) as TRL computes it: beta 0 stands for the
 forward KL and 1 for the reverse KL.
 
-    Divergence("jsd", beta=0.5, temperature=2.0, clip=0.05)
+    >>> Divergence("jsd", beta=0.5, temperature=2.0, clip=0.05).weight_of_teacher
+    0.5
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ A right step is copied character for character. The earliest wrong step is worke
 answer, in the words that the solver itself used in this trace. Nothing is right when the whole approach is wrong; the
 critique is then a full solution of the critic's own.
 
-    critique = exact_critique(rollout)
-    critique.case, critique.first_wrong_step, critique.text
+    >>> critique = exact_critique(rollout)
+    >>> critique.case, critique.first_wrong_step, critique.answer
+    ('D', 2, '170')
 
 A step counts as right when its operation, its columns and its result are those of the problem at this place; as
 incomplete when the result is right and the columns are missing. A skipped operation whose later steps are right is

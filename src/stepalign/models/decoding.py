@@ -1,8 +1,11 @@
 """The next token's logits for a batch of rows, a token at a time.
 
-    decoder = decoder_for(model)
-    logits = decoder.prefill(input_ids, mask, rows)      # each prompt once, however many rows continue it
-    logits = decoder.step(choose(logits))                # and so on; decoder.keep(rows) lets the others go
+    >>> decoder = decoder_for(model)
+    >>> ids = torch.tensor([tokenizer.encode("Start with 47.")])
+    >>> logits = decoder.prefill(ids, torch.ones_like(ids), torch.tensor([0, 0]))   # each prompt once, for two rows
+    >>> logits = decoder.step(logits.argmax(-1))        # and so on; decoder.keep(rows) lets the others go
+    >>> logits.shape
+    torch.Size([2, 447])
 
 A step of a model as small as the micro solver takes transformers longer in copies of the cache (all of it, at every
 token), masks and Python than in matrix products. `Qwen3Decoder` does the same arithmetic in the same order, with a

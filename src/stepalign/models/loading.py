@@ -1,6 +1,7 @@
 """Load a causal LM and its tokenizer from a directory or the hub, and say at once what is wrong when that cannot work.
 
-model, tokenizer = load_model("path/to/model", adapter="path/to/adapter")
+>>> from stepalign.micro import SOLVER_DIR
+>>> model, tokenizer = load_model(str(SOLVER_DIR))      # or a hub's name; adapter="path/to/adapter"
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 A chat template writes its own special tokens, so its text is tokenized without adding any. Prompt and response are
 joined by ids; `boundary` says whether tokenizing the joined text would give other ids where they meet.
 
-    prompts = chat_prompts(tokenizer, ["What is 2 + 2?", "What is 2 + 3?"], {"enable_thinking": False})
-    prompts[0].text, prompts[0].ids
+    >>> (prompt,) = chat_prompts(tokenizer, ["What is 2 + 2?"], {"enable_thinking": False})
+    >>> prompt.text, len(prompt.ids)
+    ('<|im_start|>user\\nWhat is 2 + 2?<|im_end|>\\n<|im_start|>assistant\\n', 18)
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
 """Sample responses in process: prompts of similar length together, one prefill for all samples of a prompt (whether by
 `num_samples` or because it is given several times), and finished sequences leave the batch.
 
-    for batch in sample_responses(model, prompt_ids, Sampling(num_samples=12, temperature=1.1), eos_token_ids):
-        for response in batch: ...
+    >>> prompt_ids = [tokenizer.encode("Start with 47. Add 38.")]
+    >>> sampling = Sampling(num_samples=2, temperature=1.1, max_new_tokens=4)
+    >>> for batch in sample_responses(model, prompt_ids, sampling, eos_token_ids=[tokenizer.eos_token_id]):
+    ...     print([(response.prompt, response.sample) for response in batch])
+    [(0, 0), (0, 1)]
 
 Every batch has a generator of its own, seeded by `seed` and the batch's number, so that the result depends on the
 arguments alone and not on what was sampled before.

@@ -8,8 +8,10 @@ by token ids, so a response is scored with its own ids whatever stands before it
 hidden states that predict the response are kept; the head is applied to them chunk by chunk (`stepalign.maths.scores`),
 so the logits of the whole response never exist at once. The student is forwarded once for all contexts.
 
-    scores = score_response(model, prompt_ids, {"refsol": refsol_ids, "stepalign": stepalign_ids}, response_ids)
-    scores["refsol"].advantage          # (T,), nats
+    >>> student, teacher, response = (tokenizer.encode(text) for text in ("2 + 2?", "2 + 2? It is 4.", "4"))
+    >>> scores = score_response(model, student, {"hint": teacher}, response)
+    >>> scores["hint"].advantage.shape      # A_t, (T,), nats
+    torch.Size([1])
 """
 
 from __future__ import annotations

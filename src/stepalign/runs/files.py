@@ -1,7 +1,7 @@
 """The names of the files of a run, each once. Writers and readers take them from here.
 
-append_rows(directory / METRICS, MetricsRow(step=1, loss=0.2))
-problems_file(run, "train"), seed_directory(run, "grpo", 0)
+>>> METRICS
+'metrics.jsonl'
 """
 
 from __future__ import annotations

@@ -7,7 +7,11 @@
     5. problems can be read, none is in two splits, and they fill a step
     6. there is a GPU for each process, where there are GPUs
 
-    run = resolve_training(read_given(TRAIN, argv))
+    >>> from stepalign.settings.commands import TRAIN
+    >>> from stepalign.settings.given import read_given
+    >>> run = resolve_training(read_given(TRAIN, ["--config", "micro", "--condition", "refsol", "--output_dir", "out"]))
+    >>> run.training.condition
+    'refsol'
 
 `offline` is a dry run's: nothing outside this machine is looked at, so that a hub's model may be planned for.
 """

@@ -1,6 +1,9 @@
 """Whether a directory holds the same run: what may not change is compared with what the run was started with.
 
-check_same({"seed": 1}, {"seed": 2}, "runs/mine holds a run")      # ConfigError: ... seed is 1 there and 2 now. ...
+>>> check_same({"seed": 1}, {"seed": 2}, "runs/mine holds a run")
+Traceback (most recent call last):
+    ...
+stepalign.core.errors.ConfigError: ... seed is 1 there and 2 now. ...
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ contexts:                         # by a name of your own
 first_wrong_step: 1               # 0: none is wrong; without it nothing is said about where the error is
 # adapter, prompt_templates, chat_template_kwargs, teacher_chat_template_kwargs, answer, response_token_ids
 
-make_case(read_case_file(Path("case.yaml")), "case.yaml")
+    >>> case = make_case(read_case_file(Path("examples/cases/micro-one-wrong-step.yaml")), "case.yaml")
+    >>> case.first_wrong_step, list(case.contexts)
+    (2, ['stepalign', 'refsol'])
 """
 
 from __future__ import annotations

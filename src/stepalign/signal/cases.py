@@ -1,7 +1,4 @@
-"""The cases of `stepalign inspect`: from a file, from flags, or from the rollouts of a run.
-
-cases = cases_of(settings)          # one, or as many as rollouts were named
-"""
+"""The cases of `stepalign inspect`: one from a file or from flags, or as many as rollouts of a run were named."""
 
 from __future__ import annotations
 

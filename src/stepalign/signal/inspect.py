@@ -2,8 +2,11 @@
 
     A_t = log p(y_t | x, c, y_<t) - log p(y_t | x, y_<t)          nats; arXiv 2606.11173
 
-    result = inspect_response(case, model, tokenizer)
-    result["contexts"]["stepalign"]["advantage"], result["contexts"]["stepalign"]["localization"]["auroc"]
+    >>> result = inspect_response(case, model, tokenizer)
+    >>> len(result["contexts"]["stepalign"]["advantage"]) == len(result["tokens"])
+    True
+    >>> round(result["contexts"]["stepalign"]["localization"]["onset_share"], 1)
+    1.0
 
 The result is plain JSON: what `advantage.json` holds, and what the page, the figures and the terminal are made of.
 """

@@ -1,7 +1,8 @@
 """Inspections of several cases, and what each leaves in its directory.
 
-for result in inspect_cases(cases):
-    write_inspection(result, directory)
+>>> for result in inspect_cases([case]):
+...     [path.name for path in write_inspection(result, directory)]
+['advantage.json', 'inspect.html']
 """
 
 from __future__ import annotations

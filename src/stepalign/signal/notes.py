@@ -1,6 +1,7 @@
 """Notes on an inspection: what a reader of its numbers should know, in sentences.
 
-notes(result, is_micro=False)          # ["stepalign quotes the wrong step: ..."]
+>>> notes(result, is_micro=True)[-1]
+'The micro world is constructed: its numbers are no evidence about language models at large.'
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A model with its two prompts: how the student and the self-teacher are asked, and what A_t is between them.
 
-policy = Policy(model, tokenizer, prompt_templates="bare")
-(scores,) = policy.score([(rollout, {"refsol": Context(problem.solution)})])
-scores["refsol"].advantage          # A_t, (T,), nats
+>>> policy = Policy(model, tokenizer, prompt_templates="bare")
+>>> (scores,) = policy.score([(rollout, {"refsol": Context(rollout.problem.solution)})])
+>>> scores["refsol"].advantage.shape == (rollout.num_tokens,)       # A_t, (T,), nats
+True
 """
 
 from __future__ import annotations

@@ -4,10 +4,15 @@ The student (the model as it is) is sampled on some training problems. Each form
 teacher (the same model with that context) is sampled once for each, and every token of the rollout is scored under it.
 `stepalign.signal.verdict` makes a go or no-go of it.
 
-    preflight = Preflight(Records(directory), problems, policy, sampling, grader, {"refsol": RefSol()})
-    for stage in preflight.stages():
-        for num_more in stage.run(): ...
-    rows = preflight.rows()
+    >>> from stepalign.feedback.formats import RefSol
+    >>> sampling = Sampling(num_samples=1, max_new_tokens=160)
+    >>> policy = Policy(model, tokenizer, "bare")
+    >>> preflight = Preflight(Records(directory), problems, policy, sampling, grader, {"refsol": RefSol()})
+    >>> for stage in preflight.stages():
+    ...     for num_more in stage.run():
+    ...         pass
+    >>> len(preflight.rows())
+    3
 
 What was sampled and paid for is on disk at once, in JSONL files of the directory, and a second start goes on:
 rollouts (the student's), critiques (the critic's, where there is one), contexts, teacher, scores.

@@ -1,7 +1,9 @@
 """What a preflight keeps on disk, a JSON row each, and how it is read back: rollouts, critiques, contexts.
 
-critic = KeptCritic(source, directory / "critiques.jsonl")
-critic(rollouts)                # asks; and never again about these
+>>> from stepalign.micro import exact_critique
+>>> critic = KeptCritic(lambda rollouts: [exact_critique(r) for r in rollouts], directory / "critiques.jsonl")
+>>> [critique.case for critique in critic([rollout])]       # asks; and never again about this one
+['D']
 """
 
 from __future__ import annotations

@@ -1,7 +1,13 @@
 """Cases from the rollouts that a training run recorded: text, problem, context, critique and the run's own prompts.
 
-    directory = Path("runs/demo/conditions/stepalign/seed_0")
-    rollout_cases(directory, read_rollouts(directory), [0, 17], problems, settings)
+    >>> from stepalign.runs.files import CONFIG
+    >>> from stepalign.runs.reading import read_rollouts
+    >>> from stepalign.runs.row import read_mapping
+    >>> by_id = {problem.id: problem for problem in problems}
+    >>> settings = read_mapping(trained / CONFIG)
+    >>> cases = rollout_cases(trained, read_rollouts(trained), [0, 1], by_id, settings)
+    >>> [list(case.contexts) for case in cases]
+    [['refsol'], ['refsol']]
 
 `settings` is the run's `config.yaml`. Looked at is the model that the run began with, as student and as teacher: for
 rollouts of the first step A_t is then what training saw; for later ones take the checkpoint as the case's model.

@@ -12,7 +12,9 @@ condition that has critiques, first seed:
 A rollout whose text does not give as many tokens as were sampled is passed over. No critic is asked: a format that
 needs one gets the critique that is on record.
 
-    write_signal(run_directory, {("refsol", 0): directory}, load_policy)
+    >>> write_signal(directory, {("refsol", 0): trained}, lambda: Policy(model, tokenizer, "bare"))
+    >>> sorted(read_json(directory / "signal.json"))
+    ['conditions', 'rollouts']
 """
 
 from __future__ import annotations

@@ -1,7 +1,12 @@
 """A whole preflight: every stage run, what was measured summed up and judged, and all of it in its directory.
 
-result = preflight(resolve_preflight(read_given(PREFLIGHT, argv)))
-result["formats"]["stepalign"]["verdict"]
+>>> from stepalign.settings.commands import PREFLIGHT
+>>> from stepalign.settings.given import read_given
+>>> from stepalign.settings.resolve import resolve_preflight
+>>> argv = ["--config", "micro", "--conditions", "refsol", "--num_problems", "2", "--num_samples", "1"]
+>>> result = preflight(resolve_preflight(read_given(PREFLIGHT, [*argv, "--output_dir", "measured"])))
+>>> list(result["formats"])
+['refsol']
 """
 
 from __future__ import annotations

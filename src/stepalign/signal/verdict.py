@@ -18,8 +18,10 @@ fails. What comes after the error does not count, because most of it is wrong fo
 order of the values alone, is shown but does not rank: most tokens of a wrong step are right, and count as much as the
 one that is not.
 
-    summary = summarize_format("refsol", rows)
-    judge(summary).verdict, rank({"refsol": summary})
+    >>> summary = summarize_format("refsol", rows)
+    >>> verdict, reasons = judge(summary)
+    >>> rank({"refsol": summary})
+    ['refsol']
 """
 
 from __future__ import annotations

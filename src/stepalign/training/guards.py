@@ -4,7 +4,7 @@ Each rule compares the mean of the last WINDOW logged steps with the mean of the
 before both are full. What fires is printed and appended to the run's `warnings.jsonl`: step, metric, value, start,
 message. Training goes on: a guard informs, it does not decide.
 
-    trainer.add_callback(Guards(directory))
+    >>> trainer.add_callback(Guards(directory))
 
 | metric | fires when its mean is |
 |---|---|

@@ -6,9 +6,8 @@ a pass, each pass is trimmed to its own longest prompt and completion, and rows 
 The hidden states come back at the places of the whole batch, so the loss is computed once over all of them, and neither
 its value nor its gradient changes.
 
-    sequences = Sequences(prompt_ids, prompt_mask, completion_ids, completion_mask, loss_mask)
-    states = bucketed_hidden_states(partial(trainer._get_last_hidden_state, model), sequences, max_tokens=8192)
-    states.hidden, states.waste_rate  # (B, T, H), share of padding in what was computed
+    >>> [sorted(rows) for rows in group_rows([4, 4, 90], [5, 6, 90])]
+    [[0, 1], [2]]
 
 Which rows share a pass is chosen by dynamic programming: with the rows in order of length, the cuts that make the sum
 over passes of rows x width + `pass_cost` least. Prompts are padded on the left and completions on the right, as TRL

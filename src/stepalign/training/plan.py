@@ -1,7 +1,8 @@
 """The plan of a training run: what it will do and, roughly, what that takes. Nothing is loaded, nothing is asked.
 
-    plan = plan_run(Workload(num_steps=70, prompts_per_step=32, max_completion_length=2048, prompt_length=150))
-    plan.num_rollouts, plan.max_generated_tokens, plan.flops
+    >>> plan = plan_run(Workload(num_steps=70, prompts_per_step=32, max_completion_length=2048, prompt_length=150))
+    >>> plan.num_rollouts, plan.max_generated_tokens, plan.flops
+    (2240, 4587520, None)
 
 Counts are exact, or bounds where they are called so. Compute, time and cost are estimates: every response is taken to
 be as long as the limit allows, so most runs take less; speeds are typical shares of a machine's own, so a factor of

@@ -13,7 +13,7 @@ number, restores the model's mode, and leaves the run's own numbers alone. It ke
     probes/rollouts.jsonl     what is probed
     probes/ledger.json        of the critic, where it was asked for the probes alone
 
-    trainer.add_callback(Probes(trainer, directory, context="refsol", every=10, num_probes=8, critic=critic))
+    >>> trainer.add_callback(Probes(trainer, directory, context="refsol", every=10, num_probes=8, critic=None))
 """
 
 from __future__ import annotations

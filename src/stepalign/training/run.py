@@ -1,6 +1,11 @@
 """One training run: a model, problems, a condition, and a directory to leave everything in.
 
-    train(resolve_training(read_given(TRAIN, argv)))
+    >>> from stepalign.settings.commands import TRAIN
+    >>> from stepalign.settings.given import read_given
+    >>> from stepalign.settings.resolve import resolve_training
+    >>> argv = ["--config", "my.yaml", "--condition", "refsol", "--max_steps", "1", "--output_dir", "runs/refsol"]
+    >>> [path.name for path in train(resolve_training(read_given(TRAIN, argv)))]
+    ['checkpoint-1']
 
 Started again on the same directory it goes on from its last checkpoint, or returns at once if it was finished.
 """

@@ -4,10 +4,12 @@
     ema       a moving average over training: after each optimizer step, average = d * average + (1 - d) * weights
     live      as it is now; no gradient goes through it
 
-    teacher = make_teacher("ema", student, decay=0.999)
-    with torch.no_grad(), teacher.policy(student) as policy: ...
-    teacher.update(student)                  # after each optimizer step
-    teacher.save(checkpoint); teacher.load(checkpoint)
+    >>> teacher = make_teacher("ema", student, decay=0.999)
+    >>> with torch.no_grad(), teacher.policy(student) as policy:
+    ...     logits = policy(torch.tensor([[1, 2]])).logits
+    >>> teacher.update(student)                 # after each optimizer step
+    >>> teacher.save(directory)
+    >>> teacher.load(directory)
 
 The average covers the trainable parameters alone (with LoRA the adapter's), is kept in float32 or wider, because steps
 of 1 - d are lost in bfloat16, and stands in the checkpoint as `teacher.safetensors`.

@@ -1,7 +1,7 @@
 """Validation while a model trains: each checkpoint is evaluated as it is saved, the best one is recorded, and training
 stops where none was better for a while.
 
-    trainer.add_callback(KeepBest(directory, validate, patience=3, guards=guards))
+    >>> trainer.add_callback(KeepBest(directory, lambda checkpoint: {"validation": {"avg@12": 0.5}}, patience=3))
 
 `validate` takes a checkpoint's directory and gives a row with `validation`, its metrics; avg@k decides, the earliest of
 equals wins. The run's directory gets

@@ -6,7 +6,8 @@ texts, white space and letter case aside, are alike by at least 0.9 (twice the l
 subsequence, over both lengths). So "47+38=75" is never taken for "47+38=85": a wrong snap would put the solver's error
 back, a missed one costs a little alignment.
 
-    align(["2 + 2 = 4", "so 5"], ["2 + 2  = 4", "so 4"])      # copied "2 + 2 = 4", rewritten "so 4"
+    >>> align(["2 + 2 = 4", "so 5"], ["2 + 2  = 4", "so 4"])
+    [CritiqueStep(text='2 + 2 = 4', origin='copied'), CritiqueStep(text='so 4', origin='rewritten')]
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The critic that the settings ask for.
 
-with Grader() as grader:
-    critic = build_critic(CriticSettings(critic_base_url="http://127.0.0.1:8000/v1", critic_model="m"), grader.grade)
+>>> critic = build_critic(CriticSettings(critic="exact"), grader.grade)
+>>> critic.critique([rollout])[0].status
+'verified'
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
 A critic is synchronous to its caller, however much it does at once inside: training calls it between two steps.
 
-    critic = build_critic(settings, grader.grade_answer)
-    for record in critic.critique(rollouts):
-        print(record.status, record.reason, record.critique and record.critique.text)
+    >>> for record in critic.critique(rollouts):
+    ...     print(record.status, record.reason, record.critique.case)
+    verified  C
+    verified  D
+    verified  A
 """
 
 from __future__ import annotations

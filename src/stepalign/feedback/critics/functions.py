@@ -2,7 +2,9 @@
 
 What they return is verified like any other critique. What they raise becomes a counted, skipped rollout.
 
-    FunctionCritic(my_critique, grader.grade, name="mine").critique(rollouts)
+    >>> from stepalign.micro import exact_critique
+    >>> FunctionCritic(exact_critique, grader.grade, name="mine").critique([rollout])[0].status
+    'verified'
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The report of a run: one HTML file that opens from disk, with nothing fetched and nothing left out silently.
 
-write_report(Path("runs/micro"))         # runs/micro/report.html
+>>> write_report(run.directory).name
+'report.html'
 """
 
 from __future__ import annotations

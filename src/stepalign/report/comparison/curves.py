@@ -2,7 +2,9 @@
 
 A point carries all three x-axes (step, generated tokens, wall time), so that the page can switch without new data.
 
-    curves(run)["test"][0]["points"][0]      # {"step": 0, "num_generated_tokens": 0, "wall_s": 0, "values": {...}, ...}
+    >>> point = curves(run)["test"][0]["points"][0]
+    >>> point["step"], point["num_generated_tokens"], sorted(point)
+    (0, 0, ['ci95', 'num_generated_tokens', 'step', 'values', 'wall_s'])
 """
 
 from __future__ import annotations

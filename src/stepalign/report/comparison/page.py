@@ -1,6 +1,7 @@
 """Build the page: tables and texts by Jinja (escaped), data for the charts as JSON, its own scripts.
 
-html = render_page(read_run(path))
+>>> render_page(run).count("</html>")
+1
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ The index is one column a field, read when the page opens. The texts are gzipped
 unpacks when a rollout is shown or searched, so that twenty thousand rollouts open at once. Beyond `MAX_ROLLOUTS`, or
 `MAX_CHARACTERS` of text, every n-th rollout of each condition is kept, and the page says so.
 
-    archive = pack_rollouts(run)
-    archive.num_total, archive.index["grade"][:3], len(archive.chunks)
+    >>> archive = pack_rollouts(run)
+    >>> archive.num_total, archive.index["grade"][:3], len(archive.chunks)
+    (384, ['correct', 'unparseable', 'timeout'], 2)
 """
 
 from __future__ import annotations

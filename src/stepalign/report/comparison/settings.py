@@ -1,7 +1,8 @@
 """What was the same for all conditions and what was not, from the configurations that the run itself wrote.
 
-comparison = compare_settings(run)
-comparison.same["learning_rate"], comparison.different["num_generations"]      # "1e-05", {"grpo": "8", ...}
+>>> comparison = compare_settings(run)
+>>> comparison.same["learning_rate"], comparison.different["num_generations"]
+('0.0001', {'grpo': '8', 'refsol': '1', 'stepalign': '1'})
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 Every number is taken from the run. Conditions are ranked by avg@k on the test problems at the checkpoint that was
 selected on validation, never at the best test value.
 
-    summary = summarize(read_run(path))
-    summary.outcome[0]
+    >>> summary = summarize(run)
+    >>> summary.compared[0]
+    'Three conditions were trained: grpo, refsol and stepalign. ...'
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Score(NamedTuple):
 
     @property
     def value(self) -> float:
+        """The mean over seeds."""
         return fmean(self.values)
 
     def interval(self, run: Run) -> tuple[float, float] | None:

@@ -1,6 +1,7 @@
 """The tables of the report as rows of text: results under both rules, paired differences, warnings, critics' ledgers.
 
-result_tables(run)["selected"]["rows"][0]["cells"][0]      # {"value": "35.8", "interval": "27.1 to 44.6"}
+>>> result_tables(run)["selected"][0]["cells"][0]
+{'value': '24.4', 'interval': '17.4 to 31.4', 'step': ''}
 """
 
 from __future__ import annotations

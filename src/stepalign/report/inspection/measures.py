@@ -1,7 +1,9 @@
 """The measures of an inspection in words: name, one line that says how to read it, and how its number is written.
 
-for measure in MEASURES:
-    print(measure.name, measure.read(result["contexts"]["stepalign"]))
+>>> for measure in MEASURES[:2]:
+...     print(measure.name, measure.read(result["contexts"]["stepalign"]))
+Mean A_t on correct steps +0.11
+Correct tokens pushed down 0 %
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ def number(value: float | None) -> str:
 
 
 def plain(value: float | None) -> str:
+    """Two decimals, no sign."""
     return MISSING if value is None else f"{value:.2f}"
 
 
@@ -28,6 +31,7 @@ def share(value: float | None) -> str:
 
 
 def yes_no(value: bool | None) -> str:
+    """In a word."""
     return MISSING if value is None else "yes" if value else "no"
 
 
@@ -40,6 +44,7 @@ class Measure(NamedTuple):
     write: Callable[[Any], str]
 
     def read(self, context: ContextEntry) -> str:
+        """The value of a context as text."""
         return self.write(self.value(context))
 
 
