@@ -39,6 +39,7 @@ class RunRecorder(TrainerCallback):
 
     @property
     def totals(self) -> dict[str, Any]:
+        """Rollouts, generated tokens and seconds of training so far."""
         return {
             "num_rollouts": self.rollout_log.num_rollouts,
             "num_generated_tokens": self.rollout_log.num_generated_tokens,
@@ -46,6 +47,7 @@ class RunRecorder(TrainerCallback):
         }
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """The clock starts."""
         self.started = time.monotonic()
 
     def on_log(
@@ -56,10 +58,12 @@ class RunRecorder(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
+        """A row of metrics, with the totals."""
         if state.is_world_process_zero and logs is not None and "loss" in logs:
             append_rows(self.directory / METRICS, MetricsRow(step=state.global_step, **logs, **self.totals))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Seal the checkpoint."""
         if state.is_world_process_zero:
             progress = Progress(step=state.global_step, **self.totals)
             write_json(checkpoint_directory(self.directory, state.global_step) / PROGRESS, progress.to_json())
@@ -82,6 +86,7 @@ class ShortProgress(ProgressCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
+        """Show the few numbers beside the bar."""
         if state.is_world_process_zero and self.training_bar is not None and logs:
             shown = {name: f"{logs[key]:.3g}" for key, name in self.SHOWN.items() if isinstance(logs.get(key), float)}
             self.training_bar.set_postfix(shown)
