@@ -78,11 +78,11 @@ def use_generate() -> None:
     from stepalign.models import sampling
     from stepalign.training.generation import OwnRollouts
     from stepalign.training.grpo import GroupTrainer
-    from stepalign.training.packing import ONE_PASS
+    from stepalign.training.length_bucketing import ONE_PASS
     from stepalign.training.self_distillation import SelfDistillationTrainer
 
     sampling._sample_batch = generate_batch
-    OwnRollouts._can_sample_in_process = lambda self, *_: False
+    OwnRollouts._can_sample_in_process = lambda self: False
     GroupTrainer._is_sum_over_advantages = lambda self, batches: False
     SelfDistillationTrainer._plan_passes = lambda self: (None, ONE_PASS)
 

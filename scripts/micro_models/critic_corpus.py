@@ -32,6 +32,7 @@ from stepalign.micro.arithmetic import columns
 from stepalign.micro.critic import exact_critique
 from stepalign.micro.problems import Chain, World, parse_problem, reference_solution, sample_chain
 from stepalign.micro.wording import OTHER_AUTHOR, SOLVER, Style, word_step
+from stepalign.models.prompts import chat_prompts
 
 TEMPERATURE = 1.1  # of the attempts, as in training
 MAX_ATTEMPT = 160  # tokens, as in training
@@ -52,10 +53,9 @@ def sample_attempts(model: Any, tokenizer: Any, chains: Sequence[Chain], batch_s
     rollouts: list[Rollout] = []
     for at in tqdm(range(0, len(chains), batch_size), unit="batch", desc="attempts"):
         problems = [Problem("", chain.text, str(chain.values[-1])) for chain in chains[at : at + batch_size]]
-        prompts = [[{"role": "user", "content": render_prompt(FAMILY, "student", problem=p)}] for p in problems]
-        inputs = tokenizer.apply_chat_template(
-            prompts, add_generation_prompt=True, return_dict=True, return_tensors="pt", padding=True
-        )
+        prompts = chat_prompts(tokenizer, [render_prompt(FAMILY, "student", problem=p) for p in problems])
+        texts = [prompt.text for prompt in prompts]
+        inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
         output = model.generate(
             **inputs, do_sample=True, temperature=TEMPERATURE, top_k=0, top_p=1.0, max_new_tokens=MAX_ATTEMPT
         )

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from scripts.micro_models.corpus import Example
+from stepalign.models.prompts import chat_prompts
 
 CHUNK = 4096  # examples sorted by length together
 SAVE_EVERY = 200
@@ -41,13 +42,7 @@ class Plan:
 
 def encode(tokenizer: Any, chunk: list[Example], max_response: int) -> list[tuple[list[int], int]]:
     """Token ids of each example and where its response begins; responses are cut at `max_response` tokens."""
-    prompts = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": e.prompt}], tokenize=False, add_generation_prompt=True
-        )
-        for e in chunk
-    ]
-    prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
+    prompt_ids = [prompt.ids for prompt in chat_prompts(tokenizer, [example.prompt for example in chunk])]
     response_ids = tokenizer([e.response for e in chunk], add_special_tokens=False)["input_ids"]
     encoded: list[tuple[list[int], int]] = []
     for example, prompt, response in zip(chunk, prompt_ids, response_ids, strict=True):

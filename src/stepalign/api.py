@@ -1,8 +1,12 @@
 """Training, evaluation and inspection as functions: the same settings and the same paths as the commands.
 
-train(config="micro", condition="refsol", output_dir="runs/refsol", max_steps=10)
-evaluate("runs/refsol/checkpoint-10", load_problems("test.jsonl"), num_samples=12)["avg@12"]
-inspect_case("case.yaml")["contexts"]["stepalign"]["advantage"]
+>>> checkpoints = train(
+...     config="micro", condition="refsol", output_dir="runs/refsol", max_steps=1, per_device_train_batch_size=2
+... )
+>>> evaluate(str(checkpoints[-1]), problems, num_samples=2, max_new_tokens=40)["num_samples"]
+2
+>>> list(inspect_case("examples/cases/micro-one-wrong-step.yaml")["contexts"])
+['stepalign', 'refsol']
 """
 
 from __future__ import annotations
@@ -74,7 +78,7 @@ def evaluate(
     batches = sample_problems(loaded.model, loaded.tokenizer, problems, how, templates)
     with Grader() as grader:
         rollouts = grade_rollouts([rollout for batch in batches for rollout in batch], grader)
-        return evaluate_rollouts(problems, rollouts, grader, ks).metrics
+        return evaluate_rollouts(problems, rollouts, grader, ks).metrics.to_json()
 
 
 def inspect_case(

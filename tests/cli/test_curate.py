@@ -9,11 +9,6 @@ from stepalign.curation import funnel as funnel_module
 UNREACHABLE = "http://127.0.0.1:1/v1"
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPALIGN_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def source(tmp_path):
     path = tmp_path / "p.jsonl"

@@ -34,7 +34,7 @@ def run(tmp_path):
 
 
 def test_the_two_rules_choose_their_checkpoints(run):
-    results = collect_results(*run)
+    results = collect_results(*run).to_json()
     seed = results["conditions"]["refsol"]["seeds"]["0"]
     assert seed["best"]["avg@2"] == {"step": 30, "value": 0.6}  # the best test value
     assert seed["selected"]["step"] == 20  # the best on validation, the earliest of equals
@@ -44,7 +44,7 @@ def test_the_two_rules_choose_their_checkpoints(run):
 
 
 def test_seeds_are_averaged_and_conditions_paired(run):
-    results = collect_results(*run)
+    results = collect_results(*run).to_json()
     assert results["base"]["avg@2"] == 0.1
     mean = results["conditions"]["refsol"]["selected_mean"]["avg@2"]["value"]
     assert mean == pytest.approx(((0.3 + 0.4) / 2 + (0.2 + 0.3) / 2) / 2)
@@ -56,4 +56,4 @@ def test_seeds_are_averaged_and_conditions_paired(run):
 def test_what_is_not_evaluated_yet_is_left_out(tmp_path, run):
     base, directories = run
     results = collect_results(base, {**directories, ("grpo", 0): tmp_path / "none"})
-    assert "grpo" not in results["conditions"]
+    assert "grpo" not in results.conditions

@@ -1,6 +1,7 @@
 """Curations of the scripted world against a scripted server, in this process."""
 
 import pytest
+from tests.fault_server import Answer, FaultServer
 
 from stepalign.curation import Curation, funnel, write_outputs
 from stepalign.settings.curate import CurateSettings
@@ -9,17 +10,15 @@ from . import world
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """No test reads or writes the user's cache or key, or draws."""
-    monkeypatch.setenv("STEPALIGN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(funnel, "draw", lambda result, paths: None)  # a second a picture; see test_funnel
-    monkeypatch.delenv("STEPALIGN_SOLVER_API_KEY", raising=False)
+def no_picture(monkeypatch):
+    """A second a picture; see test_funnel."""
+    monkeypatch.setattr(funnel, "draw", lambda result, paths: None)
 
 
 @pytest.fixture
-def server(fault_server):
+def server():
     """The scripted solver and critic; `server.script` may be replaced."""
-    with fault_server.FaultServer(lambda number, body: fault_server.Answer(world.solve(body))) as server:
+    with FaultServer(lambda number, body: Answer(world.solve(body))) as server:
         yield server
 
 

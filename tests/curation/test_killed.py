@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 
 import pytest
+from tests.fault_server import Answer
 
 from stepalign.core.files import read_jsonl
 
@@ -34,11 +35,11 @@ def fate(i: int) -> str:
 
 
 @pytest.mark.slow
-def test_killed_and_started_again_nothing_is_lost_or_repeated(tmp_path, server, fault_server):
+def test_killed_and_started_again_nothing_is_lost_or_repeated(tmp_path, server):
     world.write_source(tmp_path, COUNT)
 
     def sample(body):
-        return fault_server.Answer(world.solve({**body, "seed": body["seed"] * 2}))  # samples 0 and 2 of the world
+        return Answer(world.solve({**body, "seed": body["seed"] * 2}))  # samples 0 and 2 of the world
 
     def script(number, body):
         if number == 700:

@@ -7,7 +7,7 @@ from stepalign.core.files import read_jsonl
 from stepalign.core.problem import Problem
 from stepalign.curation import write_outputs
 from stepalign.curation.outputs import split
-from stepalign.curation.store import Store, Verdict
+from stepalign.curation.store import Decision, Store
 from stepalign.data.problems import load_problems
 from stepalign.settings.curate import CurateSettings
 
@@ -26,8 +26,8 @@ def test_nothing_left_to_train_on(count, message):
 
 def test_files_can_be_loaded_and_ids_are_their_own(tmp_path):
     store = Store(tmp_path / "s.sqlite")
-    rows = [Verdict(i, "same", problem=Problem("same", f"text {i}", "1", "solution", {"a": i})) for i in range(6)]
-    store.commit([*rows, Verdict(6, "x", "wanted", "a")], {"num_rows": 7})
+    rows = [Decision(i, "same", problem=Problem("same", f"text {i}", "1", "solution", {"a": i})) for i in range(6)]
+    store.commit([*rows, Decision(6, "x", "wanted", "a")], {"num_rows": 7})
     arguments = CurateSettings(output_dir=str(tmp_path), num_problems=5, num_validation=1, num_test=1)
     result = write_outputs(store, arguments, is_exhausted=False, has_critic=True)
     assert (result["num_rows"], result["num_kept"], result["stopped"]) == (5, 5, "found_enough")

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from tests.fault_server import Answer
 
 from stepalign.core.errors import ConfigError, DataError, ModelError
 from stepalign.core.files import read_jsonl
@@ -15,7 +16,7 @@ COUNT = 120
 
 
 def fates(curation) -> dict[int, str]:
-    rows = curation.store._connection.execute("SELECT position, stage FROM rows ORDER BY position").fetchall()
+    rows = curation.store.database.rows("SELECT position, stage FROM rows ORDER BY position")
     assert len(rows) == len(dict(rows))
     return dict(rows)
 
@@ -116,14 +117,14 @@ def test_broken_off_in_any_batch_it_goes_on(curate, server, tmp_path, batch):
     assert num_requests < num_sampled * 4 <= len(server.requests) <= num_sampled * 4 + 64
 
 
-def test_the_critic_must_solve_it(curate, server, fault_server, tmp_path):
+def test_the_critic_must_solve_it(curate, server, tmp_path):
     def script(number, body):
         i = world.number_of(body)
         if "seed" in body:
-            return fault_server.Answer(world.solve(body))
+            return Answer(world.solve(body))
         if i % 4 == 1:
-            return fault_server.Answer(f"<think>{i + 7}</think> \\boxed{{{i}}}")
-        return fault_server.Answer(world.solve(body), finish_reason="length" if i % 4 == 2 else "stop")
+            return Answer(f"<think>{i + 7}</think> \\boxed{{{i}}}")
+        return Answer(world.solve(body), finish_reason="length" if i % 4 == 2 else "stop")
 
     server.script = script
     critic = CriticSettings(critic_base_url=server.url, critic_model="c", critic_max_tokens=50)
@@ -140,10 +141,10 @@ def test_the_critic_must_solve_it(curate, server, fault_server, tmp_path):
     assert asked[0]["messages"][0]["content"].endswith("\\boxed{} at the end.")
 
 
-def test_samples_that_fail_drop_their_problem_and_are_counted(curate, server, fault_server):
+def test_samples_that_fail_drop_their_problem_and_are_counted(curate, server):
     def script(number, body):
         is_bad = world.number_of(body) in (4, 10) and body["seed"] == 2
-        return fault_server.Answer(status=400) if is_bad else fault_server.Answer(world.solve(body))
+        return Answer(status=400) if is_bad else Answer(world.solve(body))
 
     server.script = script
     result, curation = curate(COUNT)
@@ -152,15 +153,15 @@ def test_samples_that_fail_drop_their_problem_and_are_counted(curate, server, fa
     assert fates(curation)[4] == "sampled" and fates(curation)[5] == world.fate(5)
 
 
-def test_a_server_that_refuses_stops_and_nothing_is_lost(curate, server, fault_server):
+def test_a_server_that_refuses_stops_and_nothing_is_lost(curate, server):
     def script(number, body):
-        answer = fault_server.Answer(world.solve(body))
-        return answer if number < 100 else fault_server.Answer(status=401)
+        answer = Answer(world.solve(body))
+        return answer if number < 100 else Answer(status=401)
 
     server.script = script
     with pytest.raises(ModelError, match=r"the solver at .* answered 401.*STEPALIGN_SOLVER_API_KEY.*run the same"):
         curate(COUNT, solver_concurrency=4)
-    server.script = lambda number, body: fault_server.Answer(world.solve(body))
+    server.script = lambda number, body: Answer(world.solve(body))
     _, curation = curate(COUNT)
     assert fates(curation) == {i: world.fate(i) for i in range(COUNT)}
 

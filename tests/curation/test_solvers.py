@@ -1,10 +1,11 @@
 import asyncio
 
 import pytest
+from tests.fault_server import Answer
 
+from stepalign.clients.pool import Pool
 from stepalign.core.errors import ConfigError, ModelError
 from stepalign.curation.solvers import ServerSolver, make_solver
-from stepalign.feedback.critics.asker import Asker
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.micro import SOLVER_DIR, World, make_problems
 from stepalign.settings.curate import CurateSettings
@@ -58,8 +59,8 @@ def test_settings_that_cannot_be():
         make_solver(arguments(solver_base_url="http://127.0.0.1:1/v1", solver_extra_body="{"))
 
 
-def test_replies_become_rollouts(server, fault_server):
-    server.script = lambda number, body: fault_server.Answer(f"text {body['seed']}", finish_reason="length")
+def test_replies_become_rollouts(server):
+    server.script = lambda number, body: Answer(f"text {body['seed']}", finish_reason="length")
     settings = arguments(solver_base_url=server.url, num_samples=3)
     (rollouts,), num_samples = sample(settings, PROBLEMS[:1])
     assert [(r.sample, r.text, r.finish_reason, r.num_tokens) for r in rollouts] == [
@@ -70,8 +71,8 @@ def test_replies_become_rollouts(server, fault_server):
     assert len(server.requests) == 3  # the second time from the cache
 
 
-def test_the_key_is_sent(server, fault_server, monkeypatch):
-    server.script = lambda number, body: fault_server.Answer("text")
+def test_the_key_is_sent(server, monkeypatch):
+    server.script = lambda number, body: Answer("text")
     monkeypatch.setenv("MY_KEY", "sk-1")
     sample(arguments(solver_base_url=server.url, num_samples=1, solver_api_key_env="MY_KEY"), PROBLEMS[:1])
     assert "Authorization: Bearer sk-1" in server.headers[0]
@@ -80,7 +81,7 @@ def test_the_key_is_sent(server, fault_server, monkeypatch):
 def test_nobody_there(monkeypatch):
     async def work():
         async with ServerSolver(arguments(solver_base_url="http://127.0.0.1:1/v1", solver_num_retries=0)) as solver:
-            solver.asker._writer._sleep = lambda seconds: asyncio.sleep(0)
+            solver.pool.client._sleep = lambda seconds: asyncio.sleep(0)
             await solver.sample_all(PROBLEMS, 0)
 
     with pytest.raises(
@@ -92,8 +93,8 @@ def test_nobody_there(monkeypatch):
 def test_a_local_critic_can_be_asked():
     async def work():
         settings = CriticSettings(critic="local", critic_model=str(SOLVER_DIR), critic_max_tokens=6)
-        async with Asker(settings) as asker:
-            return await asyncio.gather(*(asker.ask(problem.problem, temperature=0.0) for problem in PROBLEMS[:2]))
+        async with Pool(settings.client_settings()) as pool:
+            return await asyncio.gather(*(pool.ask(problem.problem, temperature=0.0) for problem in PROBLEMS[:2]))
 
     replies = asyncio.run(work())
     assert [(reply.finish_reason, reply.tokens_out) for reply in replies] == [("length", 6)] * 2

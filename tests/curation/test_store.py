@@ -5,7 +5,7 @@ import pytest
 from stepalign.core.errors import DataError
 from stepalign.core.problem import Problem
 from stepalign.curation.overlap import runs
-from stepalign.curation.store import Store, Verdict
+from stepalign.curation.store import Decision, Store
 
 
 @pytest.fixture
@@ -13,13 +13,13 @@ def store(tmp_path):
     return Store(tmp_path / "deep" / "curation.sqlite")
 
 
-def kept(position: int) -> Verdict:
-    return Verdict(position, f"p{position}", problem=Problem(f"p{position}", f"text {position}", "1"))
+def kept(position: int) -> Decision:
+    return Decision(position, f"p{position}", problem=Problem(f"p{position}", f"text {position}", "1"))
 
 
 def test_decisions_are_kept_with_the_place_to_go_on(store):
     assert store.state() is None and store.num_kept == 0
-    store.commit([kept(0), Verdict(1, "b", "solve_rate", "too_hard"), kept(2), kept(3)], {"num_rows": 4})
+    store.commit([kept(0), Decision(1, "b", "solve_rate", "too_hard"), kept(2), kept(3)], {"num_rows": 4})
     again = Store(store.path)
     assert again.state() == {"num_rows": 4} and again.num_kept == store.num_kept == 3
     last = again.last_position(2)
@@ -31,7 +31,7 @@ def test_decisions_are_kept_with_the_place_to_go_on(store):
 def test_a_row_is_decided_once_and_a_failed_commit_changes_nothing(store):
     store.commit([kept(0)], {"num_rows": 1})
     with pytest.raises(DataError, match="cannot be used"):
-        store.commit([Verdict(1, stage="wanted"), kept(0)], {"num_rows": 2})
+        store.commit([Decision(1, stage="wanted"), kept(0)], {"num_rows": 2})
     assert store.state() == {"num_rows": 1} and store.counts(9) == {("", ""): 1}
     store.commit([kept(1)], {"num_rows": 2})  # and it can go on
     assert store.num_kept == 2

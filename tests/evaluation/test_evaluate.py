@@ -32,12 +32,12 @@ def test_metrics_by_hand():
     with Grader() as grader:
         evaluation = evaluate_rollouts([P, Q], ROLLOUTS, grader)
     metrics = evaluation.metrics
-    assert (metrics["num_problems"], metrics["num_samples"]) == (2, 4)
+    assert (metrics.num_problems, metrics.num_samples) == (2, 4)
     assert evaluation.values == {"pass@4": [1.0, 0.0], "maj@4": [1.0, 0.0], "avg@4": [0.5, 0.0]}
     assert (metrics["pass@4"], metrics["maj@4"], metrics["avg@4"]) == (0.5, 0.5, 0.25)
     assert metrics["mean_length"] == pytest.approx(12.5)
     assert metrics["unparseable_rate"] == metrics["timeout_rate"] == metrics["truncated_rate"] == 1 / 8
-    low, high = metrics["ci95"]["avg@4"]
+    low, high = metrics.interval("avg@4")
     assert 0.0 <= low <= 0.25 <= high <= 0.5
 
 

@@ -12,7 +12,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from stepalign.core.errors import ConfigError, DataError, ModelError
 from stepalign.micro import exact_critique
-from stepalign.models.prompts import Prompt, boundary, chat_prompt, encode
+from stepalign.models.prompts import Prompt, boundary, chat_prompts, encode
 from stepalign.report.inspection.terminal import print_inspection, token_style
 from stepalign.signal.case import Case, make_case, read_case_file
 from stepalign.signal.inspect import inspect_response
@@ -172,12 +172,12 @@ def test_no_second_bos_and_no_system_message(tokenizer):
     )
     tokenizer.chat_template = NO_SYSTEM
     assert tokenizer("x")["input_ids"][0] == bos
-    assert chat_prompt(tokenizer, "Hi", None).ids.count(bos) == 1
+    assert chat_prompts(tokenizer, ["Hi"])[0].ids.count(bos) == 1
     with pytest.raises(ModelError, match="single user message: no roles"):
         tokenizer.chat_template = "{{ raise_exception('no roles') }}"
-        chat_prompt(tokenizer, "Hi", None)
+        chat_prompts(tokenizer, ["Hi"])
     with pytest.raises(ConfigError, match="do not work"):
-        chat_prompt(tokenizer, "Hi", {"tokenize": True})
+        chat_prompts(tokenizer, ["Hi"], {"tokenize": True})
 
 
 def test_the_seam_between_prompt_and_response(tokenizer):

@@ -94,6 +94,8 @@ def test_a_row_holds_what_was_measured_of_a_rollout(whole, micro_solver):
             assert part["status"] == "ok" and part["has_answer"] is True
             assert part["num_context_tokens"] == len(micro_solver.tokenizer(context)["input_ids"])
             assert part["teacher_grade"] in ("correct", "wrong", "unparseable")
+            aim, at_all = part["localization"]["aim"], part["localization"]["onset_share"]
+            assert aim is None if row["first_wrong_step"] in (None, 1) else aim in (None, at_all)
     aligned, foreign = ([row["formats"][name] for row in rows] for name in ("stepalign", "refsol"))
     for part, other in zip(aligned, foreign, strict=True):  # what the world is built to show
         if part["localization"]["mean_correct"] is not None:

@@ -8,11 +8,12 @@ import pytest
 from stepalign.core.critique import Context
 from stepalign.core.files import read_json, write_jsonl
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critiques import critique_row
 from stepalign.micro import World, exact_critique, make_problems
-from stepalign.report.comparison.loading import load_run
+from stepalign.runs.files import SIGNAL
+from stepalign.runs.reading import read_run
+from stepalign.runs.rows import CritiqueRow, RolloutRow
 from stepalign.signal.policy import Policy
-from stepalign.signal.showcase import SIGNAL, kind_of, write_signal
+from stepalign.signal.showcase import kind_of, write_signal
 
 PROBLEMS = make_problems(World(min_steps=2, max_steps=2, min_carries=2, max_carries=3), 4, seed=5)
 
@@ -41,7 +42,7 @@ def critique(case, first_wrong_step=None, *origins):
     ],
 )
 def test_the_kind_of_a_recorded_rollout(row, kind):
-    assert kind_of(row) == kind
+    assert kind_of(RolloutRow.read("row", {"problem_id": "p", "text": "", **row})) == kind
 
 
 def spoiled(solution, step):
@@ -62,7 +63,7 @@ def rows(micro_solver):
         right = made.case == "A"
         row |= {"finish_reason": "stop", "grade": "correct" if right else "wrong", "extracted": None}
         row |= {"context": made.text if with_critique else problem.solution, "context_status": "ok"}
-        return row | ({"critique": critique_row(made)} if with_critique else {})
+        return row | ({"critique": CritiqueRow.of(made).to_json()} if with_critique else {})
 
     def all_rows(with_critique=True):
         a, b, c, d = PROBLEMS
@@ -119,7 +120,7 @@ def test_the_first_rollout_of_each_kind_is_scored_under_every_context(run, micro
     first = wrong["token_steps"].index(2)
     aligned = wrong["contexts"]["stepalign"]["advantage"]
     assert min(aligned[first:]) < -1 < min(aligned[:first])  # the error is hit, the correct step is not
-    assert len(load_run(path).signal) == 3
+    assert len(read_run(path).signal) == 3
 
 
 def test_it_is_made_once_and_again_when_conditions_are_added(run, micro_solver):

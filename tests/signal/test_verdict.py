@@ -1,6 +1,6 @@
 import pytest
 
-from stepalign.signal.verdict import aim, expected_best, judge, rank, summarize_format
+from stepalign.signal.verdict import expected_best, judge, rank, summarize_format
 
 
 def part(**changes):
@@ -118,11 +118,3 @@ def test_the_rank_goes_by_verdict_then_aim_then_correct_steps():
     assert rank(summaries) == ["aims", "gentler", "gentle", "pulls", "worst"]
     assert expected_best(summaries) == "aims"
     assert expected_best({"worst": summaries["worst"]}) is None
-
-
-def test_aim_is_the_share_of_the_push_up_to_the_error():
-    steps = [None, 1, 1, None, 2, 2, None, 3]
-    advantage = [-0.5, -1.0, 4.0, 0.0, -3.0, 2.0, -9.0, -9.0]
-    assert aim(advantage, steps, 2) == pytest.approx(3.0 / 4.5)
-    assert aim([0.1] * 8, steps, 2) is None and aim([-0.05] * 8, steps, 2) is None  # next to nothing is pushed down
-    assert aim(advantage, steps, 1) is None and aim(advantage, steps, None) is None and aim(advantage, steps, 4) is None

@@ -8,13 +8,13 @@ from trl import ModelConfig
 from stepalign.core.files import append_jsonl, read_json, read_jsonl, write_json
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.micro import SOLVER_DIR, World, make_problems
-from stepalign.runs.files import EVALUATIONS, METRICS, PROGRESS, WARNINGS
+from stepalign.runs.files import BEST, EVALUATIONS, METRICS, PROGRESS, WARNINGS
 from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings, ValidationSettings
 from stepalign.settings.run import Run
 from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.guards import Guards
 from stepalign.training.run import Parts, train_with
-from stepalign.training.validation import BEST, KeepBest
+from stepalign.training.validation import KeepBest
 
 PROBLEMS = make_problems(World(), 12, seed=5)
 

@@ -20,7 +20,7 @@ from stepalign.settings.given import read_given
 from stepalign.settings.groups import CacheSettings
 
 if TYPE_CHECKING:
-    from stepalign.feedback.critics.cache import CacheEntry
+    from stepalign.clients.cache import CacheEntry
 
 
 def run(argv: Sequence[str]) -> None:
@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> None:
     if asks_for_help(CACHE, argv):
         return
     args = read_given(CACHE, argv).make(CacheSettings)
-    from stepalign.feedback.critics.cache import ReplyCache, default_cache_path
+    from stepalign.clients.cache import ReplyCache, default_cache_path
 
     path = Path(args.critic_cache).expanduser() if args.critic_cache else default_cache_path()
     if args.action == "prune" and not (args.all or args.url or args.model or args.older_than_days is not None):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from stepalign.cli.words import asks_for_help
 from stepalign.core.errors import CriticError, DataError
+from stepalign.runs.files import CRITIQUES, LEDGER
 from stepalign.settings.commands import CRITIQUE
 from stepalign.settings.given import read_given
 from stepalign.settings.groups import CritiqueSettings
@@ -88,8 +89,8 @@ def _write(directory: Path, critic: Critic, records: Sequence[CritiqueRecord]) -
     from stepalign.core.files import write_json, write_jsonl
 
     try:
-        write_jsonl(directory / "critiques.jsonl", [record.to_json() for record in records])
-        write_json(directory / "ledger.json", critic.ledger.to_json())
+        write_jsonl(directory / CRITIQUES, [record.to_json() for record in records])
+        write_json(directory / LEDGER, critic.ledger.to_json())
     except OSError as error:
         raise DataError(
             f"cannot write to {directory}: {error.strerror or error}. Make room or choose another --output_dir; the "
@@ -116,7 +117,7 @@ def _summary(rollouts: Sequence[Rollout], critic: Critic, records: Sequence[Crit
     if num_correct:
         share = f"{num_kept} of {num_correct} ({num_kept / num_correct:.1%})"
         lines.append(f"steps before the first wrong one that came through unchanged: {share}")
-    return "\n".join([*lines, str(directory / "critiques.jsonl")])
+    return "\n".join([*lines, str(directory / CRITIQUES)])
 
 
 def _resume_hint() -> str:

@@ -10,16 +10,18 @@ import yaml
 from transformers import AutoConfig, AutoTokenizer
 
 from stepalign.core.prompts import render_prompt
+from stepalign.core.tokenizer import Tokenizer
 from stepalign.feedback.conditions import GRPO
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class
 from stepalign.models.loading import best_device
+from stepalign.models.prompts import chat_prompts
 from stepalign.settings.resolve import defaults_of_all
 from stepalign.settings.run import ComparedRun, Run, record_of
 from stepalign.training.plan import Plan, Workload, count_parameters, matrix_speed, plan_run
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig
 
 PROBLEMS_MEASURED = 200  # prompts whose tokens are counted; the mean of these stands for all
 
@@ -135,30 +137,24 @@ def _asked_again(plan: Plan, critic: CriticSettings | None) -> str:
     return f", at most {plan.num_critic_calls * (1 + critic.critic_num_reasks)} with those asked again"
 
 
-def local_model(name: str) -> tuple[PretrainedConfig | None, PreTrainedTokenizerBase | None]:
+def local_model(name: str) -> tuple[PretrainedConfig | None, Tokenizer | None]:
     """Config and tokenizer as far as they are on this machine, None for what is not."""
     found: list[Any] = []
     for kind in (AutoConfig, AutoTokenizer):
         try:
-            found.append(kind.from_pretrained(name, local_files_only=True))
+            found.append(kind.from_pretrained(name, local_files_only=True))  # pyright: ignore[reportUnknownMemberType]
         except Exception:  # transformers raises many kinds; here they all mean: not known
             found.append(None)
     return found[0], found[1]
 
 
-def _prompt_length(run: Run, tokenizer: PreTrainedTokenizerBase | None) -> tuple[float, str]:
+def _prompt_length(run: Run, tokenizer: Tokenizer | None) -> tuple[float, str]:
     problems = run.problems["train"][:PROBLEMS_MEASURED]
     texts = [render_prompt(run.prompt_templates, "student", problem=problem) for problem in problems]
     if tokenizer is None or tokenizer.chat_template is None:
         return sum(map(len, texts)) / len(texts) / 4, "4 characters a token: the tokenizer is not on this machine"
-    encoded = tokenizer.apply_chat_template(
-        [[{"role": "user", "content": text}] for text in texts],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        **(run.trainer.chat_template_kwargs or {}),
-    )["input_ids"]
-    return sum(map(len, encoded)) / len(encoded), "counted"
+    prompts = chat_prompts(tokenizer, texts, run.chat_template_kwargs)
+    return sum(len(prompt.ids) for prompt in prompts) / len(prompts), "counted"
 
 
 def _size(num_parameters: int | None, name: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stepalign.cli.words import asks_for_help
+from stepalign.runs.files import GRADES, SAMPLES
 from stepalign.settings.commands import GRADE
 from stepalign.settings.given import read_given
 from stepalign.settings.groups import GradeSettings
@@ -30,7 +31,7 @@ def run(argv: Sequence[str]) -> None:
     from stepalign.grading import Grader
 
     directory, samples = Path(settings.output_dir), Path(settings.samples)
-    output = directory / "samples.jsonl"
+    output = directory / SAMPLES
     if output.resolve() == samples.resolve():
         raise ConfigError(f"{samples} would be overwritten by the graded samples. Choose another --output_dir.")
     problems = load_problems(settings.problems, settings.columns)
@@ -51,7 +52,7 @@ def run(argv: Sequence[str]) -> None:
     ]
     summary = summarize(grade.outcome for grade in grades)
     write_jsonl(output, graded)
-    write_json(directory / "grades.json", summary)
+    write_json(directory / GRADES, summary)
     print(f"{len(grades)} samples: {_rates(summary)}. See {directory}.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from stepalign.cli.words import asks_for_help
 from stepalign.core.files import exclusive
+from stepalign.runs.files import PREFLIGHT as RESULT
 from stepalign.settings.commands import PREFLIGHT
 from stepalign.settings.given import read_given
 from stepalign.settings.recipes import read_recipe
@@ -27,4 +28,4 @@ def run(argv: Sequence[str]) -> None:
     with exclusive(asked.directory, timeout_s=1):
         result = preflight(asked)
     print_preflight(result)
-    print(f"\nAll of it: {asked.directory / 'preflight.json'}")
+    print(f"\nAll of it: {asked.directory / RESULT}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stepalign.cli.words import asks_for_help, take
 from stepalign.core.files import exclusive, read_json
+from stepalign.runs.files import BEST
 from stepalign.settings.commands import TRAIN
 from stepalign.settings.given import read_given
 
@@ -38,7 +39,7 @@ def run(argv: Sequence[str]) -> None:
 
 def _best_of(directory: Path) -> str:
     """The end of the line about a run's checkpoints, where validation chose one."""
-    path = directory / "best.json"
+    path = directory / BEST
     if not path.exists():
         return ""
     best = read_json(path)

@@ -26,7 +26,9 @@ import yaml
 from stepalign.cli.main import guarded
 from stepalign.comparison.tasks import PARENT
 from stepalign.core.errors import StepalignError
-from stepalign.core.files import append_jsonl, exclusive, read_jsonl
+from stepalign.core.files import exclusive
+from stepalign.runs.files import CONFIG, SETTINGS, checkpoints, problems_file
+from stepalign.runs.world import WORLD
 from stepalign.settings.commands import COMPARE
 from stepalign.settings.given import given_values
 
@@ -36,19 +38,16 @@ if TYPE_CHECKING:
 
 TRAIN = "--train"
 LOCK_TIMEOUT_S = 60  # an orphan of a killed comparison may take a moment to notice
-OWN_SETTINGS = "settings.yaml"
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-OF_THE_COMPARISON = ("world", "validation_problems", "test_problems")  # in its record, and nothing that a child sets
+OF_THE_COMPARISON = (WORLD, "validation_problems", "test_problems")  # in its record, and nothing that a child sets
 
 
 def work(run_directory: Path, directory: Path) -> None:
     """Do what is not done yet in one directory of a comparison."""
-    from stepalign.evaluation.checkpoints import evaluate_checkpoints, evaluation_row
-    from stepalign.runs.files import EVALUATIONS
-    from stepalign.training.callbacks import checkpoints
+    from stepalign.evaluation.checkpoints import evaluate_base, evaluate_checkpoints
     from stepalign.training.run import train as train_run
 
-    trains = (directory / OWN_SETTINGS).exists()
+    trains = (directory / SETTINGS).exists()
     settings = read_settings(run_directory, directory)
     num_processes = cast("int", settings["num_processes"])
     if trains and num_processes > 1:
@@ -59,8 +58,8 @@ def work(run_directory: Path, directory: Path) -> None:
             if num_processes == 1:
                 train_run(run)
             evaluate_checkpoints(directory, checkpoints(directory), run.model_name, evaluator)
-        elif not read_jsonl(directory / EVALUATIONS):
-            append_jsonl(directory / EVALUATIONS, {"step": 0, **evaluation_row(evaluator.evaluate(run.model_name))})
+        else:
+            evaluate_base(directory, run.model_name, evaluator)
 
 
 def train(run_directory: Path, directory: Path) -> None:
@@ -98,8 +97,8 @@ def train_in_processes(num_processes: int, run_directory: Path, directory: Path)
 
 def read_settings(run_directory: Path, directory: Path) -> dict[str, object]:
     """The comparison's settings with those of this directory, as they were laid out."""
-    settings: dict[str, object] = yaml.safe_load((run_directory / "config.yaml").read_text(encoding="utf-8"))
-    own = directory / OWN_SETTINGS
+    settings: dict[str, object] = yaml.safe_load((run_directory / CONFIG).read_text(encoding="utf-8"))
+    own = directory / SETTINGS
     if own.exists():
         settings |= yaml.safe_load(own.read_text(encoding="utf-8"))
     else:
@@ -126,7 +125,7 @@ def make_evaluator(run: Run, run_directory: Path) -> Generator[Evaluator]:
     from stepalign.evaluation.sampling import evaluation_sampling
     from stepalign.grading import Grader
 
-    splits = {split: load_problems(run_directory / "problems" / f"{split}.jsonl") for split in ("validation", "test")}
+    splits = {split: load_problems(problems_file(run_directory, split)) for split in ("validation", "test")}
     with Grader(patterns=run.training.answer_patterns) as grader:
         yield Evaluator(splits, evaluation_sampling(run), grader, run.prompt_templates, run.chat_template_kwargs)
 

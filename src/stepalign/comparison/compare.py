@@ -30,9 +30,10 @@ from stepalign.core.problem import Problem
 from stepalign.core.settings import names_of
 from stepalign.models.devices import default_jobs, visible_devices
 from stepalign.report.comparison import write_report
-from stepalign.runs.files import EVALUATIONS
+from stepalign.runs import files
+from stepalign.runs.results import Results
+from stepalign.runs.world import WORLD
 from stepalign.settings.groups import ComparisonSettings, EvalSettings
-from stepalign.settings.problems import SPLITS
 from stepalign.settings.run import ComparedRun
 from stepalign.settings.same import check_same
 from stepalign.signal.policy import load_policy
@@ -56,11 +57,11 @@ class Comparison:
     @property
     def base(self) -> Path:
         """Where the untrained model is evaluated."""
-        return self.directory / "base"
+        return self.directory / files.BASE
 
     def seed_directory(self, condition: str, seed: int) -> Path:
         """Where a condition is trained with a seed."""
-        return self.directory / "conditions" / condition / f"seed_{seed}"
+        return files.seed_directory(self.directory, condition, seed)
 
     @property
     def seed_directories(self) -> dict[tuple[str, int], Path]:
@@ -73,7 +74,7 @@ class Compared(NamedTuple):
     """What came of a comparison: `results.json`, where the page is, and why it has no token maps, if it has none."""
 
     comparison: Comparison
-    results: dict[str, Any]
+    results: Results
     report: Path
     no_signal: str = ""
 
@@ -88,11 +89,11 @@ def compare(run: ComparedRun) -> Compared:
     steps = run.trainer.max_steps
     comparison = Comparison(run.directory, run.comparison, run.record, steps, run.num_checkpoints)
     lay_out(comparison, run.problems)
-    write_json(comparison.directory / "environment.json", describe_environment())
+    write_json(comparison.directory / files.ENVIRONMENT, describe_environment())
     run_comparison(comparison)
     check_conditions_alike(comparison)
     results = collect_results(comparison.base, comparison.seed_directories)
-    write_json(comparison.directory / "results.json", results)
+    write_json(comparison.directory / files.RESULTS, results.to_json())
     no_signal = ""
     try:
         write_signal(comparison.directory, comparison.seed_directories, lambda: load_policy(run))
@@ -110,25 +111,25 @@ def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -
     """
     directory = comparison.directory
     study = {k: v for k, v in comparison.settings.items() if k not in NOT_PART_OF_THE_STUDY}
-    path = directory / "config.yaml"
+    path = directory / files.CONFIG
     if path.exists():
         stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         check_same(stored, study, f"{directory} holds a comparison", may_grow=MAY_GROW)
     _check_same_problems(directory, problems)
-    for split in SPLITS:
-        write_jsonl(directory / "problems" / f"{split}.jsonl", (p.to_json() for p in problems[split]))
+    for split in files.SPLITS:
+        write_jsonl(files.problems_file(directory, split), (p.to_json() for p in problems[split]))
     write_text(path, yaml.safe_dump(study, sort_keys=True))
-    own = {*names_of(ComparisonSettings), *names_of(EvalSettings), "world"}
+    own = {*names_of(ComparisonSettings), *names_of(EvalSettings), WORLD}
     shared = {k: v for k, v in study.items() if k not in own}
-    shared["train_problems"] = str((directory / "problems" / "train.jsonl").resolve())
+    shared["train_problems"] = str(files.problems_file(directory, "train").resolve())
     for (condition, seed), seed_directory in comparison.seed_directories.items():
         settings = {**shared, "condition": condition, "seed": seed, "output_dir": str(seed_directory.resolve())}
-        write_text(seed_directory / "settings.yaml", yaml.safe_dump(settings, sort_keys=True))
+        write_text(seed_directory / files.SETTINGS, yaml.safe_dump(settings, sort_keys=True))
 
 
 def _check_same_problems(directory: Path, problems: Mapping[str, Sequence[Problem]]) -> None:
-    for split in SPLITS:
-        path = directory / "problems" / f"{split}.jsonl"
+    for split in files.SPLITS:
+        path = files.problems_file(directory, split)
         if path.exists() and read_jsonl(path) != [problem.to_json() for problem in problems[split]]:
             raise ConfigError(
                 f"{directory} holds a comparison on other {split} problems: they differ from {path}. "
@@ -145,7 +146,7 @@ def check_conditions_alike(comparison: Comparison) -> dict[str, Any]:
     own = {"condition", "seed", "output_dir", "data_seed"}
     resolved: dict[str, dict[str, Any]] = {}
     for (condition, seed), directory in comparison.seed_directories.items():
-        config = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+        config = yaml.safe_load((directory / files.CONFIG).read_text(encoding="utf-8"))
         resolved[f"{condition} seed {seed}"] = {k: v for k, v in config.items() if k not in own and "dir" not in k}
     (first, reference), *others = resolved.items()
     for name, config in others:
@@ -177,10 +178,10 @@ def _task(comparison: Comparison, name: str, directory: Path, steps: int) -> Tas
     num_processes = comparison.chosen.num_processes if steps else 1
 
     def done() -> int:
-        trained = max((row["step"] for row in read_jsonl(directory / "metrics.jsonl")), default=0)
-        evaluated = len(read_jsonl(directory / EVALUATIONS))
+        trained = max((row["step"] for row in read_jsonl(directory / files.METRICS)), default=0)
+        evaluated = len(read_jsonl(directory / files.EVALUATIONS))
         return min(steps, trained) + EVALUATION_UNITS * evaluated
 
     command = [sys.executable, "-m", "stepalign.cli.worker", str(comparison.directory), str(directory)]
     total = steps + EVALUATION_UNITS * evaluations
-    return Task(name, command, directory / "log.txt", total, done, num_processes)
+    return Task(name, command, directory / files.LOG, total, done, num_processes)

@@ -1,6 +1,8 @@
 """Run commands as child processes, a few at a time, with one progress bar each, and stop them all when one fails.
 
-    run_tasks([Task("grpo seed 0", ["python", "-m", "..."], log=Path("log.txt"), total=77, done=count_rows)], jobs=2)
+    >>> import sys
+    >>> task = Task("grpo seed 0", [sys.executable, "-c", ""], log=directory / "log.txt", total=77, done=lambda: 77)
+    >>> run_tasks([task], jobs=2)
 
 A child is its own process, so that conditions run side by side on several cores or GPUs, a crash takes nothing else
 along, and what a child has left on disk is all that the next start needs.

@@ -1,9 +1,12 @@
 """One way to declare a setting: a typed field of a `Settings` class with its default and its one docstring.
 
-    @dataclass(frozen=True, kw_only=True)
-    class Sampling(Settings):
-        num_samples: AtLeast1 = setting(12, "Responses sampled for each problem.")
-        top_p: Share = setting(1.0, "Nucleus sampling; 1 keeps everything.")
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Sampling(Settings):
+    ...     num_samples: AtLeast1 = setting(12, "Responses sampled for each problem.")
+    ...     top_p: Share = setting(1.0, "Nucleus sampling; 1 keeps everything.")
+    >>> Sampling(num_samples="4").num_samples
+    4
 
 The type is the check: values are converted and checked by pydantic when an instance is made, so a recipe's `1e-4`, a
 flag's text and a keyword argument's number all end as the same value, or as the same message. `may_change` marks what

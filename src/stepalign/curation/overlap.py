@@ -6,7 +6,8 @@ problem any shared run is too much by default: the rule of s1 (arXiv 2501.19393,
 (arXiv 2005.14165). Two problems of a training set are one when they share more than half of the runs. Problems that
 differ in their numbers alone stay, unless a long text around the numbers is the same; paraphrases are not found.
 
-    overlap(runs("Find the sum of 3 and 4.", 4), runs("find the sum of 3 and 5", 4))      # 0.75
+    >>> overlap(runs("Find the sum of 3 and 4.", 4), runs("find the sum of 3 and 5", 4))
+    0.75
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class RunIndex:
         self._owners: dict[int, list[int]] = {}
 
     def add(self, name: str, text: str) -> None:
+        """Let `nearest` find this text, under a name."""
         found = runs(text, self.n)
         for run in found:
             self._owners.setdefault(run, []).append(len(self._names))

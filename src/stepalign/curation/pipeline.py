@@ -12,18 +12,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stepalign.clients.pool import Pool, run
+from stepalign.clients.settings import KINDS
 from stepalign.core.errors import ConfigError
 from stepalign.curation.judge import Judge
 from stepalign.curation.screen import Candidate, Screen, evaluation_index
 from stepalign.curation.solvers import Solver, make_solver
-from stepalign.curation.store import Store, Verdict
+from stepalign.curation.store import Decision, Store
 from stepalign.data.sources import ProblemStream, open_source
-from stepalign.feedback.critics.asker import Asker
-from stepalign.feedback.critics.loops import run
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.grading import Grader
 from stepalign.settings.curate import CurateSettings
@@ -32,7 +32,6 @@ FILE = "curation.sqlite"
 BATCHES_AT_ONCE = 4
 PROGRESS_S = 1.0  # between two reports of progress while a batch is under way
 MOST_ROWS = 10_000  # rows of a batch, so that a long way without a candidate is committed too
-CRITICS = ("openai", "local")
 
 
 class Progress(NamedTuple):
@@ -46,7 +45,7 @@ class Progress(NamedTuple):
 class Batch(NamedTuple):
     """Consecutive rows, the candidates among them, and where the source goes on behind them."""
 
-    dropped: list[Verdict]
+    dropped: list[Decision]
     candidates: list[Candidate]
     state: dict[str, Any]
 
@@ -69,10 +68,10 @@ class Curation:
         if not arguments.source or not arguments.output_dir:
             missing = "output_dir" if arguments.source else "source"
             raise ConfigError(f"curate needs {missing}. Set it on the command line or in the recipe.")
-        if critic is not None and critic.critic not in CRITICS:
+        if critic is not None and critic.critic not in KINDS:
             raise ConfigError(
                 f"curate asks its critic for solutions, and critic '{critic.critic}' gives none; expected one of: "
-                f"{', '.join(CRITICS)}. Or leave the critic out: its stage is then skipped."
+                f"{', '.join(KINDS)}. Or leave the critic out: its stage is then skipped."
             )
         self.arguments, self._critic_settings, self._on_progress = arguments, critic, on_progress
         self.store = Store(Path(arguments.output_dir) / FILE)
@@ -143,9 +142,10 @@ class Curation:
             solver = await stack.enter_async_context(make_solver(self.arguments))
             critic = None
             if self._critic_settings is not None:
-                critic = await stack.enter_async_context(Asker(self._critic_settings))
+                pool = stack.enter_context(closing(Pool(self._critic_settings.client_settings())))
+                critic = await stack.enter_async_context(pool)
             judge = Judge(self.arguments, solver, critic, grader)
-            under_way: deque[tuple[Batch, asyncio.Task[list[Verdict]]]] = deque()
+            under_way: deque[tuple[Batch, asyncio.Task[list[Decision]]]] = deque()
             try:
                 await self._work(batches, judge, solver, under_way)
             finally:
@@ -158,7 +158,7 @@ class Curation:
         batches: Iterator[Batch],
         judge: Judge,
         solver: Solver,
-        under_way: deque[tuple[Batch, asyncio.Task[list[Verdict]]]],
+        under_way: deque[tuple[Batch, asyncio.Task[list[Decision]]]],
     ) -> None:
         num_rows = (self.store.state() or {"source": {"num_rows": 0}})["source"]["num_rows"]
         has_more = True
@@ -174,15 +174,15 @@ class Curation:
             while not task.done():
                 await asyncio.wait([task], timeout=PROGRESS_S)
                 self._on_progress(Progress(num_rows, self.store.num_kept, solver.num_samples))
-            verdicts = [*batch.dropped, *task.result()]
+            decisions = [*batch.dropped, *task.result()]
             under_way.popleft()
-            self.store.commit(sorted(verdicts, key=lambda v: v.position), batch.state)
+            self.store.commit(sorted(decisions, key=lambda d: d.position), batch.state)
             num_rows = batch.state["source"]["num_rows"]
             self._on_progress(Progress(num_rows, self.store.num_kept, solver.num_samples))
 
     def _batches(self, stream: ProblemStream, screen: Screen) -> Iterator[Batch]:
         """Batches in the order of the source; the last one says that the source is exhausted."""
-        dropped: list[Verdict] = []
+        dropped: list[Decision] = []
         candidates: list[Candidate] = []
         for entry in stream:
             result = screen(entry)

@@ -1,6 +1,12 @@
 """A whole curation: run to its end, what it leaves written, and the funnel printed.
 
-curate(CurateSettings(source="gsm8k", solver_model="Qwen/Qwen3-1.7B", output_dir="curated"))
+>>> from stepalign.micro import SOLVER_DIR
+>>> sizes = {"num_samples": 2, "num_validation": 1, "num_test": 1, "correct_rate_above": -1}
+>>> settings = CurateSettings(source="train.jsonl", solver_model=str(SOLVER_DIR), output_dir="curated", **sizes)
+>>> curate(settings)["num_rows"]
+8 of 8  well_formed
+...
+8
 """
 
 from __future__ import annotations

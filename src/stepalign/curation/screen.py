@@ -1,7 +1,9 @@
 """The cheap stages, a row at a time, before anything is sampled: readable, wanted, new, gradable, no near-duplicate.
 
-screen = Screen(arguments, store, grader, evaluation_index(arguments))
-screen(entry)         # a Candidate, or the Verdict that drops the row
+>>> from stepalign.data.sources import open_source
+>>> screen = Screen(arguments, store, grader, evaluation_index(arguments.evaluation_sets, n=8))
+>>> [screen(entry).problem.id for entry in open_source("problems.jsonl")]       # or a Decision that drops the row
+['micro-0000', 'micro-0001', 'micro-0002']
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome
 from stepalign.curation.overlap import RunIndex, runs, text_key
-from stepalign.curation.store import Store, Verdict
+from stepalign.curation.store import Decision, Store
 from stepalign.data.sources import Entry, open_source
 from stepalign.grading import Grader, extract_answer
 from stepalign.settings.curate import CurateSettings
@@ -40,14 +42,14 @@ class Screen:
         self._wanted = [tuple(word.split("=", 1)) for word in arguments.where]
         self._num_warnings = 0
 
-    def __call__(self, entry: Entry) -> Candidate | Verdict:
+    def __call__(self, entry: Entry) -> Candidate | Decision:
         """The row as a candidate, or what dropped it."""
         if entry.problem is None:
             self._warn(entry.trouble)
-            return Verdict(entry.position, stage="well_formed", detail={"trouble": entry.trouble[:500]})
+            return Decision(entry.position, stage="well_formed", detail={"trouble": entry.trouble[:500]})
         stage, reason = self._stage(entry.position, entry.problem)
         if stage:
-            return Verdict(entry.position, entry.problem.id, stage, reason)
+            return Decision(entry.position, entry.problem.id, stage, reason)
         return Candidate(entry.position, entry.problem)
 
     def _stage(self, position: int, problem: Problem) -> tuple[str, str]:

@@ -1,7 +1,10 @@
 """The solver: a model in this process, or any OpenAI-compatible server, asked for samples of problems.
 
-async with make_solver(arguments) as solver:
-    for samples in await solver.sample_all(problems, 0): ...        # a list of rollouts, or why there is none
+>>> async def sampled():
+...     async with make_solver(arguments) as solver:
+...         return await solver.sample_all(problems, 0)
+>>> [len(samples) for samples in asyncio.run(sampled())]        # lists of rollouts, or why there is none
+[2, 2, 2]
 """
 
 from __future__ import annotations
@@ -11,11 +14,11 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stepalign.clients.client import Failed
 from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.evaluation.served import LONGEST, ServedSolver
-from stepalign.feedback.critics.writer import Failed
 from stepalign.settings.curate import CurateSettings
 
 if TYPE_CHECKING:
@@ -69,6 +72,7 @@ class ServerSolver(ServedSolver):
         super().__init__(arguments, model=arguments.solver_model, cache=arguments.solver_cache)
 
     async def sample_all(self, problems: Sequence[Problem], first: int) -> list[Samples]:
+        """See `Solver`; the server's samples do not depend on `first`."""
         return list(await asyncio.gather(*(self._sample_or_reason(problem) for problem in problems)))
 
     async def _sample_or_reason(self, problem: Problem) -> Samples:
@@ -96,6 +100,7 @@ class LocalSolver:
 
     @property
     def num_samples(self) -> int:
+        """Samples made so far."""
         return self._num_samples
 
     async def __aenter__(self) -> LocalSolver:
@@ -105,6 +110,7 @@ class LocalSolver:
         self._is_closed = True
 
     async def sample_all(self, problems: Sequence[Problem], first: int) -> list[Samples]:
+        """See `Solver`."""
         async with self._turn:
             return await asyncio.to_thread(self._sample, problems, first)
 

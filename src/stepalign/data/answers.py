@@ -1,8 +1,11 @@
 """The final answer in a text: where datasets put it, from GSM8K's `#### N` to a box or "the answer is".
 
-find_answer("48 / 2 = <<48/2=24>>24\\n#### 24")       # Found(answer='24', solution='48 / 2 = 24')
-find_answer("so $x = \\\\boxed{3}$.")                  # Found(answer='3', solution='so $x = \\\\boxed{3}$.')
-find_answer("I do not know.")                        # None
+>>> find_answer("48 / 2 = <<48/2=24>>24\\n#### 24")
+Found(answer='24', solution='48 / 2 = 24')
+>>> find_answer("so $x = \\\\boxed{3}$.").answer
+'3'
+>>> find_answer("I do not know.") is None
+True
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Conversations as rows hold them: a list of turns with role and content, or with from and value.
 
-turns_of([{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4"}])
-# [('user', '2 + 2?'), ('assistant', '4')]
+>>> turns_of([{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4"}])
+[('user', '2 + 2?'), ('assistant', '4')]
 """
 
 from __future__ import annotations

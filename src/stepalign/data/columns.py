@@ -1,7 +1,9 @@
 """Which column is which part of a problem, as a user says it: `problem=question,answer=final,meta.level=level`.
 
-Columns.parse(["problem=question", "answer=final"]).parts         # {'problem': 'question', 'answer': 'final'}
-Columns.parse("problem=question,answer=answer,solution=").parts["solution"]      # '': none
+>>> Columns.parse(["problem=question", "answer=final"]).parts
+{'problem': 'question', 'answer': 'final'}
+>>> Columns.parse("problem=question,answer=answer,solution=").parts["solution"]      # none
+''
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """Problems from data of any shape: a file, a directory, a dataset of the hub, or what Python holds.
 
-problems = load_problems("problems.jsonl")                                       # id, problem, answer: our own form
-problems = load_problems("gsm8k.csv")                                            # recognized, and it is said as what
-problems = load_problems("mine.parquet", columns="problem=question,answer=final")
-problems = load_problems(datasets.load_from_disk("saved"), split="test")
+    >>> problems = load_problems("problems.jsonl")          # id, problem, answer: our own form
+    >>> problems[0].answer
+    '167'
+    >>> load_problems([{"question": "2 + 2?", "answer": "2 + 2 = 4\\n#### 4"}])[0].answer      # recognized
+    '4'
+    >>> load_problems([{"frage": "2 + 2?", "antwort": 4}], columns="problem=frage,answer=antwort")[0].answer
+    '4'
 
 docs/data.md lists the shapes that are recognized.
 """

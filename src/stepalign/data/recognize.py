@@ -1,7 +1,8 @@
 """What a table's columns are, told from their names and from what stands in the first rows; or why it cannot be told.
 
-shape = recognize(rows, Columns(), "gsm8k.csv")
-described(shape)        # "'question' is the problem, the answer is found in 'answer', ids are made"
+    >>> first = [Row("row 1", {"Question": "2 + 2?", "final answer": 4})]
+    >>> described(recognize(first, Columns(), "mine.csv"))
+    "'Question' is the problem, the answer is 'final answer', ids are made"
 
 Names are compared without case, spaces and hyphens. Where two columns could be the same part, nothing is guessed: the
 message lists the columns and says how to name them. A column that the user names is taken as it is.

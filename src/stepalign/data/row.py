@@ -1,9 +1,13 @@
 """One row of a user's data: every message names where it stands, what was got and what was expected.
 
-row = Row("problems.jsonl, line 3", {"question": "What is 2 + 2?", "gold": {"value": 4}})
-row.string("question")                        # 'What is 2 + 2?'
-row.string("gold.value", numbers=True)        # '4': a name with dots goes into objects, with numbers into lists
-row.string("answer")                          # DataError: problems.jsonl, line 3: 'answer' is missing ...
+>>> row = Row("problems.jsonl, line 3", {"question": "What is 2 + 2?", "gold": {"value": 4}})
+>>> row.string("question")
+'What is 2 + 2?'
+>>> row.string("gold.value", numbers=True)        # a name with dots goes into objects, with numbers into lists
+'4'
+>>> row.string("answer")
+Traceback (most recent call last):
+stepalign.core.errors.DataError: problems.jsonl, line 3: 'answer' is missing; got 'question', 'gold'. Add the field.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 {"problem_id": "p1", "sample": 0, "text": "<answer>4</answer>", "num_tokens": 9, "finish_reason": "stop"}
 
-rollouts = load_samples("samples.jsonl", problems)
+    >>> rollouts = load_samples("samples.jsonl", problems)
+    >>> rollouts[0].problem.id, rollouts[0].sample
+    ('micro-0000', 0)
 
 The text may also be called response, completion, output or generation, the problem's id id or uid. Samples without
 numbers are numbered for each problem, in the order of the rows. In a run's rollouts.jsonl every step begins with sample

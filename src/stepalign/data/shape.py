@@ -1,8 +1,10 @@
 """How rows of one shape become problems: which column is which, and whether the answer has to be found in a text.
 
-shape = Shape(problem="question", answer="answer", reading="marked")
-shape.to_problem(Row("row 1", {"question": "2 + 2?", "answer": "2 + 2 = 4\\n#### 4"}))
-# Problem(id='', problem='2 + 2?', answer='4', solution='2 + 2 = 4'): the id is for whoever counts the rows
+    >>> shape = Shape(problem="question", answer="answer", reading="marked")
+    >>> shape.to_problem(Row("row 1", {"question": "2 + 2?", "answer": "2 + 2 = 4\\n#### 4"}))
+    Problem(id='', problem='2 + 2?', answer='4', solution='2 + 2 = 4', meta={})
+
+An id that is made is for whoever counts the rows.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
 """Values as files, tables and Python hold them: as text where text is wanted, else as JSON can hold them.
 
-number_text(Decimal("2.50"))              # '2.50': decimals keep their digits
-number_text(1e-7)                         # '0.0000001': as a person writes it
-plain({"when": date(2024, 1, 2)})         # {'when': '2024-01-02'}
+>>> number_text(Decimal("2.50"))              # decimals keep their digits
+'2.50'
+>>> number_text(1e-7)                         # as a person writes it
+'0.0000001'
+>>> plain({"when": date(2024, 1, 2)})
+{'when': '2024-01-02'}
 """
 
 from __future__ import annotations

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stepalign.core.files import append_jsonl, keep_rows, read_json, read_jsonl
+from stepalign.core.files import keep_rows, read_jsonl
 from stepalign.core.problem import Problem
 from stepalign.evaluation.evaluate import Evaluation, evaluate_rollouts, grade_rollouts, sample_problems
 from stepalign.grading import Grader
 from stepalign.models.loading import load_model
 from stepalign.models.sampling import Sampling
+from stepalign.runs.evaluations import EvaluationRow
 from stepalign.runs.files import EVALUATIONS
+from stepalign.runs.row import append_rows
+from stepalign.runs.rows import read_progress
 
 
 @dataclass(frozen=True)
@@ -51,25 +54,30 @@ def evaluate_checkpoints(directory: Path, checkpoints: Sequence[Path], base_mode
 
     A checkpoint with an adapter is evaluated on `base_model`.
     """
-    steps = {read_json(checkpoint / "progress.json")["step"] for checkpoint in checkpoints}
+    progress = [read_progress(checkpoint) for checkpoint in checkpoints]
+    steps = {reached.step for reached in progress}
     keep_rows(directory / EVALUATIONS, lambda row: row["step"] in steps)
     done = {row["step"] for row in read_jsonl(directory / EVALUATIONS)}
-    for checkpoint in checkpoints:
-        progress = read_json(checkpoint / "progress.json")
-        if progress["step"] not in done:
-            append_jsonl(
-                directory / EVALUATIONS, {**progress, **evaluate_checkpoint(checkpoint, base_model, evaluator)}
-            )
+    for checkpoint, reached in zip(checkpoints, progress, strict=True):
+        if reached.step not in done:
+            row = EvaluationRow(**reached.to_json(), **evaluate_checkpoint(checkpoint, base_model, evaluator))
+            append_rows(directory / EVALUATIONS, row)
 
 
 def evaluate_checkpoint(checkpoint: Path, base_model: str, evaluator: Evaluator) -> dict[str, Any]:
-    """The row of one checkpoint, or of a model directory without adapter."""
+    """What the row of one checkpoint, or of a model directory without adapter, says of it."""
     if (checkpoint / "adapter_config.json").exists():
-        return evaluation_row(evaluator.evaluate(base_model, str(checkpoint)))
-    return evaluation_row(evaluator.evaluate(str(checkpoint)))
+        return measured(evaluator.evaluate(base_model, str(checkpoint)))
+    return measured(evaluator.evaluate(str(checkpoint)))
 
 
-def evaluation_row(evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
-    """Metrics of each split, and under `values` those of each problem."""
+def evaluate_base(directory: Path, base_model: str, evaluator: Evaluator) -> None:
+    """Evaluate the untrained model, as step 0, unless `evaluations.jsonl` has it already."""
+    if not read_jsonl(directory / EVALUATIONS):
+        append_rows(directory / EVALUATIONS, EvaluationRow(step=0, **measured(evaluator.evaluate(base_model))))
+
+
+def measured(evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
+    """Of an evaluation's row the metrics of each split, and under `values` those of each problem."""
     row: dict[str, Any] = {split: evaluation.metrics for split, evaluation in evaluations.items()}
     return {**row, "values": {split: evaluation.values for split, evaluation in evaluations.items()}}

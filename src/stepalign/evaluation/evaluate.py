@@ -1,8 +1,10 @@
 """Evaluate a model: sample k responses a problem, grade them, and say how good it is and how sure that is.
 
-    rollouts = [r for batch in sample_problems(model, tokenizer, problems, Sampling(num_samples=12)) for r in batch]
-    metrics = evaluate_rollouts(problems, grade_rollouts(rollouts, grader), grader).metrics
-    metrics["avg@12"], metrics["ci95"]["avg@12"]
+    >>> sampling = Sampling(num_samples=2, max_new_tokens=160)
+    >>> rollouts = [r for batch in sample_problems(model, tokenizer, problems, sampling, "bare") for r in batch]
+    >>> metrics = evaluate_rollouts(problems, grade_rollouts(rollouts, grader), grader).metrics
+    >>> metrics["num_samples"], 0 <= metrics["avg@2"] <= 1
+    (2, True)
 
 pass@k: is any of k samples right (unbiased estimator); maj@k: is the most frequent answer right, answers grouped by
 mathematical equality and ties counted as their share; avg@k: the mean share of right samples. Intervals are 95 %
@@ -24,9 +26,9 @@ from stepalign.core.rollout import Outcome, Rollout
 from stepalign.grading import Grader
 from stepalign.maths.accuracy import avg_at_k, maj_at_k, pass_at_k
 from stepalign.maths.intervals import bootstrap_interval
+from stepalign.models.prompts import chat_prompts
 from stepalign.models.sampling import Response, Sampling, sample_responses
-
-Metrics = dict[str, Any]
+from stepalign.runs.evaluations import EvaluationMetrics
 
 
 def sample_problems(
@@ -42,13 +44,8 @@ def sample_problems(
 
     `done` are (problem id, sample) that an earlier call got; what is left is the same as if it had not been cut short.
     """
-    prompts = tokenizer.apply_chat_template(
-        [[{"role": "user", "content": render_prompt(prompt_templates, "student", problem=p)}] for p in problems],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        **(chat_template_kwargs or {}),
-    )["input_ids"]
+    texts = [render_prompt(prompt_templates, "student", problem=p) for p in problems]
+    prompts = [prompt.ids for prompt in chat_prompts(tokenizer, texts, chat_template_kwargs)]
     ends = eos_token_ids(model, tokenizer)
     finished = {
         i for i, p in enumerate(problems) if all((p.id, sample) in done for sample in range(sampling.num_samples))
@@ -80,7 +77,7 @@ def grade_rollouts(rollouts: Sequence[Rollout], grader: Grader) -> list[Rollout]
 class Evaluation:
     """Metrics over all problems, and per metric the value of each problem in order: what paired intervals need."""
 
-    metrics: Metrics
+    metrics: EvaluationMetrics
     values: dict[str, list[float]]
 
 
@@ -107,16 +104,17 @@ def evaluate_rollouts(
         for name, value in _accuracies(grader).items()
     }
     outcomes = [rollout.grade.outcome for rollout in rollouts if rollout.grade is not None]
-    metrics: Metrics = {
-        "num_problems": len(by_problem),
-        "num_samples": num_samples,
-        **{name: float(np.mean(of_problem)) for name, of_problem in values.items()},
-        "mean_length": float(np.mean([rollout.num_tokens or 0 for rollout in rollouts])),
-        "unparseable_rate": outcomes.count(Outcome.UNPARSEABLE) / len(rollouts),
-        "timeout_rate": outcomes.count(Outcome.TIMEOUT) / len(rollouts),
-        "truncated_rate": sum(rollout.finish_reason == "length" for rollout in rollouts) / len(rollouts),
-        "ci95": {name: ci95(of_problem) for name, of_problem in values.items()},
-    }
+    accuracies: dict[str, Any] = {name: float(np.mean(of_problem)) for name, of_problem in values.items()}
+    metrics = EvaluationMetrics(
+        num_problems=len(by_problem),
+        num_samples=num_samples,
+        **accuracies,
+        mean_length=float(np.mean([rollout.num_tokens or 0 for rollout in rollouts])),
+        unparseable_rate=outcomes.count(Outcome.UNPARSEABLE) / len(rollouts),
+        timeout_rate=outcomes.count(Outcome.TIMEOUT) / len(rollouts),
+        truncated_rate=sum(rollout.finish_reason == "length" for rollout in rollouts) / len(rollouts),
+        ci95={name: ci95(of_problem) for name, of_problem in values.items()},
+    )
     return Evaluation(metrics, values)
 
 

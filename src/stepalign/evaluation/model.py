@@ -1,6 +1,11 @@
 """Evaluate one model on problems of a file: sample, grade, measure, write; interrupted, it goes on where it was.
 
-    evaluate_model(resolve_evaluation(read_given(EVALUATE, argv)))["avg@12"]
+    >>> from stepalign.settings.commands import EVALUATE
+    >>> from stepalign.settings.evaluation import resolve_evaluation
+    >>> from stepalign.settings.given import read_given
+    >>> argv = ["--model", "micro", "--problems", "problems.jsonl", "--num_samples", "2", "--output_dir", "evaluated"]
+    >>> evaluate_model(resolve_evaluation(read_given(EVALUATE, argv)))["num_samples"]
+    2
 
 OUT/metrics.json and OUT/samples.jsonl are what it leaves. Until it is finished there are samples.partial.jsonl, a row a
 sample, and for a server replies.partial.sqlite: its replies are kept beside the samples and not in the critics' cache,
@@ -12,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -20,21 +26,22 @@ from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.core.settings import may_change, names_of
 from stepalign.data.samples import load_samples
-from stepalign.evaluation.evaluate import Metrics, evaluate_rollouts, grade_rollouts, sample_problems
+from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
 from stepalign.evaluation.served import ServedSolver, sample_served
 from stepalign.grading import Grader
 from stepalign.models.loading import load_model
 from stepalign.models.sampling import Sampling
+from stepalign.runs.files import EVALUATION, PARTIAL_SAMPLES, SAMPLES, TEST_METRICS
 from stepalign.settings.evaluation import ResolvedEvaluation
 from stepalign.settings.groups import EvaluateSettings, ServerSettings
 from stepalign.settings.same import check_same
 
-PARTIAL, REPLIES = "samples.partial.jsonl", "replies.partial.sqlite"
+REPLIES = "replies.partial.sqlite"
 Done = Container[tuple[str, int]]
 
 
-def evaluate_model(evaluation: ResolvedEvaluation) -> Metrics:
-    """The metrics of a model on problems.
+def evaluate_model(evaluation: ResolvedEvaluation) -> dict[str, Any]:
+    """The metrics of a model on problems, as `metrics.json` holds them.
 
     Raises:
         ConfigError: the directory holds an unfinished evaluation with other settings.
@@ -42,7 +49,7 @@ def evaluate_model(evaluation: ResolvedEvaluation) -> Metrics:
     """
     settings, problems = evaluation.settings, evaluation.problems
     directory = Path(settings.output_dir)
-    partial = directory / PARTIAL
+    partial = directory / PARTIAL_SAMPLES
     _check_same_evaluation(directory, settings)
     sample = _from_server if settings.solver_base_url else _in_process
     total = len(problems) * settings.num_samples
@@ -53,11 +60,11 @@ def evaluate_model(evaluation: ResolvedEvaluation) -> Metrics:
             bar.update(len(batch))
     with Grader(patterns=settings.answer_patterns) as grader:
         rollouts = grade_rollouts(load_samples(partial, problems), grader)
-        metrics = evaluate_rollouts(problems, rollouts, grader, settings.k).metrics
+        metrics = evaluate_rollouts(problems, rollouts, grader, settings.k).metrics.to_json()
     order = {problem.id: i for i, problem in enumerate(problems)}
     rollouts.sort(key=lambda r: (order[r.problem.id], r.sample))
-    write_jsonl(directory / "samples.jsonl", (rollout.to_json() for rollout in rollouts))
-    write_json(directory / "metrics.json", metrics)
+    write_jsonl(directory / SAMPLES, (rollout.to_json() for rollout in rollouts))
+    write_json(directory / TEST_METRICS, metrics)
     for path in (*directory.glob(f"{REPLIES}*"), partial):
         path.unlink()
     return metrics
@@ -101,8 +108,8 @@ def _check_same_evaluation(directory: Path, settings: EvaluateSettings) -> None:
     names = [*(name for name in values if name not in server), *server]
     record = {"command": "evaluate", **{name: values[name] for name in names}}
     record["in_process"] = not settings.solver_base_url
-    path = directory / "evaluation.json"
-    if (directory / PARTIAL).exists() and path.exists():
+    path = directory / EVALUATION
+    if (directory / PARTIAL_SAMPLES).exists() and path.exists():
         holds = f"{directory} holds an unfinished evaluation"
         check_same(read_json(path), record, holds, may_change={*may_change(EvaluateSettings), "debug"})
     write_json(path, record)

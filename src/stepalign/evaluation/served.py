@@ -1,9 +1,8 @@
 """A solver behind any OpenAI-compatible server: one request a sample, many at once.
 
-async with ServedSolver(arguments, model="Qwen/Qwen3-1.7B") as solver:
-    rollouts = await solver.sample(problem)
-
-for rollouts in sample_served(solver, problems): ...        # the same without an event loop of one's own
+>>> solver = ServedSolver(arguments, model="Qwen/Qwen3-1.7B")
+>>> for rollouts in sample_served(solver, problems):        # or `await solver.sample(problem)`
+...     print(rollouts[0].text)
 """
 
 from __future__ import annotations
@@ -11,81 +10,69 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
+from stepalign.clients.client import Failed, Reply
+from stepalign.clients.pool import Pool
+from stepalign.clients.settings import ClientSettings
 from stepalign.core.errors import ModelError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import DEFAULT_TEMPLATES, render_prompt
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.asker import Asker, server_settings
-from stepalign.feedback.critics.writer import Failed, Reply
+from stepalign.settings.curate import CurateSettings
+from stepalign.settings.groups import EvaluateSettings
 
 LONGEST = 2048  # tokens of a sample where nobody says
-
-
-class SolverArguments(Protocol):
-    """What `curate` and `evaluate` say of a served solver, under the names of their settings."""
-
-    num_samples: int
-    temperature: float
-    top_p: float
-    seed: int
-    max_new_tokens: int | None
-    prompt_templates: str | None
-    no_thinking: bool
-    solver_base_url: str
-    solver_api_key_env: str
-    solver_concurrency: int
-    solver_timeout_s: float
-    solver_num_retries: int
-    solver_extra_body: str
 
 
 class ServedSolver:
     """Entered as an async context.
 
     Args:
-        arguments: how it is reached and what its samples are asked with.
+        settings: how it is reached and what its samples are asked with.
         model: the name that the server expects.
         cache: file of its replies; empty for the critics' own.
         top_k: 0 sends none, since not every server knows it: the server's own default then holds (vLLM's is the
             model's generation_config.json, but for --generation-config vllm).
     """
 
-    def __init__(self, arguments: SolverArguments, *, model: str | None, cache: str = "", top_k: int = 0) -> None:
-        settings = server_settings(
+    def __init__(
+        self, settings: CurateSettings | EvaluateSettings, *, model: str | None, cache: str = "", top_k: int = 0
+    ) -> None:
+        client = ClientSettings(
             "solver",
-            base_url=arguments.solver_base_url,
-            model=model,
-            api_key_env=arguments.solver_api_key_env,
-            max_tokens=arguments.max_new_tokens or LONGEST,
-            concurrency=arguments.solver_concurrency,
-            timeout_s=arguments.solver_timeout_s,
-            num_retries=arguments.solver_num_retries,
+            base_url=settings.solver_base_url,
+            model=model or "",
+            api_key_env=settings.solver_api_key_env,
+            max_tokens=settings.max_new_tokens or LONGEST,
+            extra_body=settings.solver_extra_body,
+            concurrency=settings.solver_concurrency,
+            timeout_s=settings.solver_timeout_s,
+            num_retries=settings.solver_num_retries,
             cache=cache,
-            extra_body=arguments.solver_extra_body,
         )
-        self.asker = Asker(settings, role="solver")
-        self._templates = arguments.prompt_templates or DEFAULT_TEMPLATES
-        self._count, self._seed = arguments.num_samples, arguments.seed
-        self._sampling: dict[str, Any] = {"temperature": arguments.temperature, "top_p": arguments.top_p}
+        self.pool = Pool(client)
+        self._templates = settings.prompt_templates or DEFAULT_TEMPLATES
+        self._count, self._seed = settings.num_samples, settings.seed
+        self._sampling: dict[str, Any] = {"temperature": settings.temperature, "top_p": settings.top_p}
         if top_k:
             self._sampling["top_k"] = top_k
-        if arguments.no_thinking:
+        if settings.no_thinking:
             self._sampling["chat_template_kwargs"] = {"enable_thinking": False}
 
     @property
     def num_samples(self) -> int:
         """Samples asked for so far, those from the cache included."""
-        ledger = self.asker.ledger
+        ledger = self.pool.ledger
         return ledger.num_requests - ledger.num_retries + ledger.num_cached
 
     async def __aenter__(self) -> ServedSolver:
-        await self.asker.__aenter__()
+        await self.pool.__aenter__()
         return self
 
     async def __aexit__(self, *details: object) -> None:
-        await self.asker.__aexit__(*details)
+        await self.pool.__aexit__(*details)
+        self.pool.close()
 
     async def sample(self, problem: Problem) -> list[Rollout]:
         """All samples of a problem, in order; the request of sample i has the seed `seed` x `num_samples` + i.
@@ -97,7 +84,7 @@ class ServedSolver:
         prompt = render_prompt(self._templates, "student", problem=problem)
         first = self._seed * self._count
         asks = [
-            asyncio.ensure_future(self.asker.ask(prompt, number=i, seed=first + i, **self._sampling))
+            asyncio.ensure_future(self.pool.ask(prompt, number=i, seed=first + i, **self._sampling))
             for i in range(self._count)
         ]
         try:
@@ -125,7 +112,7 @@ def sample_served(solver: ServedSolver, problems: Sequence[Problem]) -> Iterator
         runner.run(solver.__aenter__())
         try:
             while True:
-                for problem in islice(left, solver.asker.settings.critic_concurrency - len(tasks)):
+                for problem in islice(left, solver.pool.settings.concurrency - len(tasks)):
                     tasks[runner.get_loop().create_task(solver.sample(problem))] = problem
                 if not tasks:
                     break

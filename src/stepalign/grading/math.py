@@ -4,7 +4,8 @@ math-verify is given the two answers alone, as one formula each, and none of its
 that search reads "not 5" as 5 and merges two boxes close together. Its timeouts are signals that work in the main
 thread only and do not reach into C; the worker is killed instead.
 
-    compare(r"\frac{1}{2}", "2^{-1}")      # Outcome.CORRECT
+    >>> compare(r"\frac{1}{2}", "2^{-1}")
+    <Outcome.CORRECT: 'correct'>
 """
 
 from __future__ import annotations

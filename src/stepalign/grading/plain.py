@@ -4,9 +4,11 @@ A plain number may carry thousands commas, a currency, a percent sign, a unit or
 "12 eggs", "5 million", "3 1/2", "\frac{7}{2}" and "1.6 \times 10^{-19}" are plain numbers. Units are not compared.
 Decimals are equal when they agree to six places (significant digits below 0.1), as in math-verify.
 
-    plain_outcome("1000", "$1,000.00")      # Outcome.CORRECT
-    plain_outcome("18", "17")               # Outcome.WRONG
-    plain_outcome("1/2", r"\frac{x}{2x}")   # None: it takes mathematics
+    >>> plain_outcome("1000", "$1,000.00")
+    <Outcome.CORRECT: 'correct'>
+    >>> plain_outcome("18", "17")
+    <Outcome.WRONG: 'wrong'>
+    >>> plain_outcome("1/2", r"\frac{x}{2x}")       # None: it takes mathematics
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Rollouts of the micro world that need no model: written from a seed, with every kind of error in them.
 
-rollouts = made_rollouts(make_problems(World(), count=20, seed=0), seed=0)
+>>> from stepalign.micro.problems import World, make_problems
+>>> rollouts = made_rollouts(make_problems(World(), count=20, seed=0), seed=0)
+>>> rollouts[19].finish_reason
+'length'
 """
 
 from __future__ import annotations

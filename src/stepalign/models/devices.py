@@ -1,8 +1,10 @@
 """GPUs shared out among the children of a comparison by CUDA_VISIBLE_DEVICES: each sees its own and no others.
 
-    devices = visible_devices()                             # ["2", "3"] under CUDA_VISIBLE_DEVICES=2,3
-    least_used(devices, in_use=["2"], count=1)              # ["3"]
-    default_jobs(devices, num_processes=1)                  # 2
+    >>> devices = visible_devices()             # ["2", "3"] under CUDA_VISIBLE_DEVICES=2,3
+    >>> least_used(["2", "3"], in_use=["2"], count=1)
+    ['3']
+    >>> default_jobs(["2", "3"], num_processes=1)
+    2
 
 A child that saw all of them would use the first one, or spread every batch over all (torch's DataParallel).
 """

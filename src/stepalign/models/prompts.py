@@ -3,8 +3,9 @@
 A chat template writes its own special tokens, so its text is tokenized without adding any. Prompt and response are
 joined by ids; `boundary` says whether tokenizing the joined text would give other ids where they meet.
 
-    prompt = chat_prompt(tokenizer, "What is 2 + 2?", {"enable_thinking": False})
-    prompt.text, prompt.ids
+    >>> (prompt,) = chat_prompts(tokenizer, ["What is 2 + 2?"], {"enable_thinking": False})
+    >>> prompt.text, len(prompt.ids)
+    ('<|im_start|>user\\nWhat is 2 + 2?<|im_end|>\\n<|im_start|>assistant\\n', 18)
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Any, NamedTuple
 from jinja2 import TemplateError
 
 from stepalign.core.errors import ConfigError, ModelError
+from stepalign.core.tokenizer import Tokenizer
+
+Conversation = Sequence[Mapping[str, str]]
 
 
 class Prompt(NamedTuple):
@@ -24,29 +28,40 @@ class Prompt(NamedTuple):
     ids: list[int]
 
 
-def chat_prompt(tokenizer: Any, message: str, kwargs: Mapping[str, Any] | None) -> Prompt:
-    """One user message in the chat template, ready for the answer.
+def chat_prompts(
+    tokenizer: Tokenizer, messages: Sequence[str | Conversation], kwargs: Mapping[str, object] | None = None
+) -> list[Prompt]:
+    """Each user message (or conversation) in the chat template, ready for the answer.
 
+    Args:
+        tokenizer: the model's.
+        messages: what the user says, or whole conversations of `{"role", "content"}`.
+        kwargs: more variables of the template, such as `enable_thinking`.
     Raises:
         ConfigError: the template does not take these kwargs.
-        ModelError: the template cannot render a single user message.
+        ModelError: the template cannot render these messages.
     """
-    messages = [{"role": "user", "content": message}]
+    if not messages:
+        return []
+    conversations = [[{"role": "user", "content": m}] if isinstance(m, str) else m for m in messages]
+    more: dict[str, Any] = dict(kwargs or {})
     try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **(kwargs or {}))
+        texts = tokenizer.apply_chat_template(conversations, tokenize=False, add_generation_prompt=True, **more)
     except TypeError as error:
-        raise ConfigError(f"chat_template_kwargs {dict(kwargs or {})} do not work: {error}. Take them out.") from None
+        raise ConfigError(f"chat_template_kwargs {more} do not work: {error}. Take them out.") from None
     except TemplateError as error:
-        raise ModelError(f"chat template fails on a single user message: {error}. Mend the template.") from None
-    return Prompt(text, encode(tokenizer, text))
+        what = "a single user message" if isinstance(messages[0], str) else "these messages"
+        raise ModelError(f"chat template fails on {what}: {error}. Mend the template.") from None
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return [Prompt(text, list(of_text)) for text, of_text in zip(texts, ids, strict=True)]
 
 
-def encode(tokenizer: Any, text: str) -> list[int]:
+def encode(tokenizer: Tokenizer, text: str) -> list[int]:
     """Token ids of a text that has its special tokens already."""
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return list(tokenizer([text], add_special_tokens=False)["input_ids"][0])
 
 
-def boundary(tokenizer: Any, prompt: Prompt, response: str, response_ids: Sequence[int]) -> dict[str, Any]:
+def boundary(tokenizer: Tokenizer, prompt: Prompt, response: str, response_ids: Sequence[int]) -> dict[str, Any]:
     """The tokens on both sides of the seam, and whether tokenizing the joined text would put others there.
 
     A response that begins in the middle of a token would be tokenized in another way by a model that wrote prompt and
@@ -62,5 +77,5 @@ def boundary(tokenizer: Any, prompt: Prompt, response: str, response_ids: Sequen
     }
 
 
-def _token(tokenizer: Any, token_id: int) -> dict[str, Any]:
+def _token(tokenizer: Tokenizer, token_id: int) -> dict[str, Any]:
     return {"id": token_id, "text": tokenizer.decode([token_id], skip_special_tokens=False)}

@@ -1,9 +1,7 @@
 """The two figures of an inspection, for a paper: the response's tokens coloured by A_t, and A_t over token position.
 
-    advantage_figures(result, Path("figures/one-wrong-step.pdf"))
-    # figures/one-wrong-step.pdf          A_t over token position, one row a context, one scale for all
-    # figures/one-wrong-step-tokens.pdf   the text of the response, once for each context
-    # and beside each the numbers in it:  figures/one-wrong-step.json, figures/one-wrong-step-tokens.json
+    >>> [path.name for path in advantage_figures(result, directory / "one-wrong-step.svg")]
+    ['one-wrong-step.svg', 'one-wrong-step-tokens.svg']
 
 `result` is what `advantage.json` holds. The suffix chooses the format: .png, .svg or .pdf. The same result gives the
 same bytes with the same versions of matplotlib and its fonts.

@@ -1,6 +1,7 @@
 """Numbers as the report writes them, in the tables as in the sentences.
 
-percent(0.3583), count(7_812_345), duration(154)      # ("35.8", "7.81 M", "2 min 34 s")
+>>> percent(0.3583), count(7_812_345), duration(154)
+('35.8', '7.81 M', '2 min 34 s')
 """
 
 from __future__ import annotations

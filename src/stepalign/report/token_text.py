@@ -1,6 +1,8 @@
 """A response's text in a picture, once for each context, each token coloured by its advantage A_t.
 
-    figure, num_left_out = token_text(result, scale=5.0)
+    >>> figure, num_left_out = token_text(result, scale=5.0)
+    >>> num_left_out
+    0
 
 Set in a monospaced type on a grid of characters: lines break between tokens, a line break in the text is shown as "↵".
 Sign shows by colour and by underline, solid or dotted. Of a very long response the beginning is shown, and a note says

@@ -1,8 +1,11 @@
 """What was given to a command or a function: a recipe's values, then keyword arguments, then flags; unknown names are
 found here, before anything is loaded, each with the nearest known one.
 
-    given = read_given(TRAIN, ["--config", "micro", "--max_steps", "9", "--condition", "refsol"])
-    given.make(TrainSettings).condition        # 'refsol'
+    >>> from stepalign.settings.commands import TRAIN
+    >>> from stepalign.settings.groups import TrainSettings
+    >>> given = read_given(TRAIN, ["--config", "micro", "--max_steps", "9", "--condition", "refsol"])
+    >>> given.make(TrainSettings).condition
+    'refsol'
 """
 
 from __future__ import annotations

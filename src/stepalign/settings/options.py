@@ -1,7 +1,10 @@
 """From declared settings to flags and to `--help`: one argparse option a field, one group a class.
 
-    parser = make_parser(COMMAND)
-    values, rest = parser.parse_known_args(["--num_samples", "4", "--learning_rate", "1e-4"])
+    >>> from stepalign.settings.commands import TRAIN
+    >>> parser = make_parser(TRAIN)
+    >>> values, rest = parser.parse_known_args(["--num_samples", "4", "--learning_rate", "1e-4"])
+    >>> values.num_samples, rest
+    ('4', ['--learning_rate', '1e-4'])
 
 Flags are only collected here, as text; the settings' own types convert and check them, as they do a recipe's values.
 Settings that TRL declares are shown from a table (see `trl_table`), so that help needs neither TRL nor torch.

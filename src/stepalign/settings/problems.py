@@ -10,9 +10,8 @@ from stepalign.core.problem import Problem
 from stepalign.data.problems import load_problems
 from stepalign.micro.problems import World, split_problems
 from stepalign.models.loading import read_own_defaults
+from stepalign.runs.files import SPLITS
 from stepalign.settings.groups import ComparisonSettings, MicroSettings, ValidationSettings
-
-SPLITS = ("train", "validation", "test")
 
 
 def training_problems(path: str | None, micro: MicroSettings, model: str, columns: Sequence[str] = ()) -> list[Problem]:

@@ -1,7 +1,8 @@
 """Recipes: flat YAML files of settings, by path or by the name of a shipped one. A recipe may build on another:
 `extends: base` takes that file's settings first, found beside the recipe or among the shipped ones; its own win.
 
-    read_recipe("micro")["critic"]        # 'exact'
+    >>> read_recipe("micro")["critic"]
+    'exact'
 """
 
 from __future__ import annotations

@@ -7,7 +7,11 @@
     5. problems can be read, none is in two splits, and they fill a step
     6. there is a GPU for each process, where there are GPUs
 
-    run = resolve_training(read_given(TRAIN, argv))
+    >>> from stepalign.settings.commands import TRAIN
+    >>> from stepalign.settings.given import read_given
+    >>> run = resolve_training(read_given(TRAIN, ["--config", "micro", "--condition", "refsol", "--output_dir", "out"]))
+    >>> run.training.condition
+    'refsol'
 
 `offline` is a dry run's: nothing outside this machine is looked at, so that a hub's model may be planned for.
 """
@@ -32,6 +36,7 @@ from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class, feedback_names, load_plugins
 from stepalign.models.devices import check_num_processes, visible_devices
 from stepalign.models.loading import check_model, read_own_defaults, templates_for
+from stepalign.runs.world import MICRO, OWN, WORLD
 from stepalign.settings.given import Given
 from stepalign.settings.groups import (
     ComparisonSettings,
@@ -74,7 +79,7 @@ def resolve_training(given: Given, *, offline: bool = False, need_directory: boo
     watching = (validation, evaluation) if splits["validation"] else ()
     world = _world(training.train_problems, name)
     record = record_of(
-        training, micro, _critic_record(given, critic), trainer.to_dict(), model, *watching, {"world": world}
+        training, micro, _critic_record(given, critic), trainer.to_dict(), model, *watching, {WORLD: world}
     )
     return Run(training, micro, model, trainer, critic, evaluation, splits, world, record, validation)
 
@@ -99,7 +104,7 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
     _check_step(problems["train"], trainer, comparison.num_processes)
     world = _world(training.train_problems, name)
     record = record_of(
-        trl_given, _critic_record(given, critic), training, micro, comparison, evaluation, {"world": world}
+        trl_given, _critic_record(given, critic), training, micro, comparison, evaluation, {WORLD: world}
     )
     return ComparedRun(
         training, micro, model, trainer, critic, evaluation, problems, world, record, comparison=comparison
@@ -246,4 +251,4 @@ def _drawn(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
 
 
 def _world(problems: str | None, model: str) -> World:
-    return "micro" if problems is None or is_of_micro_world(model) else "own"
+    return MICRO if problems is None or is_of_micro_world(model) else OWN

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from trl.trainer.model_config import ModelConfig
 
 from stepalign.core.problem import Problem
 from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.runs.world import World
 from stepalign.settings.groups import (
     ComparisonSettings,
     EvalSettings,
@@ -21,8 +22,6 @@ from stepalign.settings.groups import (
     ValidationSettings,
 )
 from stepalign.settings.trainer import SelfDistillationConfig
-
-World = Literal["micro", "own"]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """Whether a directory holds the same run: what may not change is compared with what the run was started with.
 
-check_same({"seed": 1}, {"seed": 2}, "runs/mine holds a run")      # ConfigError: ... seed is 1 there and 2 now. ...
+>>> check_same({"seed": 1}, {"seed": 2}, "runs/mine holds a run")
+Traceback (most recent call last):
+    ...
+stepalign.core.errors.ConfigError: ... seed is 1 there and 2 now. ...
 """
 
 from __future__ import annotations
@@ -8,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from stepalign.core.errors import ConfigError
+from stepalign.runs.world import WORLD
 
 REMEDY = "Use another --output_dir, or the settings it was started with."
-ABSENT_BEFORE = {"columns", "world"}  # keys that runs of version 0.1.0 did not write
+ABSENT_BEFORE = {"columns", WORLD}  # keys that runs of version 0.1.0 did not write
 
 
 def check_same(

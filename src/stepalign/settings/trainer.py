@@ -1,6 +1,8 @@
 """What goes through TRL's own parser: its distillation settings with ours over them, and its model settings.
 
-args, model_args, given = parse_trainer({"divergence": "reverse_kl"}, ["--learning_rate", "1e-5"])
+>>> args, model_args, given = parse_trainer({"divergence": "reverse_kl"}, ["--learning_rate", "1e-5"])
+>>> args.divergence, args.learning_rate
+('reverse_kl', 1e-05)
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 The table is written by `python -m scripts.trl_table` from the installed TRL and held against it by a test, so that
 `--help` and the check for typos need neither TRL nor torch.
 
-    [entry.default for entry in trl_settings() if entry.name == "adam_beta1"]      # ['0.9']
+    >>> [entry.default for entry in trl_settings() if entry.name == "adam_beta1"]
+    ['0.9']
 """
 
 from __future__ import annotations

@@ -9,15 +9,17 @@ contexts:                         # by a name of your own
 first_wrong_step: 1               # 0: none is wrong; without it nothing is said about where the error is
 # adapter, prompt_templates, chat_template_kwargs, teacher_chat_template_kwargs, answer, response_token_ids
 
-make_case(read_case_file(Path("case.yaml")), "case.yaml")
+    >>> case = make_case(read_case_file(Path("examples/cases/micro-one-wrong-step.yaml")), "case.yaml")
+    >>> case.first_wrong_step, list(case.contexts)
+    (2, ['stepalign', 'refsol'])
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -95,7 +97,7 @@ def read_case_file(path: Path) -> dict[str, Any]:
         ConfigError: not a mapping, or an unknown key.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values: object = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected a case in YAML. Check the path.") from None
     except IsADirectoryError:
@@ -113,11 +115,12 @@ def read_case_file(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: got a {type(values).__name__}; expected keys and values: {', '.join(KEYS)}.")
-    check_keys(values, str(path))
-    return values
+    found = cast("dict[str, Any]", values)
+    check_keys(found, str(path))
+    return found
 
 
-def check_keys(values: Mapping[Any, Any], where: str) -> None:
+def check_keys(values: Mapping[str, object], where: str) -> None:
     """Raises ConfigError for the first key that a case has not, with the nearest one."""
     for key in values:
         if key not in KEYS:
@@ -158,28 +161,30 @@ def make_case(values: Mapping[str, Any], where: str, step_source: str = "case fi
     return Case(**given, first_wrong_step_source=None if step is None else step_source)
 
 
-def _contexts(value: Any, where: str) -> dict[str, str]:
+def _contexts(value: object, where: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise ConfigError(f"{where}: 'contexts' is {value!r}; expected a mapping from names to texts.")
-    for name, text in value.items():
+    contexts = cast("dict[object, object]", value)
+    for name, text in contexts.items():
         if not isinstance(text, str):
             raise ConfigError(f"{where}: context '{name}' is {text!r}; expected text. Put it in quotes.")
-    return {str(name): text for name, text in value.items()}
+    return {str(name): str(text) for name, text in contexts.items()}
 
 
-def _token_ids(value: Any, where: str) -> tuple[int, ...]:
-    whole = isinstance(value, list | tuple) and all(_is_number(x) and isinstance(x, int) and x >= 0 for x in value)
-    if not whole:
+def _token_ids(value: object, where: str) -> tuple[int, ...]:
+    ids = cast("Sequence[object]", value) if isinstance(value, list | tuple) else [None]
+    whole = tuple(x for x in ids if isinstance(x, int) and not isinstance(x, bool) and x >= 0)
+    if len(whole) < len(ids):
         raise ConfigError(f"{where}: 'response_token_ids' is {value!r}; expected a list of whole numbers.")
-    return tuple(value)
+    return whole
 
 
-def _check_text(value: Any, key: str, where: str) -> None:
+def _check_text(value: object, key: str, where: str) -> None:
     if not isinstance(value, str):
         raise ConfigError(f"{where}: '{key}' is {value!r}; expected text. Put it in quotes.")
     if not value.strip():
         raise DataError(f"{where}: '{key}' is empty; expected text. Fill it in.")
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

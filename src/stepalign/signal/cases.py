@@ -1,7 +1,4 @@
-"""The cases of `stepalign inspect`: from a file, from flags, or from the rollouts of a run.
-
-cases = cases_of(settings)          # one, or as many as rollouts were named
-"""
+"""The cases of `stepalign inspect`: one from a file or from flags, or as many as rollouts of a run were named."""
 
 from __future__ import annotations
 
@@ -15,10 +12,13 @@ from stepalign.core.problem import Problem
 from stepalign.core.settings import names_of
 from stepalign.data.problems import load_problems
 from stepalign.micro.critic import exact_critique
+from stepalign.runs.files import CONFIG, problems_file
+from stepalign.runs.reading import read_rollouts
+from stepalign.runs.row import read_mapping
 from stepalign.settings.groups import InspectSettings, MicroSettings
 from stepalign.settings.problems import micro_splits
 from stepalign.signal.case import Case, make_case, read_case_file
-from stepalign.signal.recorded import check_run, rollout_cases, run_settings
+from stepalign.signal.recorded import rollout_cases
 
 CRITICS = ("exact",)
 FLAGS = ("model", "adapter", "problem", "response", "prompt_templates", "answer", "first_wrong_step")
@@ -66,14 +66,13 @@ def _run_cases(args: InspectSettings, directory: Path) -> list[Case]:
         raise ConfigError(f"got both {args.case} and --run; expected a case or rollouts of a run. Leave one out.")
     if not args.rollout:
         raise ConfigError("--run needs --rollout: which rows of its rollouts.jsonl, such as --rollout 0 5.")
-    check_run(directory)
-    settings = run_settings(directory)
-    return rollout_cases(directory, args.rollout, _run_problems(args, directory, settings), settings)
+    rows, settings = read_rollouts(directory), read_mapping(directory / CONFIG)
+    return rollout_cases(directory, rows, args.rollout, _run_problems(args, directory, settings), settings)
 
 
 def _run_problems(args: InspectSettings, directory: Path, settings: Mapping[str, Any]) -> dict[str, Problem]:
     """Problems of the run by id: those given, those beside it, those it was trained on, or the micro world's."""
-    beside = directory.resolve().parent.parent.parent / "problems" / "train.jsonl"
+    beside = problems_file(directory.resolve().parents[2], "train")
     trained_on = settings.get("train_problems")
     if args.problems is not None:
         problems = load_problems(args.problems, args.columns)

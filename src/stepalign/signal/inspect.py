@@ -2,8 +2,11 @@
 
     A_t = log p(y_t | x, c, y_<t) - log p(y_t | x, y_<t)          nats; arXiv 2606.11173
 
-    result = inspect_response(case, model, tokenizer)
-    result["contexts"]["stepalign"]["advantage"], result["contexts"]["stepalign"]["localization"]["auroc"]
+    >>> result = inspect_response(case, model, tokenizer)
+    >>> len(result["contexts"]["stepalign"]["advantage"]) == len(result["tokens"])
+    True
+    >>> round(result["contexts"]["stepalign"]["localization"]["onset_share"], 1)
+    1.0
 
 The result is plain JSON: what `advantage.json` holds, and what the page, the figures and the terminal are made of.
 """
@@ -11,17 +14,21 @@ The result is plain JSON: what `advantage.json` holds, and what the page, the fi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+from torch.nn import Embedding
+from transformers import PreTrainedModel
 
 from stepalign.core.critique import Context
 from stepalign.core.errors import ConfigError, DataError, ModelError
 from stepalign.core.prompts import render_prompt
+from stepalign.core.spans import RolloutTokens, rollout_tokens
+from stepalign.core.tokenizer import Tokenizer
 from stepalign.core.trace import parse_trace
 from stepalign.feedback.alignment import alignment
 from stepalign.maths.localization import localization, step_statistics, unlocalized
-from stepalign.models.layout import Layout, layout
 from stepalign.models.loading import own_defaults, templates_for
-from stepalign.models.prompts import Prompt, boundary, chat_prompt, encode
+from stepalign.models.prompts import Prompt, boundary, chat_prompts, encode
 from stepalign.models.scoring import TokenScores, check_scoring, score_response
 from stepalign.signal.case import Case
 from stepalign.signal.notes import notes
@@ -36,7 +43,7 @@ class Prepared(NamedTuple):
     teachers: dict[str, Prompt]
 
 
-def inspect_response(case: Case, model: Any, tokenizer: Any) -> dict[str, Any]:
+def inspect_response(case: Case, model: PreTrainedModel, tokenizer: Tokenizer) -> dict[str, Any]:
     """Score the response under every context and measure where each acts.
 
     Args:
@@ -51,7 +58,7 @@ def inspect_response(case: Case, model: Any, tokenizer: Any) -> dict[str, Any]:
         ModelError: tokenizer and model do not fit, or the model's logits are not finite.
     """
     prepared = prepare(case, model, tokenizer)
-    tokens = layout(tokenizer, case.as_rollout(prepared.response_ids))
+    tokens = rollout_tokens(tokenizer, case.as_rollout(prepared.response_ids))
     _check_step(case)
     check_scoring(model, prepared.student.ids)
     prompt_ids = {name: prompt.ids for name, prompt in prepared.teachers.items()}
@@ -90,7 +97,7 @@ def inspect_response(case: Case, model: Any, tokenizer: Any) -> dict[str, Any]:
     return {**result, "notes": notes(result, is_micro=bool(own_defaults(model.config)))}
 
 
-def prepare(case: Case, model: Any, tokenizer: Any) -> Prepared:
+def prepare(case: Case, model: PreTrainedModel, tokenizer: Tokenizer) -> Prepared:
     """Render and tokenize the prompts and the response, and check that the model can take them."""
     if not case.contexts:
         raise ConfigError(
@@ -102,32 +109,24 @@ def prepare(case: Case, model: Any, tokenizer: Any) -> Prepared:
     templates = templates_for(case.prompt_templates, own_defaults(model.config))
     problem = case.as_rollout().problem
     kwargs, teacher_kwargs = case.chat_template_kwargs, case.teacher_chat_template_kwargs
-    student = chat_prompt(tokenizer, render_prompt(templates, "student", problem=problem), kwargs)
-    teachers = {
-        name: chat_prompt(
-            tokenizer,
-            render_prompt(templates, "teacher", problem=problem, context=Context(text)),
-            kwargs if teacher_kwargs is None else teacher_kwargs,
-        )
-        for name, text in case.contexts.items()
-    }
-    prepared = Prepared(templates, response_ids, student, teachers)
+    (student,) = chat_prompts(tokenizer, [render_prompt(templates, "student", problem=problem)], kwargs)
+    texts = [render_prompt(templates, "teacher", problem=problem, context=Context(c)) for c in case.contexts.values()]
+    teachers = chat_prompts(tokenizer, texts, kwargs if teacher_kwargs is None else teacher_kwargs)
+    prepared = Prepared(templates, response_ids, student, dict(zip(case.contexts, teachers, strict=True)))
     _check_ids(prepared, model, case.model)
     _check_same_text(case, tokenizer)
     _check_window(prepared, model)
     return prepared
 
 
-def _measures(case: Case, name: str, scores: TokenScores, tokens: Layout) -> dict[str, Any]:
-    advantage = scores.advantage.tolist()
+def _measures(case: Case, name: str, scores: TokenScores, tokens: RolloutTokens) -> dict[str, Any]:
+    numbers = scores.to_json()
+    advantage = numbers["advantage"]
     known = case.first_wrong_step_source is not None
     wrong = case.first_wrong_step or None
     where = localization(advantage, tokens.steps, wrong) if known else unlocalized(advantage)
     return {
-        "student_logp": scores.student_logp.tolist(),
-        "teacher_logp": scores.teacher_logp.tolist(),
-        "advantage": advantage,
-        "divergence": scores.divergence.tolist(),
+        **numbers,
         "steps": [step.to_json() for step in step_statistics(advantage, tokens.steps)],
         "localization": where.to_json(),
         "alignment": alignment(parse_trace(case.response), case.contexts[name], wrong).to_json(),
@@ -143,8 +142,8 @@ def _check_step(case: Case) -> None:
         )
 
 
-def _check_ids(prepared: Prepared, model: Any, name: str) -> None:
-    size = model.get_input_embeddings().weight.shape[0]
+def _check_ids(prepared: Prepared, model: PreTrainedModel, name: str) -> None:
+    size = cast("Embedding", model.get_input_embeddings()).weight.shape[0]
     prompts = [prepared.student, *prepared.teachers.values()]
     highest = max(max(ids) for ids in (prepared.response_ids, *(prompt.ids for prompt in prompts)))
     if highest >= size:
@@ -154,7 +153,7 @@ def _check_ids(prepared: Prepared, model: Any, name: str) -> None:
         )
 
 
-def _check_same_text(case: Case, tokenizer: Any) -> None:
+def _check_same_text(case: Case, tokenizer: Tokenizer) -> None:
     """Ids that were given are those of the response, special tokens aside."""
     ids = list(case.response_token_ids)
     texts = [tokenizer.decode(ids, skip_special_tokens=skip) for skip in (True, False)]
@@ -166,8 +165,8 @@ def _check_same_text(case: Case, tokenizer: Any) -> None:
         )
 
 
-def _check_window(prepared: Prepared, model: Any) -> None:
-    window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+def _check_window(prepared: Prepared, model: PreTrainedModel) -> None:
+    window = getattr(cast("Any", model.config).get_text_config(), "max_position_embeddings", None)
     if window is None:
         return
     num_response = len(prepared.response_ids)
@@ -184,11 +183,11 @@ def _check_window(prepared: Prepared, model: Any) -> None:
             )
 
 
-def _check_finite(scores: Mapping[str, TokenScores], texts: Sequence[str], model: Any) -> None:
+def _check_finite(scores: Mapping[str, TokenScores], texts: Sequence[str], model: PreTrainedModel) -> None:
     for name, of_context in scores.items():
-        good = (of_context.advantage.isfinite() & of_context.divergence.isfinite()).tolist()
-        if not all(good):
-            at = good.index(False)
+        good = of_context.advantage.isfinite() & of_context.divergence.isfinite()
+        if not good.all():
+            at = int((~good).nonzero()[0])
             raise ModelError(
                 f"log-probabilities under context '{name}' are not finite from token {at} ({texts[at]!r}) on; expected "
                 f"finite numbers. The weights are damaged, or too large for {model.dtype}: try --dtype float32."

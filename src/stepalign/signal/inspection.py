@@ -1,7 +1,8 @@
 """Inspections of several cases, and what each leaves in its directory.
 
-for result in inspect_cases(cases):
-    write_inspection(result, directory)
+>>> for result in inspect_cases([case]):
+...     [path.name for path in write_inspection(result, directory)]
+['advantage.json', 'inspect.html']
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from stepalign.core.files import write_json
 from stepalign.models.loading import LoadedModel, best_device, load_model
 from stepalign.report.inspection.page import write_page
+from stepalign.runs.files import ADVANTAGE, INSPECTION
 from stepalign.settings.models import resolve_model
 from stepalign.signal.case import Case
 from stepalign.signal.inspect import inspect_response
@@ -34,7 +36,7 @@ def inspect_cases(cases: Sequence[Case], dtype: str | None = None) -> list[dict[
 
 def write_inspection(result: Mapping[str, Any], directory: Path, figure: Path | None = None) -> list[Path]:
     """Write `advantage.json`, `inspect.html` and perhaps the figures; returns what was written."""
-    written = [directory / "advantage.json", directory / "inspect.html"]
+    written = [directory / ADVANTAGE, directory / INSPECTION]
     write_json(written[0], result)
     write_page(result, written[1])
     if figure is not None:

@@ -1,12 +1,13 @@
 """Notes on an inspection: what a reader of its numbers should know, in sentences.
 
-notes(result, is_micro=False)          # ["stepalign quotes the wrong step: ..."]
+>>> notes(result, is_micro=True)[-1]
+'The micro world is constructed: its numbers are no evidence about language models at large.'
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 SPIKE = 2.0  # nats of A_t at the first token from which it is worth a note
 UNKNOWN = (
@@ -48,7 +49,7 @@ def _on_contexts(contexts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _on_response(result: Mapping[str, Any]) -> Iterator[str]:
-    num_sampled = (result["rollout"] or {}).get("num_tokens")
+    num_sampled = cast("Mapping[str, Any]", result["rollout"] or {}).get("num_tokens")
     num_tokens = len(result["response_token_ids"])
     if num_sampled is not None and num_sampled - num_tokens not in (0, 1):  # 1: its end-of-sequence token
         yield (

@@ -1,21 +1,25 @@
 """A model with its two prompts: how the student and the self-teacher are asked, and what A_t is between them.
 
-policy = Policy(model, tokenizer, prompt_templates="bare")
-(scores,) = policy.score([(rollout, {"refsol": Context(problem.solution)})])
-scores["refsol"].advantage          # A_t, (T,), nats
+>>> policy = Policy(model, tokenizer, prompt_templates="bare")
+>>> (scores,) = policy.score([(rollout, {"refsol": Context(rollout.problem.solution)})])
+>>> scores["refsol"].advantage.shape == (rollout.num_tokens,)       # A_t, (T,), nats
+True
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from transformers import PreTrainedModel
 
 from stepalign.core.critique import Context
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
+from stepalign.core.tokenizer import Tokenizer
 from stepalign.models.loading import load_model
+from stepalign.models.prompts import chat_prompts, encode
 from stepalign.models.scoring import Scorable, TokenScores, score_responses
 from stepalign.settings.run import Run
 
@@ -24,22 +28,22 @@ from stepalign.settings.run import Run
 class Policy:
     """`chat_template_kwargs` are the student's; a teacher's prompt longer than the limit is never cut."""
 
-    model: Any
-    tokenizer: Any
+    model: PreTrainedModel
+    tokenizer: Tokenizer
     prompt_templates: str = "steps"
-    chat_template_kwargs: Mapping[str, Any] | None = None
-    teacher_chat_template_kwargs: Mapping[str, Any] | None = None
+    chat_template_kwargs: Mapping[str, object] | None = None
+    teacher_chat_template_kwargs: Mapping[str, object] | None = None
     max_teacher_prompt_length: int = 4096
 
     def student_prompt(self, problem: Problem) -> list[int]:
         """Token ids of the student's prompt."""
         text = render_prompt(self.prompt_templates, "student", problem=problem)
-        return self._encode(text, self.chat_template_kwargs)
+        return chat_prompts(self.tokenizer, [text], self.chat_template_kwargs)[0].ids
 
     def teacher_prompt(self, problem: Problem, context: Context) -> list[int] | None:
         """Token ids of the self-teacher's prompt, None where it is longer than the limit."""
         text = render_prompt(self.prompt_templates, "teacher", problem=problem, context=context)
-        ids = self._encode(text, self.teacher_chat_template_kwargs)
+        ids = chat_prompts(self.tokenizer, [text], self.teacher_chat_template_kwargs)[0].ids
         return ids if len(ids) <= self.max_teacher_prompt_length else None
 
     def score(self, asked: Sequence[tuple[Rollout, Mapping[str, Context]]]) -> list[dict[str, TokenScores]]:
@@ -52,14 +56,8 @@ class Policy:
         return Scorable(self.student_prompt(rollout.problem), fitting, rollout.token_ids)
 
     def num_tokens(self, text: str) -> int:
-        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def _encode(self, text: str, kwargs: Mapping[str, Any] | None) -> list[int]:
-        messages = [{"role": "user", "content": text}]
-        encoded = self.tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=True, return_dict=True, **(kwargs or {})
-        )
-        return list(encoded["input_ids"])
+        """How many tokens a text has by itself."""
+        return len(encode(self.tokenizer, text))
 
 
 def load_policy(run: Run) -> Policy:

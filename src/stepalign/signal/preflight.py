@@ -4,10 +4,15 @@ The student (the model as it is) is sampled on some training problems. Each form
 teacher (the same model with that context) is sampled once for each, and every token of the rollout is scored under it.
 `stepalign.signal.verdict` makes a go or no-go of it.
 
-    preflight = Preflight(Records(directory), problems, policy, sampling, grader, {"refsol": RefSol()})
-    for stage in preflight.stages():
-        for num_more in stage.run(): ...
-    rows = preflight.rows()
+    >>> from stepalign.feedback.formats import RefSol
+    >>> sampling = Sampling(num_samples=1, max_new_tokens=160)
+    >>> policy = Policy(model, tokenizer, "bare")
+    >>> preflight = Preflight(Records(directory), problems, policy, sampling, grader, {"refsol": RefSol()})
+    >>> for stage in preflight.stages():
+    ...     for num_more in stage.run():
+    ...         pass
+    >>> len(preflight.rows())
+    3
 
 What was sampled and paid for is on disk at once, in JSONL files of the directory, and a second start goes on:
 rollouts (the student's), critiques (the critic's, where there is one), contexts, teacher, scores.
@@ -24,13 +29,13 @@ from typing import NamedTuple
 from stepalign.core.critique import Context, Critique
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
+from stepalign.core.spans import rollout_tokens
 from stepalign.evaluation.evaluate import eos_token_ids, grade_rollouts, sample_problems
 from stepalign.feedback.alignment import alignment
 from stepalign.feedback.critiques import first_wrong_step, judging
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.grading import Grader
-from stepalign.maths.localization import localization, unlocalized
-from stepalign.models.layout import layout
+from stepalign.maths.localization import localization, onset_share, unlocalized
 from stepalign.models.sampling import Sampling, sample_responses
 from stepalign.models.scoring import TokenScores, check_scoring
 from stepalign.signal.policy import Policy
@@ -43,13 +48,11 @@ from stepalign.signal.preflight_records import (
     key_in,
     key_of,
     place,
-    rollout_in,
-    rollout_row,
 )
-from stepalign.signal.verdict import aim
 
 CHUNK = 64  # rollouts that a critic or a format is asked about at once: what a kill can lose
 SCORED = 8  # rollouts that are scored together
+LEAST_PUSH = 0.5  # nats in all; below, nothing is pushed that could be aimed
 Prompts = Sequence[tuple[Rollout, list[int]]]
 
 
@@ -95,9 +98,7 @@ class Preflight:
 
     def rollouts(self) -> list[Rollout]:
         """The student's graded rollouts, problem by problem."""
-        at = {problem.id: i for i, problem in enumerate(self.problems)}
-        rows = sorted(self.records.read("rollouts"), key=lambda row: (at[row["problem_id"]], row["sample"]))
-        return [rollout_in(row, self.problems[at[row["problem_id"]]]) for row in rows]
+        return self.records.rollouts(self.problems)
 
     def rows(self) -> list[Row]:
         """When every stage has run: all that was measured, one row a rollout, with a part for each format in it."""
@@ -108,15 +109,16 @@ class Preflight:
         for rollout in self.rollouts():
             critique = self._critique(rollout)
             wrong = first_wrong_step(rollout, critique) if critique else None
-            row = {**rollout.to_json(), "is_correct": is_correct(rollout.grade)}
-            row |= {"case": critique.case if critique else None, "first_wrong_step": wrong, "formats": {}}
+            formats: dict[str, Row] = {}
             for name in self.formats:
                 key = name, *key_of(rollout)
                 answered = teacher.get(key, {"grade": None, "is_correct": None, "num_tokens": None})
                 part = {k: value for k, value in scores[key].items() if k not in ("format", *place(rollout))}
                 part |= {f"teacher_{k}": answered[k] for k in ("grade", "is_correct", "num_tokens")}
-                row["formats"][name] = part
-            rows.append(row)
+                formats[name] = part
+            row = {**rollout.to_json(), "is_correct": is_correct(rollout.grade)}
+            row |= {"case": critique.case if critique else None, "first_wrong_step": wrong}
+            rows.append({**row, "formats": formats})
         return rows
 
     def _sample_student(self) -> Iterator[int]:
@@ -125,7 +127,7 @@ class Preflight:
         for batch in sample_problems(
             policy.model, policy.tokenizer, self.problems, self.sampling, policy.prompt_templates, kwargs, done
         ):
-            self.records.append("rollouts", map(rollout_row, grade_rollouts(batch, self.grader)))
+            self.records.add_rollouts(grade_rollouts(batch, self.grader))
             yield len(batch)
 
     def _in_chunks(self, ask: Callable[[Sequence[Rollout]], object], rollouts: Sequence[Rollout]) -> Iterator[int]:
@@ -180,7 +182,7 @@ class Preflight:
     def _score_rows(
         self, rollout: Rollout, contexts: Mapping[str, Context | None], scores: Mapping[str, TokenScores]
     ) -> Iterator[Row]:
-        steps, critique = layout(self.policy.tokenizer, rollout).steps, self._critique(rollout)
+        steps, critique = rollout_tokens(self.policy.tokenizer, rollout).steps, self._critique(rollout)
         wrong = first_wrong_step(rollout, critique) if critique else None
         for name, context in contexts.items():
             row: Row = {"format": name, **place(rollout), "status": "none"}
@@ -190,12 +192,10 @@ class Preflight:
                 row["has_answer"] = has_answer(context.text, rollout.problem.answer, self.grader)
                 row["alignment"] = alignment(rollout.trace, context.text, wrong).to_json() if critique else None
             if name in scores:
-                advantage = scores[name].advantage.tolist()
+                advantage = scores[name].to_json()["advantage"]
                 located = localization(advantage, steps, wrong) if critique else unlocalized(advantage)
-                row |= {
-                    "mean_advantage": fmean(advantage),
-                    "localization": {**located.to_json(), "aim": aim(advantage, steps, wrong)},
-                }
+                aim = onset_share(advantage, steps, wrong, LEAST_PUSH) if wrong != 1 else None  # 1: nothing before it
+                row |= {"mean_advantage": fmean(advantage), "localization": {**located.to_json(), "aim": aim}}
             yield row
 
     def _critique(self, rollout: Rollout) -> Critique | None:

@@ -1,7 +1,9 @@
 """What a preflight keeps on disk, a JSON row each, and how it is read back: rollouts, critiques, contexts.
 
-critic = KeptCritic(source, directory / "critiques.jsonl")
-critic(rollouts)                # asks; and never again about these
+>>> from stepalign.micro import exact_critique
+>>> critic = KeptCritic(lambda rollouts: [exact_critique(r) for r in rollouts], directory / "critiques.jsonl")
+>>> [critique.case for critique in critic([rollout])]       # asks; and never again about this one
+['D']
 """
 
 from __future__ import annotations
@@ -16,35 +18,29 @@ from stepalign.core.critique import Context, Critique
 from stepalign.core.files import append_jsonl, read_jsonl
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
-from stepalign.feedback.critiques import critique_in, critique_row
-from stepalign.feedback.formats import CritiqueSource
+from stepalign.feedback.formats import AskCritic
 from stepalign.grading import Grader
+from stepalign.runs.files import ROLLOUTS
+from stepalign.runs.row import append_rows, read_rows
+from stepalign.runs.rows import CritiqueRow, PreflightCritique, RolloutRow
 
 Key = tuple[str, int]  # problem id, sample
 Row = dict[str, Any]
 
 
 def key_of(rollout: Rollout) -> Key:
+    """Which rollout it is."""
     return rollout.problem.id, rollout.sample
 
 
 def key_in(row: Mapping[str, Any]) -> Key:
+    """Which rollout a row is about."""
     return row["problem_id"], row["sample"]
 
 
 def place(rollout: Rollout) -> Row:
     """The part of a row that says which rollout it is about."""
     return {"problem_id": rollout.problem.id, "sample": rollout.sample}
-
-
-def rollout_row(rollout: Rollout) -> Row:
-    return {**rollout.to_json(), "token_ids": list(rollout.token_ids)}
-
-
-def rollout_in(row: Row, problem: Problem) -> Rollout:
-    """The graded rollout of a row."""
-    grade = Grade(Outcome(row["grade"]), row["extracted"])
-    return Rollout(problem, row["sample"], row["text"], tuple(row["token_ids"]), row["finish_reason"], grade)
 
 
 def is_correct(grade: Grade | None) -> bool | None:
@@ -59,10 +55,24 @@ class Records:
     directory: Path
 
     def read(self, kind: str) -> list[Row]:
+        """The rows of a kind."""
         return read_jsonl(self.directory / f"{kind}.jsonl")
 
     def append(self, kind: str, rows: Iterable[Row]) -> None:
+        """Keep more rows of a kind."""
         append_jsonl(self.directory / f"{kind}.jsonl", *rows)
+
+    def add_rollouts(self, rollouts: Iterable[Rollout]) -> None:
+        """Keep graded rollouts of the student."""
+        rows = (RolloutRow(**rollout.to_json(), token_ids=list(rollout.token_ids)) for rollout in rollouts)
+        append_rows(self.directory / ROLLOUTS, *rows)
+
+    def rollouts(self, problems: Sequence[Problem]) -> list[Rollout]:
+        """The student's graded rollouts, problem by problem."""
+        at = {problem.id: i for i, problem in enumerate(problems)}
+        rows = read_rows(self.directory / ROLLOUTS, RolloutRow)
+        rows.sort(key=lambda row: (at[row.problem_id], row.sample))
+        return [row.rollout(problems[at[row.problem_id]]) for row in rows]
 
     def keys(self, kind: str, name: str | None = None) -> set[Key]:
         """Which rollouts have a row, of one format or of any."""
@@ -70,7 +80,7 @@ class Records:
 
     def left(self, rollouts: Sequence[Rollout], kind: str, names: Iterable[str]) -> list[Rollout]:
         """Those that lack the row of at least one of the formats."""
-        done = set.intersection(*(self.keys(kind, name) for name in names))
+        done = set[Key].intersection(*(self.keys(kind, name) for name in names))
         return [rollout for rollout in rollouts if key_of(rollout) not in done]
 
     def contexts(self, name: str) -> dict[Key, Context | None]:
@@ -82,18 +92,19 @@ class Records:
 class KeptCritic:
     """A critic whose critiques are kept in a file: each rollout is asked about once, whoever wants to know."""
 
-    def __init__(self, critic: CritiqueSource, path: Path):
+    def __init__(self, critic: AskCritic, path: Path):
         self.critic, self.path = critic, path
-        self.known: dict[Key, Critique | None] = {key_in(row): critique_in(row["critique"]) for row in read_jsonl(path)}
+        rows = read_rows(path, PreflightCritique)
+        self.known: dict[Key, Critique | None] = {
+            (row.problem_id, row.sample): row.critique.critique() if row.critique else None for row in rows
+        }
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Critique | None]:
         new = self.left(rollouts)
         if new:
             critiques = self.critic(new)
-            append_jsonl(
-                self.path,
-                *({**place(r), "critique": critique_row(c)} for r, c in zip(new, critiques, strict=True)),
-            )
+            rows = ((r, c and CritiqueRow.of(c)) for r, c in zip(new, critiques, strict=True))
+            append_rows(self.path, *(PreflightCritique(**place(r), critique=row) for r, row in rows))
             self.known |= {key_of(r): critique for r, critique in zip(new, critiques, strict=True)}
         return [self.known[key_of(r)] for r in rollouts]
 

@@ -12,30 +12,33 @@ condition that has critiques, first seed:
 A rollout whose text does not give as many tokens as were sampled is passed over. No critic is asked: a format that
 needs one gets the critique that is on record.
 
-    write_signal(run_directory, {("refsol", 0): directory}, load_policy)
+    >>> write_signal(directory, {("refsol", 0): trained}, lambda: Policy(model, tokenizer, "bare"))
+    >>> sorted(read_json(directory / "signal.json"))
+    ['conditions', 'rollouts']
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from stepalign.core.critique import Context, Critique
-from stepalign.core.files import read_json, read_jsonl, write_json
+from stepalign.core.files import read_json, write_json
 from stepalign.core.problem import Problem
-from stepalign.core.rollout import Grade, Outcome, Rollout
-from stepalign.feedback.critiques import STAND_IN, critique_in, first_wrong_step, judging
+from stepalign.core.rollout import Outcome, Rollout
+from stepalign.core.spans import rollout_tokens
+from stepalign.core.tokenizer import Tokenizer
+from stepalign.feedback.critiques import STAND_IN, first_wrong_step, judging
 from stepalign.feedback.formats import feedback_class, feedback_names
-from stepalign.models.layout import layout
+from stepalign.models.prompts import encode
 from stepalign.models.scoring import check_scoring
+from stepalign.runs.files import ROLLOUTS, SIGNAL, problems_file
+from stepalign.runs.row import read_rows
+from stepalign.runs.rows import ProblemRow, RolloutRow, SignalRow
 from stepalign.signal.policy import Policy
 
-SIGNAL = "signal.json"
 DIGITS = 4  # of A_t in the file
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Chosen:
     """A rollout of the figure: its kind, the step that recorded it, its critique if there is one, its contexts."""
 
     kind: str
-    step: int
+    step: int | None
     rollout: Rollout
     critique: Critique | None
     contexts: Mapping[str, Context]
@@ -65,99 +68,106 @@ def write_signal(
     path = run_directory / SIGNAL
     if not conditions or (path.exists() and read_json(path).get("conditions") == conditions):
         return
-    problems = {row["id"]: Problem(**row) for row in read_jsonl(run_directory / "problems" / "train.jsonl")}
+    problems = {
+        row.id: Problem(**row.to_json()) for row in read_rows(problems_file(run_directory, "train"), ProblemRow)
+    }
     condition, rows = _recorded({key: directory for key, directory in seed_directories.items() if key[0] in conditions})
-    rollouts: list[Row] = []
+    rollouts: list[SignalRow] = []
     if any(kind_of(row) for row in rows):
         policy = load_policy()
         chosen = choose(rows, problems, policy.tokenizer, condition, conditions)
         rollouts = describe(chosen, policy)
-    write_json(path, {"conditions": conditions, "rollouts": rollouts})
+    write_json(path, {"conditions": conditions, "rollouts": [rollout.to_json() for rollout in rollouts]})
 
 
-def _recorded(directories: Mapping[tuple[str, int], Path]) -> tuple[str, list[Row]]:
+def _recorded(directories: Mapping[tuple[str, int], Path]) -> tuple[str, list[RolloutRow]]:
     """The condition and rollouts to choose from: the first that has critiques, else the first."""
-    recorded = [(condition, read_jsonl(path / "rollouts.jsonl")) for (condition, _), path in directories.items()]
-    return next((entry for entry in recorded if any("critique" in row for row in entry[1])), recorded[0])
+    recorded = [(condition, read_rows(path / ROLLOUTS, RolloutRow)) for (condition, _), path in directories.items()]
+    return next((entry for entry in recorded if any(row.critique for row in entry[1])), recorded[0])
 
 
-def kind_of(row: Mapping[str, Any]) -> str | None:
+def kind_of(row: RolloutRow) -> str | None:
     """Which kind of rollout a recorded row is, None for what the figure does not show."""
-    critique = row.get("critique")
-    if critique is None or critique.get("source") == STAND_IN:
-        return "correct" if row.get("grade") == Outcome.CORRECT else "wrong"
-    if critique["case"] == "D":
-        if critique["first_wrong_step"] is None:
+    critique = row.critique
+    if critique is None or critique.source == STAND_IN:
+        return "correct" if row.grade == Outcome.CORRECT else "wrong"
+    if critique.case == "D":
+        if critique.first_wrong_step is None:
             return None  # only the answer is wrong
-        copied = any(step["origin"] == "copied" for step in critique["steps"])
-        return "wrong_step" if copied and critique["first_wrong_step"] > 1 else "wrong_approach"
-    return {"A": "correct", "C": "wrong_approach"}.get(critique["case"])
+        copied = any(step["origin"] == "copied" for step in critique.steps)
+        return "wrong_step" if copied and critique.first_wrong_step > 1 else "wrong_approach"
+    return {"A": "correct", "C": "wrong_approach"}.get(critique.case)
 
 
 def choose(
-    rows: Iterable[Row], problems: Mapping[str, Problem], tokenizer: Any, condition: str, conditions: Sequence[str]
+    rows: Iterable[RolloutRow],
+    problems: Mapping[str, Problem],
+    tokenizer: Tokenizer,
+    condition: str,
+    conditions: Sequence[str],
 ) -> list[Chosen]:
     """The first rollout of each kind that has a context, in the order recorded; `condition` is whose rows they are."""
     chosen: dict[str, Chosen] = {}
     for row in rows:
         kind = kind_of(row)
-        if kind is None or kind in chosen or row["problem_id"] not in problems:
+        if kind is None or kind in chosen or row.problem_id not in problems:
             continue
-        rollout = _rollout(row, problems[row["problem_id"]], tokenizer)
+        rollout = _rollout(row, problems[row.problem_id], tokenizer)
         if rollout is None:
             continue
-        critique = critique_in(row.get("critique"))
+        critique = row.made()
         contexts = {name: _context(name, rollout, critique, row if name == condition else None) for name in conditions}
         there = {name: context for name, context in contexts.items() if context is not None}
         if there:
-            chosen[kind] = Chosen(kind, row["step"], rollout, judging(critique), there)
+            chosen[kind] = Chosen(kind, row.step, rollout, judging(critique), there)
     return list(chosen.values())
 
 
-def describe(chosen: Sequence[Chosen], policy: Policy) -> list[Row]:
+def describe(chosen: Sequence[Chosen], policy: Policy) -> list[SignalRow]:
     """The rollouts as `signal.json` holds them, scored under all of their contexts that fit."""
     if not chosen:
         return []
     check_scoring(policy.model, chosen[0].rollout.token_ids)
     scores = policy.score([(entry.rollout, entry.contexts) for entry in chosen])
-    rows: list[Row] = []
+    rows: list[SignalRow] = []
     for entry, scored in zip(chosen, scores, strict=True):
         if not scored:
             continue  # no context fits
-        texts, steps = layout(policy.tokenizer, entry.rollout)
-        advantages = {name: [round(a, DIGITS) for a in token.advantage.tolist()] for name, token in scored.items()}
+        texts, steps = rollout_tokens(policy.tokenizer, entry.rollout)
+        advantages = {
+            name: [round(a, DIGITS) for a in of_context.to_json()["advantage"]] for name, of_context in scored.items()
+        }
         rows.append(
-            {
-                "kind": entry.kind,
-                "problem_id": entry.rollout.problem.id,
-                "sample": entry.rollout.sample,
-                "step": entry.step,
-                "case": entry.critique.case if entry.critique else None,
-                "first_wrong_step": first_wrong_step(entry.rollout, entry.critique) if entry.critique else None,
-                "text": entry.rollout.text,
-                "tokens": texts,
-                "token_steps": steps,
-                "contexts": {name: {"advantage": values} for name, values in advantages.items()},
-            }
+            SignalRow(
+                kind=entry.kind,
+                problem_id=entry.rollout.problem.id,
+                sample=entry.rollout.sample,
+                step=entry.step,
+                case=entry.critique.case if entry.critique else None,
+                first_wrong_step=first_wrong_step(entry.rollout, entry.critique) if entry.critique else None,
+                text=entry.rollout.text,
+                tokens=list(texts),
+                token_steps=list(steps),
+                contexts={name: {"advantage": values} for name, values in advantages.items()},
+            )
         )
     return rows
 
 
-def _rollout(row: Row, problem: Problem, tokenizer: Any) -> Rollout | None:
+def _rollout(row: RolloutRow, problem: Problem, tokenizer: Tokenizer) -> Rollout | None:
     """The recorded rollout with token ids; None where its text gives another number of tokens than were sampled."""
-    ids = list(tokenizer(row["text"], add_special_tokens=False)["input_ids"])
-    if row["finish_reason"] == "stop":
+    ids = encode(tokenizer, row.text)
+    if row.finish_reason == "stop":
         ids.append(tokenizer.eos_token_id)
-    if not ids or len(ids) != row.get("num_tokens"):
+    if not ids or len(ids) != row.num_tokens:
         return None
-    grade = Grade(Outcome(row["grade"]), row.get("extracted")) if row.get("grade") else None
-    return Rollout(problem, row["sample"], row["text"], tuple(ids), row["finish_reason"], grade)
+    return replace(row.rollout(problem), token_ids=tuple(ids))
 
 
-def _context(name: str, rollout: Rollout, critique: Critique | None, own: Row | None) -> Context | None:
+def _context(name: str, rollout: Rollout, critique: Critique | None, own: RolloutRow | None) -> Context | None:
     """The context of a rollout under one condition: the recorded one of its own, else made from what is on record."""
     if own is not None:
-        return None if own["context"] is None else Context(own["context"], critique)
+        return None if own.context is None else Context(own.context, critique)
     feedback = feedback_class(name)
     if feedback.needs_critic and critique is None:
         return None

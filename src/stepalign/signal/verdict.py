@@ -10,20 +10,23 @@ caution  A_t on correct steps is clearly below 0 (all of its interval): the teac
          right steps, so training first pays for a change of style, and may never get beyond it.
 go       none of these.
 
-Formats are ranked by verdict, then by aim (of all that A_t pushes down up to the end of the first wrong step, the mean
-share that falls on that step, to two digits), then by mean A_t on correct steps. The first that is no no-go is expected
-to train best. The order was decided by thinking, not fitted to runs: the loss moves tokens by as many nats as A_t says,
-so a signal whose weight lies elsewhere mostly changes something else than the step that fails. What comes after the
-error does not count, because most of it is wrong for that reason. AUROC, which knows the order of the values alone, is
-shown but does not rank: most tokens of a wrong step are right, and count as much as the one that is not.
+Formats are ranked by verdict, then by onset share, `aim` in the files (of all that A_t pushes down up to the end of the
+first wrong step, the mean share that falls on that step, to two digits), then by mean A_t on correct steps. The first
+that is no no-go is expected to train best. The order was decided by thinking, not fitted to runs: the loss moves tokens
+by as many nats as A_t says, so a signal whose weight lies elsewhere mostly changes something else than the step that
+fails. What comes after the error does not count, because most of it is wrong for that reason. AUROC, which knows the
+order of the values alone, is shown but does not rank: most tokens of a wrong step are right, and count as much as the
+one that is not.
 
-    summary = summarize_format("refsol", rows)
-    judge(summary).verdict, rank({"refsol": summary})
+    >>> summary = summarize_format("refsol", rows)
+    >>> verdict, reasons = judge(summary)
+    >>> rank({"refsol": summary})
+    ['refsol']
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
@@ -31,7 +34,6 @@ from stepalign.maths.intervals import bootstrap_interval, paired_bootstrap
 
 MAX_UNUSABLE = 0.5  # share of rollouts
 MAX_QUOTED = 0.1  # share of contexts of rollouts with a wrong step
-LEAST_PUSH = 0.5  # nats in all; below, nothing is pushed that could be aimed
 ORDER = ("go", "caution", "no-go")
 
 Row = Mapping[str, Any]
@@ -43,25 +45,6 @@ class Verdict(NamedTuple):
 
     verdict: str
     reasons: list[str]
-
-
-def aim(advantage: Sequence[float], token_steps: Sequence[int | None], first_wrong_step: int | None) -> float | None:
-    """Of all that is pushed down up to the end of the first wrong step, the share (0 to 1) that falls on that step.
-
-    Args:
-        advantage: (T,) nats; A_t.
-        token_steps: (T,) the step of each token, from 1; None outside the steps.
-        first_wrong_step: its number.
-    Returns:
-        None where no step is wrong, no step before it is right, or next to nothing is pushed down.
-    """
-    if first_wrong_step is None or first_wrong_step == 1 or first_wrong_step not in token_steps:
-        return None
-    first = list(token_steps).index(first_wrong_step)
-    pushed = [max(0.0, -value) for value in advantage]
-    on_wrong = sum(push for push, step in zip(pushed, token_steps, strict=True) if step == first_wrong_step)
-    total = sum(pushed[:first]) + on_wrong
-    return on_wrong / total if total >= LEAST_PUSH else None
 
 
 def summarize_format(name: str, rows: Sequence[Row]) -> dict[str, Any]:
@@ -138,8 +121,8 @@ def rank(summaries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     def key(name: str) -> tuple[int, float, float]:
         summary = summaries[name]
         known = (summary[measure] for measure in ("aim", "mean_correct"))
-        aim, correct = (0.0 if entry is None else entry["mean"] for entry in known)
-        return ORDER.index(judge(summary).verdict), -round(aim, 2), -correct
+        onset_share, correct = (0.0 if entry is None else entry["mean"] for entry in known)
+        return ORDER.index(judge(summary).verdict), -round(onset_share, 2), -correct
 
     return sorted(summaries, key=key)
 
@@ -184,7 +167,7 @@ def _over_problems(parts: Sequence[tuple[Row, Row]], group: str, key: str) -> di
     }
 
 
-def _by_problem(values: Any) -> dict[str, float]:
+def _by_problem(values: Iterable[tuple[str, float | None]]) -> dict[str, float]:
     """Mean of each problem's values; what is None is left out."""
     known: dict[str, list[float]] = {}
     for problem, value in values:
@@ -193,7 +176,7 @@ def _by_problem(values: Any) -> dict[str, float]:
     return {problem: fmean(numbers) for problem, numbers in known.items()}
 
 
-def _share(flags: Any) -> float | None:
+def _share(flags: Iterable[bool]) -> float | None:
     known = list(flags)
     return sum(known) / len(known) if known else None
 

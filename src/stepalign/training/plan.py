@@ -1,7 +1,8 @@
 """The plan of a training run: what it will do and, roughly, what that takes. Nothing is loaded, nothing is asked.
 
-    plan = plan_run(Workload(num_steps=70, prompts_per_step=32, max_completion_length=2048, prompt_length=150))
-    plan.num_rollouts, plan.max_generated_tokens, plan.flops
+    >>> plan = plan_run(Workload(num_steps=70, prompts_per_step=32, max_completion_length=2048, prompt_length=150))
+    >>> plan.num_rollouts, plan.max_generated_tokens, plan.flops
+    (2240, 4587520, None)
 
 Counts are exact, or bounds where they are called so. Compute, time and cost are estimates: every response is taken to
 be as long as the limit allows, so most runs take less; speeds are typical shares of a machine's own, so a factor of
@@ -12,7 +13,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 # Shares of the speed of a large matrix product that training and sampling typically reach. Sampling reads every weight
 # for each token, which holds a GPU back more than a CPU.
@@ -51,6 +55,7 @@ class Plan:
 
     @property
     def flops(self) -> float | None:
+        """Of sampling and training together."""
         if self.sampling_flops is None or self.training_flops is None:
             return None
         return self.sampling_flops + self.training_flops
@@ -93,7 +98,7 @@ def plan_run(work: Workload, num_parameters: int | None = None) -> Plan:
     )
 
 
-def count_parameters(config: Any) -> int:
+def count_parameters(config: PreTrainedConfig) -> int:
     """Parameters of a causal LM by its config, the input embedding left out unless it is the head too; no weights."""
     import torch
     from transformers import AutoModelForCausalLM

@@ -1,6 +1,11 @@
 """One training run: a model, problems, a condition, and a directory to leave everything in.
 
-    train(resolve_training(read_given(TRAIN, argv)))
+    >>> from stepalign.settings.commands import TRAIN
+    >>> from stepalign.settings.given import read_given
+    >>> from stepalign.settings.resolve import resolve_training
+    >>> argv = ["--config", "my.yaml", "--condition", "refsol", "--max_steps", "1", "--output_dir", "runs/refsol"]
+    >>> [path.name for path in train(resolve_training(read_given(TRAIN, argv)))]
+    ['checkpoint-1']
 
 Started again on the same directory it goes on from its last checkpoint, or returns at once if it was finished.
 """
@@ -10,7 +15,7 @@ from __future__ import annotations
 import errno
 import shutil
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,15 +37,15 @@ from stepalign.evaluation.sampling import evaluation_sampling
 from stepalign.feedback.conditions import GRPO, check_condition
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.feedback.formats import CritiqueSource, feedback_class
+from stepalign.feedback.formats import AskCritic, feedback_class
 from stepalign.grading import Grader
 from stepalign.models.loading import load_tokenizer
-from stepalign.runs.files import ROLLOUTS
+from stepalign.runs.files import CONFIG, ENVIRONMENT, PROBES_DIRECTORY, ROLLOUTS, checkpoint_directory, checkpoints
 from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings, ValidationSettings
 from stepalign.settings.run import Run
 from stepalign.settings.same import check_same
 from stepalign.settings.trainer import TRL_MAY_CHANGE
-from stepalign.training.callbacks import RunRecorder, ShortProgress, checkpoints, roll_back
+from stepalign.training.callbacks import RunRecorder, ShortProgress, roll_back
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.guards import Guards
 from stepalign.training.probes import Probes
@@ -57,8 +62,8 @@ class Parts:
     asked where the probes' rollouts go wrong. `validate` evaluates a checkpoint while training goes on."""
 
     grade: GradeRollouts
-    critic: CritiqueSource | None = None
-    probe_critic: CritiqueSource | None = None
+    critic: AskCritic | None = None
+    probe_critic: AskCritic | None = None
     callbacks: list[TrainerCallback] = field(default_factory=list[TrainerCallback])
     validate: Validate | None = None
 
@@ -74,8 +79,8 @@ def train(run: Run) -> list[Path]:
     directory = run.directory
     check_same_run(directory, run.record)
     if run.process_index == 0:
-        write_text(directory / "config.yaml", yaml.safe_dump(run.record, sort_keys=True, allow_unicode=True))
-        write_json(directory / "environment.json", describe_environment())
+        write_text(directory / CONFIG, yaml.safe_dump(run.record, sort_keys=True, allow_unicode=True))
+        write_json(directory / ENVIRONMENT, describe_environment())
     condition = run.training.condition
     with Grader(patterns=run.training.answer_patterns) as grader:
 
@@ -86,7 +91,7 @@ def train(run: Run) -> list[Path]:
         processes = (run.process_index, run.num_processes)
         critic = make_recorded_critic(run.critic, grader.grade, directory, processes) if needs_critic else None
         probed = run.training.probe_steps and condition != GRPO and not needs_critic
-        probe_critic = make_recorded_critic(run.critic, grader.grade, directory / "probes") if probed else None
+        probe_critic = make_recorded_critic(run.critic, grader.grade, directory / PROBES_DIRECTORY) if probed else None
         validate = make_validate(run, grader) if run.problems.get("validation") else None
         with disk_full_as_os_error(directory):
             sealed = train_with(run, Parts(grade, critic, probe_critic, validate=validate))
@@ -95,14 +100,14 @@ def train(run: Run) -> list[Path]:
         return sealed
 
 
-def check_same_run(directory: Path, record: Any) -> None:
+def check_same_run(directory: Path, record: Mapping[str, object]) -> None:
     """Raises ConfigError where the directory holds another run, ours with other settings or a foreign one."""
-    path = directory / "config.yaml"
+    path = directory / CONFIG
     if not path.exists() and list(directory.glob("checkpoint-*")):
         raise ConfigError(
             f"{directory} holds checkpoints of another program; they would be removed. Use another --output_dir."
         )
-    if path.exists() and list(directory.glob("checkpoint-*/progress.json")):
+    if path.exists() and checkpoints(directory):
         stored = yaml.safe_load(path.read_text(encoding="utf-8"))
         free = {*TRL_MAY_CHANGE, *may_change(*GROUPS)}
         check_same(stored, record, f"{directory} holds a run", may_change=free)
@@ -143,7 +148,7 @@ def train_with(run: Run, parts: Parts) -> list[Path]:
         best = KeepBest(directory, parts.validate, patience, guards) if parts.validate is not None else None
         if best is not None and args.process_index == 0:
             best.catch_up(checkpoints(directory))
-    complete = last is not None and args.max_steps > 0 and last.name == f"checkpoint-{args.max_steps}"
+    complete = last is not None and args.max_steps > 0 and last == checkpoint_directory(directory, args.max_steps)
     if complete or (best is not None and best.exhausted):
         return checkpoints(directory)
     rollout_log = RolloutLog(directory / ROLLOUTS)
@@ -161,9 +166,9 @@ def train_with(run: Run, parts: Parts) -> list[Path]:
     return checkpoints(directory)
 
 
-def _probes(run: Run, parts: Parts, trainer: Any) -> list[TrainerCallback]:
+def _probes(run: Run, parts: Parts, trainer: SelfDistillationTrainer | GroupTrainer) -> list[TrainerCallback]:
     condition, every = run.training.condition, run.training.probe_steps
-    if not every or condition == GRPO:  # GRPO has no context that could be probed
+    if not every or isinstance(trainer, GroupTrainer):  # GRPO has no context that could be probed
         return []
     num_probes = run.training.num_probes
     critic = parts.probe_critic

@@ -10,9 +10,9 @@ from stepalign.cli.report import run as run_command
 from stepalign.core.files import write_jsonl
 from stepalign.report.comparison import write_report
 from stepalign.report.comparison.curves import curves
-from stepalign.report.comparison.loading import load_run
 from stepalign.report.comparison.rollouts import pack_rollouts, split_trace
 from stepalign.report.comparison.settings import compare_settings
+from stepalign.runs.reading import read_run
 
 from .synthetic_run import WARNINGS, write_run
 
@@ -60,7 +60,7 @@ def test_hostile_text_stays_data(path):
 
 
 def test_rollouts_are_packed_in_chunks(path):
-    archive = pack_rollouts(load_run(path))
+    archive = pack_rollouts(read_run(path))
     assert archive.num_total == 750
     assert {len(column) for column in archive.index.values()} == {750}
     texts = [entry for chunk in archive.chunks for entry in unpack(chunk)]
@@ -70,10 +70,10 @@ def test_rollouts_are_packed_in_chunks(path):
 
 
 def test_too_many_rollouts_are_sampled_evenly_and_the_page_says_so(path, monkeypatch):
-    archive = pack_rollouts(load_run(path), max_rollouts=100)
+    archive = pack_rollouts(read_run(path), max_rollouts=100)
     assert archive.num_total == 750 and 90 <= len(archive.index["step"]) <= 100
     assert [archive.index["condition"].count(name) for name in ("grpo", "refsol", "stepalign")] == [32, 31, 31]
-    assert len(pack_rollouts(load_run(path), max_characters=1).index["step"]) >= 1
+    assert len(pack_rollouts(read_run(path), max_characters=1).index["step"]) >= 1
     monkeypatch.setattr("stepalign.report.comparison.rollouts.pack_rollouts.__defaults__", (100, 10**9))
     assert "An even sample: 94 of the run's 750 training rollouts." in write_report(path).read_text()
 
@@ -85,22 +85,22 @@ def test_the_first_wrong_step_is_cut_out():
 
 
 def test_curves_start_at_the_base_model(path):
-    series = curves(load_run(path))["test"][0]
+    series = curves(read_run(path))["test"][0]
     assert series["points"][0]["step"] == 0 and series["points"][0]["values"]["avg@12"] == 0.08
     assert series["points"][1]["ci95"]["avg@12"] == pytest.approx([0.14, 0.28])
-    assert "completions/mean_length" in curves(load_run(path))["training"][0]["points"][0]["values"]
+    assert "completions/mean_length" in curves(read_run(path))["training"][0]["points"][0]["values"]
 
 
 def test_steps_with_probes_stay_in_a_long_curve(path):
     rows = [{"step": step, "loss": 0.1} | ({"probe/auroc": 0.9} if step % 10 == 0 else {}) for step in range(1, 2001)]
     file = path / "conditions/refsol/seed_0/metrics.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    points = next(s for s in curves(load_run(path))["training"] if s["condition"] == "refsol")["points"]
+    points = next(s for s in curves(read_run(path))["training"] if s["condition"] == "refsol")["points"]
     assert len(points) < 800 and sum("probe/auroc" in point["values"] for point in points) == 200
 
 
 def test_settings(path):
-    settings = compare_settings(load_run(path))
+    settings = compare_settings(read_run(path))
     assert settings.same["learning_rate"] == "0.0001" and settings.same["seed"] == "0"
     assert settings.different["num_generations"] == {"grpo": "8", "refsol": "1", "stepalign": "1"}
 
@@ -135,7 +135,5 @@ def test_a_run_without_anything_gives_a_page(tmp_path):
 
 
 def test_the_command_prints_the_path(path, tmp_path, capsys):
-    from argparse import Namespace
-
-    run_command(Namespace(run=path, output=tmp_path / "report.html"))
+    run_command([str(path), "--output", str(tmp_path / "report.html")])
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n"

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from stepalign.core.files import write_jsonl
-from stepalign.report.comparison.loading import load_run
 from stepalign.report.comparison.summary import summarize
 from stepalign.report.comparison.tables import ledger_table, result_tables, warnings_table
+from stepalign.runs.reading import read_run
 
 from .synthetic_run import WARNINGS, metrics, write_run
 
@@ -19,7 +19,7 @@ def path(tmp_path):
 
 
 def words(path):
-    return [" ".join(part).replace("\u00a0", " ") for part in summarize(load_run(path))]
+    return [" ".join(part).replace("\u00a0", " ") for part in summarize(read_run(path))]
 
 
 def edit(path, change):
@@ -90,7 +90,7 @@ def test_several_seeds(tmp_path):
     assert compared.endswith("Seeds: 0, 1 and 2.")
     assert "In order: grpo 71.0 % (66.0 to 75.0), stepalign 42.0 %, refsol 28.0 %." in outcome
     assert "grpo 70.0 to 72.0 % (3)" in certainty
-    rows = result_tables(load_run(path))["selected"]
+    rows = result_tables(read_run(path))["selected"]
     assert [row["seed"] for row in rows[:5]] == ["–", "0", "1", "2", "mean of 3"]
     assert rows[4]["cells"][2] == {"value": "71.0", "interval": "66.0 to 75.0", "step": ""}
 
@@ -137,12 +137,12 @@ def test_a_run_in_which_nothing_was_ever_right_tells_nothing(path):
 
 
 def test_warnings_stand_beside_the_numbers_of_their_condition(path):
-    assert warnings_table(load_run(path)) == [] and "gone wrong" not in words(path)[3]
+    assert warnings_table(read_run(path)) == [] and "gone wrong" not in words(path)[3]
     write_jsonl(path / "conditions/refsol/seed_0/warnings.jsonl", WARNINGS)
     assert "Training may have gone wrong in refsol (seed 0): see the warnings under Results." in words(path)[3]
-    table = warnings_table(load_run(path))
+    table = warnings_table(read_run(path))
     assert table[0] == {"condition": "refsol", "seed": "0", "step": "12", "message": WARNINGS[0]["message"]}
-    rows = result_tables(load_run(path))["selected"]
+    rows = result_tables(read_run(path))["selected"]
     assert {row["condition"]: row.get("num_warnings") for row in rows} == {
         "base": None, "grpo": 0, "refsol": 2, "stepalign": 0
     }  # fmt: skip
@@ -167,7 +167,7 @@ def test_nothing_yet(tmp_path):
 
 
 def test_tables(path):
-    tables = result_tables(load_run(path))
+    tables = result_tables(read_run(path))
     base, grpo = tables["selected"][:2]
     assert base["cells"][2] == {"value": "8.0", "interval": "1.0 to 15.0", "step": ""}
     assert (grpo["step"], grpo["tokens"], grpo["wall"]) == ("60", "2.46 M", "14 min")
@@ -176,7 +176,7 @@ def test_tables(path):
 
 
 def test_ledger(path):
-    table = ledger_table(load_run(path))
+    table = ledger_table(read_run(path))
     assert table["columns"] == ["stepalign, seed 0"]
     assert {row["name"]: row["cells"][0] for row in table["rows"]} | {} == {
         "num_samples": "2,240",

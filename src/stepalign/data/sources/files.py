@@ -1,8 +1,10 @@
 """Rows of local files, a row at a time: a file of any kind, a directory of files, or one that `save_to_disk` wrote.
 
-rows = FileRows(find_files(Path("problems.parquet")))
-for row in rows: ...                      # a Row, or a DataError for a row that is none
-FileRows(rows.found, state=rows.state())  # goes on behind the last row that was given out
+>>> rows = FileRows(find_files(Path("problems.jsonl")))
+>>> next(iter(rows)).where              # a Row, or a DataError for a row that is none
+'problems.jsonl, line 1'
+>>> next(iter(FileRows(rows.found, state=rows.state()))).where    # goes on behind the last row that was given out
+'problems.jsonl, line 2'
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Rows in a value of JSON, however it is laid out.
 
-rows_in({"version": 2, "data": [{"problem": "2 + 2?", "answer": 4}]})      # [{'problem': '2 + 2?', 'answer': 4}]
-rows_in({"problem": ["2 + 2?"], "answer": [4]})                             # the same
+>>> rows_in({"version": 2, "data": [{"problem": "2 + 2?", "answer": 4}]})
+[{'problem': '2 + 2?', 'answer': 4}]
+>>> rows_in({"problem": ["2 + 2?"], "answer": [4]})
+[{'problem': '2 + 2?', 'answer': 4}]
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What kind of file it is, told by what stands in it and not by its name; and its bytes, unpacked and in UTF-8.
 
-recognize_kind(Path("problems.dat"))        # Kind.PARQUET
-with opened(Path("problems.csv.gz")) as file: ...
+>>> recognize_kind(Path("problems.jsonl"))
+<Kind.JSONL: 'JSONL'>
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Rows of what Python holds: dictionaries or problems in a list, or a dataset of `datasets`.
 
-rows = ObjectRows([{"question": "2 + 2?", "answer": 4}])
+>>> next(iter(ObjectRows([{"question": "2 + 2?", "answer": 4}])))
+Row(where='the list, row 1', values={'question': '2 + 2?', 'answer': 4})
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """Where rows are: in a file or a directory, on the hub, or in this program; and opening them.
 
-    rows, stem, name, kind = Place.of("saved_dataset:test").open()
+    >>> place = Place.of("saved_dataset:test")
+    >>> place.source, place.split
+    ('saved_dataset', 'test')
+    >>> Place.of("problems.jsonl").open().kind.value
+    'JSONL'
 
 A name is a path where a file is there or it looks like one, else a registered dataset or owner/name on the hub. Behind
 it may stand which split, and before that which subset: `openai/gsm8k:socratic:test`.

@@ -1,6 +1,7 @@
 """Rows of one file of each kind, from a row on: a `Row`, or a DataError for one that is none.
 
-    for row in read_file(Path("problems.parquet"), skip=20): ...
+    >>> next(read_file(Path("problems.jsonl"), skip=1)).where
+    'problems.jsonl, line 2'
 
 JSON is read whole, the others never are. What makes the rest of a file unreadable, such as a quote that never closes,
 is raised.

@@ -1,6 +1,10 @@
 """What a registered source is: where its rows are on the hub, and how a row becomes a problem.
 
-GSM8K.to_problem(Row("row 1", {"question": "2 + 2?", "answer": "2 + 2 = 4\\n#### 4"})).answer      # '4'
+>>> from stepalign.data.shape import Shape
+>>> to_problem = Shape("question", reading="marked").to_problem
+>>> gsm8k = Source("gsm8k", "openai/gsm8k", columns=("question", "answer"), to_problem=to_problem, split="train")
+>>> gsm8k.to_problem(Row("row 1", {"question": "2 + 2?", "answer": "2 + 2 = 4\\n#### 4"})).answer
+'4'
 """
 
 from __future__ import annotations

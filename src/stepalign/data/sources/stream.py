@@ -1,9 +1,12 @@
 """A source of problems as a stream of entries: each row's problem, or why it has none.
 
-    stream = open_source("problems.parquet", columns=["problem=question", "answer=final"])
-    for entry in stream:
-        entry.position, entry.problem, entry.trouble
-    open_source("problems.parquet", ..., state=stream.state())      # goes on behind the last entry
+    >>> stream = open_source("problems.jsonl", columns=["problem=problem", "answer=answer"])
+    >>> entry = next(iter(stream))
+    >>> entry.position, entry.problem.id, entry.trouble
+    (0, 'micro-0000', '')
+    >>> again = open_source("problems.jsonl", columns=["problem=problem", "answer=answer"], state=stream.state())
+    >>> next(iter(again)).position          # goes on behind the last entry
+    1
 
 A source is a registered name ("openmathreasoning", or the hub's "nvidia/OpenMathReasoning"), a path to a file or a
 directory, any other dataset of the hub as owner/name, or an object of Python. Behind a name may stand which split, and

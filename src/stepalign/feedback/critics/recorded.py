@@ -18,8 +18,7 @@ from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.critic import Critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
-
-LEDGER = "ledger.json"
+from stepalign.runs.files import LEDGER
 
 
 class RecordedCritic:
@@ -37,6 +36,7 @@ class RecordedCritic:
         self.earlier: dict[str, Any] = read_json(before) if before.exists() else {}
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Critique | None]:
+        """A critique for each rollout, None where there is none."""
         records = self.critic.critique(rollouts)
         write_json(self.own, add_ledgers(self.earlier, self.critic.ledger.to_json()))
         self.write_total()

@@ -2,15 +2,17 @@
 
 A point carries all three x-axes (step, generated tokens, wall time), so that the page can switch without new data.
 
-    curves(run)["test"][0]["points"][0]      # {"step": 0, "num_generated_tokens": 0, "wall_s": 0, "values": {...}, ...}
+    >>> point = curves(run)["test"][0]["points"][0]
+    >>> point["step"], point["num_generated_tokens"], sorted(point)
+    (0, 0, ['ci95', 'num_generated_tokens', 'step', 'values', 'wall_s'])
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from stepalign.report.comparison.loading import Run, SeedRun
-from stepalign.report.comparison.metrics import RATES
+from stepalign.runs.evaluations import EvaluationMetrics, EvaluationRow, charted
+from stepalign.runs.reading import Run, SeedRun
 
 AXES = ("step", "num_generated_tokens", "wall_s")
 MAX_POINTS = 500  # of a training curve; more cannot be told apart
@@ -18,7 +20,7 @@ MAX_POINTS = 500  # of a training curve; more cannot be told apart
 
 def curves(run: Run) -> dict[str, list[dict[str, Any]]]:
     """All series of the run by group."""
-    keys = (*run.keys, *RATES)
+    keys = (*run.keys, *charted())
     return {
         "test": [_evaluations(seed, "test", run.base, keys) for seed in run.seed_runs],
         "validation": [_evaluations(seed, "validation", run.base_validation, keys) for seed in run.seed_runs],
@@ -26,19 +28,19 @@ def curves(run: Run) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _evaluations(seed: SeedRun, split: str, base: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+def _evaluations(seed: SeedRun, split: str, base: EvaluationMetrics, keys: tuple[str, ...]) -> dict[str, Any]:
     """Checkpoints of one split, the untrained model first."""
-    rows = [row for row in seed.checkpoints if row[split]]
-    points = [_point(row, row[split], keys) for row in rows]
-    if base and points and points[0]["step"] > 0:
-        points.insert(0, _point(dict.fromkeys(AXES, 0), base, keys))
+    points = [_point(row, row.on(split), keys) for row in seed.checkpoints]
+    if points and points[0]["step"] > 0:
+        start = EvaluationRow(step=0, num_generated_tokens=0, wall_s=0)
+        points.insert(0, _point(start, base, keys))
     return {"condition": seed.condition, "seed": seed.seed, "points": points}
 
 
-def _point(row: dict[str, Any], metrics: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+def _point(row: EvaluationRow, metrics: EvaluationMetrics, keys: tuple[str, ...]) -> dict[str, Any]:
     values = {key: metrics.get(key) for key in keys if metrics.get(key) is not None}
-    intervals = {key: bounds for key, bounds in metrics.get("ci95", {}).items() if key in keys and bounds}
-    return {axis: row.get(axis) for axis in AXES} | {"values": values, "ci95": intervals}
+    intervals = {key: bounds for key, bounds in metrics.ci95.items() if key in keys and bounds}
+    return {axis: getattr(row, axis) for axis in AXES} | {"values": values, "ci95": intervals}
 
 
 def _training(seed: SeedRun) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def _training(seed: SeedRun) -> dict[str, Any]:
     points = [
         {axis: row.get(axis) for axis in AXES}
         | {"values": {k: v for k, v in row.items() if k not in AXES and _is_number(v)}, "ci95": {}}
-        for i, row in enumerate(seed.metrics)
+        for i, row in enumerate(row.to_json() for row in seed.metrics)
         if i % stride == 0 or any(key.startswith("probe/") for key in row)
     ]
     return {"condition": seed.condition, "seed": seed.seed, "points": points}

@@ -1,6 +1,7 @@
 """Build the page: tables and texts by Jinja (escaped), data for the charts as JSON, its own scripts.
 
-html = render_page(load_run(path))
+>>> render_page(run).count("</html>")
+1
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from typing import Any
 
 from stepalign.report import numbers
 from stepalign.report.comparison.curves import curves
-from stepalign.report.comparison.loading import Run
-from stepalign.report.comparison.metrics import RATES
 from stepalign.report.comparison.rollouts import pack_rollouts
 from stepalign.report.comparison.settings import compare_settings, in_words
 from stepalign.report.comparison.summary import summarize
 from stepalign.report.comparison.tables import ledger_table, result_tables, warnings_table
 from stepalign.report.page.document import build_page
 from stepalign.report.page.text import clean
+from stepalign.runs.evaluations import charted, metric_of
+from stepalign.runs.reading import Run
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("curves.js", "signal.js", "rollouts.js")
@@ -30,12 +31,11 @@ def render_page(run: Run) -> str:
     data: dict[str, Any] = {
         "conditions": run.conditions,
         "accuracy": list(run.keys),
-        "rates": list(RATES),
+        "rates": charted(),
+        "metrics": {key: m._asdict() for key in (*run.keys, *charted()) if (m := metric_of(key))},
         "curves": curves(run),
-        "signal": run.signal or (),
-        "problems": {
-            str(row["id"]): [row["problem"], row.get("answer")] for rows in run.problems.values() for row in rows
-        },
+        "signal": [row.to_json() for row in run.signal or ()],
+        "problems": {str(row.id): [row.problem, row.get("answer")] for rows in run.problems.values() for row in rows},
     }
     content = clean(_content(run, archive.num_total, len(archive.index["condition"])))
     return build_page(

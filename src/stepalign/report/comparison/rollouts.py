@@ -4,8 +4,9 @@ The index is one column a field, read when the page opens. The texts are gzipped
 unpacks when a rollout is shown or searched, so that twenty thousand rollouts open at once. Beyond `MAX_ROLLOUTS`, or
 `MAX_CHARACTERS` of text, every n-th rollout of each condition is kept, and the page says so.
 
-    archive = pack_rollouts(run)
-    archive.num_total, archive.index["grade"][:3], len(archive.chunks)
+    >>> archive = pack_rollouts(run)
+    >>> archive.num_total, archive.index["grade"][:3], len(archive.chunks)
+    (384, ['correct', 'unparseable', 'timeout'], 2)
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from stepalign.core.trace import parse_trace
-from stepalign.report.comparison.loading import Run
 from stepalign.report.page.text import clean
+from stepalign.runs.reading import Run
+from stepalign.runs.rows import RolloutRow
 
 CHUNK_SIZE = 200
 MAX_ROLLOUTS = 50_000
@@ -38,38 +39,27 @@ class Archive(NamedTuple):
 
 def pack_rollouts(run: Run, max_rollouts: int = MAX_ROLLOUTS, max_characters: int = MAX_CHARACTERS) -> Archive:
     """Index and texts of the run's rollouts, evenly sampled where there are more than the page should carry."""
-    rows = list(_rows(run))
-    characters = sum(len(str(row["text"])) + len(str(row.get("context") or "")) for row in rows)
+    rows = [(seed, row) for seed in run.seed_runs for row in seed.rollouts()]
+    characters = sum(len(str(row.text)) + len(str(row.context or "")) for _, row in rows)
     stride = max(1, -(-len(rows) // max_rollouts), -(-characters // max_characters))
     kept = rows[::stride]
-    names = ("condition", "seed", *FIELDS, "case")
-    index = {name: [clean(row.get(name)) for row in kept] for name in names}
-    chunks = [pack([_texts(row) for row in kept[at : at + CHUNK_SIZE]]) for at in range(0, len(kept), CHUNK_SIZE)]
+    index = {name: [getattr(seed, name) for seed, _ in kept] for name in ("condition", "seed")}
+    index |= {name: [clean(getattr(row, name)) for _, row in kept] for name in FIELDS}
+    index["case"] = [clean(row.critique.get("case")) if row.critique else None for _, row in kept]
+    chunks = [pack([_texts(row) for _, row in kept[at : at + CHUNK_SIZE]]) for at in range(0, len(kept), CHUNK_SIZE)]
     return Archive(index, chunks, len(rows))
 
 
-def _rows(run: Run) -> Iterator[dict[str, Any]]:
-    for seed_run in run.seed_runs:
-        for row in seed_run.rollouts():
-            case = _critique(row).get("case")
-            yield row | {"condition": seed_run.condition, "seed": seed_run.seed, "case": case}
-
-
-def _critique(row: dict[str, Any]) -> dict[str, Any]:
-    critique = row.get("critique")
-    return critique if isinstance(critique, dict) else {}
-
-
-def _texts(row: dict[str, Any]) -> dict[str, Any]:
+def _texts(row: RolloutRow) -> dict[str, Any]:
     """What is read one rollout at a time. `trace` is split before and after the first wrong step."""
-    critique = _critique(row)
-    first_wrong_step = critique.get("first_wrong_step")
+    critique = row.critique
+    wrong = critique.first_wrong_step if critique else None
     return clean(
         {
-            "trace": split_trace(str(row["text"]), first_wrong_step if isinstance(first_wrong_step, int) else None),
-            "extracted": row.get("extracted"),
-            "context": row.get("context"),
-            "critique": critique or None,
+            "trace": split_trace(str(row.text), wrong if isinstance(wrong, int) else None),
+            "extracted": row.extracted,
+            "context": row.context,
+            "critique": critique.to_json() if critique else None,
         }
     )
 

@@ -1,14 +1,15 @@
 """What was the same for all conditions and what was not, from the configurations that the run itself wrote.
 
-comparison = compare_settings(run)
-comparison.same["learning_rate"], comparison.different["num_generations"]      # "1e-05", {"grpo": "8", ...}
+>>> comparison = compare_settings(run)
+>>> comparison.same["learning_rate"], comparison.different["num_generations"]
+('0.0001', {'grpo': '8', 'refsol': '1', 'stepalign': '1'})
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from stepalign.report.comparison.loading import Run
+from stepalign.runs.reading import Run
 
 ABSENT = "(not set)"
 FIRST = (
@@ -75,11 +76,3 @@ def in_words(settings: Settings) -> str:
 def solver(run: Run) -> str:
     """Name or path of the trained model, empty where the configuration does not say."""
     return str(run.config.get("model") or run.config.get("model_name_or_path") or "")
-
-
-def is_micro(run: Run) -> bool:
-    """Whether the configuration or the environment says that the model or the problems are those of the micro world."""
-    configs = [run.config, run.environment, *(seed.config for seed in run.seed_runs)]
-    names = [str(config.get(key, "")) for config in configs for key in ("model", "model_name_or_path", "problems")]
-    made = any("train_problems" in config and not config["train_problems"] for config in configs)
-    return made or any(name.split(":")[0] == "micro" or "stepalign/micro" in name for name in names)

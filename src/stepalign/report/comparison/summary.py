@@ -3,19 +3,23 @@
 Every number is taken from the run. Conditions are ranked by avg@k on the test problems at the checkpoint that was
 selected on validation, never at the best test value.
 
-    summary = summarize(load_run(path))
-    summary.outcome[0]
+    >>> summary = summarize(run)
+    >>> summary.compared[0]
+    'Three conditions were trained: grpo, refsol and stepalign. ...'
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from stepalign.report.comparison.loading import Run, SeedRun
-from stepalign.report.comparison.metrics import interval
-from stepalign.report.comparison.settings import is_micro, solver
+from stepalign.report.comparison.settings import solver
 from stepalign.report.numbers import count, duration, listing, percent, percent_interval, points
+from stepalign.runs.evaluations import EvaluationMetrics
+from stepalign.runs.reading import Run, SeedRun
+from stepalign.runs.results import Difference
+from stepalign.runs.world import MICRO
 
 WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
@@ -38,12 +42,14 @@ class Score(NamedTuple):
 
     @property
     def value(self) -> float:
+        """The mean over seeds."""
         return fmean(self.values)
 
     def interval(self, run: Run) -> tuple[float, float] | None:
         """The 95 % interval of `value`: over seeds and problems where there are several seeds, else over problems."""
-        only = (self.runs[0].selected or {})["test"] if len(self.runs) == 1 else {}
-        return interval(only or run.means.get(self.condition, {}), run.main_key)
+        if len(self.runs) == 1 and self.runs[0].selected:
+            return self.runs[0].selected.test.interval(run.main_key)
+        return run.means.get(self.condition, EvaluationMetrics()).interval(run.main_key)
 
 
 def summarize(run: Run) -> Summary:
@@ -66,7 +72,7 @@ def rank(run: Run) -> list[Score]:
 
 def test_value(seed: SeedRun, key: str) -> float | None:
     """The test value at the selected checkpoint, None before there is one."""
-    return seed.selected["test"].get(key) if seed.selected else None
+    return seed.selected.test.get(key) if seed.selected else None
 
 
 def _compared(run: Run) -> list[str]:
@@ -127,7 +133,7 @@ def _cost(run: Run, scores: list[Score]) -> list[str]:
 
 def _equal_tokens(run: Run, scores: list[Score]) -> list[str]:
     """The order at the largest number of generated tokens that every condition reached."""
-    budget = min(seed.checkpoints[-1].get("num_generated_tokens") or 0 for score in scores for seed in score.runs)
+    budget = min(seed.checkpoints[-1].num_generated_tokens or 0 for score in scores for seed in score.runs)
     near = [(score.condition, *_nearest(score.runs, run.main_key, budget)) for score in scores]
     if not budget or any(value is None for _, value, _ in near):
         return []
@@ -143,22 +149,17 @@ def _scored(run: Run, score: Score) -> str:
 
 def _mean_of(runs: list[SeedRun], key: str) -> float | None:
     """Mean over seeds of a cost at the selected checkpoint."""
-    values: list[float] = []
-    for seed in runs:
-        row: dict[str, Any] = next((r for r in seed.checkpoints if r["step"] == (seed.selected or {}).get("step")), {})
-        if row.get(key) is None:
-            return None
-        values.append(row[key])
-    return fmean(values)
+    rows = [seed.at(seed.selected.step) if seed.selected else None for seed in runs]
+    values = [getattr(row, key, None) for row in rows]
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(runs) else None
 
 
 def _nearest(runs: list[SeedRun], key: str, tokens: float) -> tuple[float | None, float]:
     """Means over seeds of the test value and the generated tokens at the checkpoint nearest to `tokens`."""
-    rows = [
-        min(seed.checkpoints, key=lambda row: abs((row.get("num_generated_tokens") or 0) - tokens)) for seed in runs
-    ]
-    values = [row["test"][key] for row in rows if row["test"].get(key) is not None]
-    spent = fmean(row.get("num_generated_tokens") or 0 for row in rows)
+    rows = [min(seed.checkpoints, key=lambda row: abs((row.num_generated_tokens or 0) - tokens)) for seed in runs]
+    values = [value for row in rows if (value := row.test.get(key)) is not None]
+    spent = fmean(row.num_generated_tokens or 0 for row in rows)
     return (fmean(values) if len(values) == len(rows) else None), spent
 
 
@@ -171,14 +172,14 @@ def _certainty(run: Run, scores: list[Score]) -> list[str]:
     return lines
 
 
-def _paired(pair: str, row: dict[str, Any], key: str) -> str | None:
+def _paired(pair: str, row: Mapping[str, Difference], key: str) -> str | None:
     entry = row.get(key)
-    if not entry or not entry["ci95"]:
+    if not entry or not entry.ci95:
         return None
-    low, high = entry["ci95"]
+    low, high = entry.ci95
     verdict = "which includes zero: the order is not settled" if low <= 0 <= high else "which excludes zero"
     return (
-        f"{pair.replace(' - ', ' − ')}: {points(entry['difference'])} points of {key}, paired over problems, "
+        f"{pair.replace(' - ', ' − ')}: {points(entry.difference)} points of {key}, paired over problems, "
         f"95 % interval {points(low)} to {points(high)}, {verdict}."
     )
 
@@ -212,13 +213,13 @@ def _cautions(run: Run, scores: list[Score]) -> list[str]:
     warned = [f"{seed.condition} (seed {seed.seed})" for seed in run.seed_runs if seed.warnings]
     if warned:
         lines.append(f"Training may have gone wrong in {listing(warned)}: see the warnings under Results.")
-    tested = [run.base, *(row["test"] for seed in run.seed_runs for row in seed.checkpoints)]
+    tested = [run.base, *(row.test for seed in run.seed_runs for row in seed.checkpoints)]
     if len(tested) > 1 and all(metrics.get(run.main_key) == 0 for metrics in tested):
         lines.append(
             "No response to a test problem was right, before or after training: nothing here tells the conditions "
             "apart. Look at some rollouts, at the token limit and at how answers are written."
         )
-    if is_micro(run):
+    if run.world == MICRO:
         lines.append(
             "The micro world is constructed to show the mechanism in minutes. What comes out here is no evidence about "
             "language models at large."
@@ -233,8 +234,7 @@ def _ungraded(scores: list[Score]) -> list[str]:
     """Conditions of whose selected test samples more than 5 % could not be graded."""
     lines: list[str] = []
     for score in scores:
-        tests = [seed.selected["test"] for seed in score.runs if seed.selected]
-        rate = fmean((t.get("unparseable_rate") or 0) + (t.get("timeout_rate") or 0) for t in tests)
+        rate = fmean(seed.selected.test.ungraded_rate for seed in score.runs if seed.selected)
         if rate > 0.05:
             lines.append(
                 f"{percent(rate)} % of {score.condition}'s test samples could not be graded; none count as correct."

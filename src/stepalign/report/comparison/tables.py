@@ -1,6 +1,7 @@
 """The tables of the report as rows of text: results under both rules, paired differences, warnings, critics' ledgers.
 
-result_tables(run)["selected"]["rows"][0]["cells"][0]      # {"value": "35.8", "interval": "27.1 to 44.6"}
+>>> result_tables(run)["selected"][0]["cells"][0]
+{'value': '24.4', 'interval': '17.4 to 31.4', 'step': ''}
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from stepalign.report.comparison.loading import Run, SeedRun
-from stepalign.report.comparison.metrics import interval
 from stepalign.report.numbers import MISSING, count, duration, percent, percent_interval, points
+from stepalign.runs.evaluations import EvaluationMetrics
+from stepalign.runs.reading import Run, SeedRun
+from stepalign.runs.results import Best, Difference
 
 Cell = dict[str, str]
 
@@ -29,22 +31,22 @@ def result_tables(run: Run) -> dict[str, Any]:
 
 
 def _base_row(run: Run) -> dict[str, Any]:
-    cells = [_cell(run.base.get(key), interval(run.base, key)) for key in run.keys]
+    cells = [_cell(run.base.get(key), run.base.interval(key)) for key in run.keys]
     return {"condition": "base", "seed": MISSING, "step": "0", "tokens": "0", "wall": MISSING, "cells": cells}
 
 
 def _selected_row(run: Run) -> Any:
     def row(seed: SeedRun) -> dict[str, Any]:
-        selected = seed.selected or {"step": None, "test": {}}
-        cost = _at(seed, selected["step"])
+        test = seed.selected.test if seed.selected else EvaluationMetrics()
+        cost = seed.at(seed.selected.step) if seed.selected else None
         return {
             "condition": seed.condition,
             "seed": seed.seed,
-            "step": MISSING if selected["step"] is None else str(selected["step"]),
-            "tokens": count(cost.get("num_generated_tokens")),
-            "wall": duration(cost.get("wall_s")),
-            "cells": [_cell(selected["test"].get(key), interval(selected["test"], key)) for key in run.keys],
-            "values": [selected["test"].get(key) for key in run.keys],
+            "step": str(seed.selected.step) if seed.selected else MISSING,
+            "tokens": count(cost.num_generated_tokens if cost else None),
+            "wall": duration(cost.wall_s if cost else None),
+            "cells": [_cell(test.get(key), test.interval(key)) for key in run.keys],
+            "values": [test.get(key) for key in run.keys],
             "num_warnings": len(seed.warnings),
         }
 
@@ -53,19 +55,19 @@ def _selected_row(run: Run) -> Any:
 
 def _best_row(run: Run) -> Any:
     def row(seed: SeedRun) -> dict[str, Any]:
-        entries = [seed.best.get(key, {}) for key in run.keys]
-        tests = [_at(seed, entry.get("step")).get("test", {}) for entry in entries]
+        entries = [seed.best.get(key, Best()) for key in run.keys]
+        rows = [seed.at(entry.step) for entry in entries]
         cells = [
-            _cell(entry.get("value"), interval(test, key), str(entry.get("step", "")))
-            for key, entry, test in zip(run.keys, entries, tests, strict=True)
+            _cell(entry.value, row.test.interval(key) if row else None, "" if entry.step is None else str(entry.step))
+            for key, entry, row in zip(run.keys, entries, rows, strict=True)
         ]
-        values = [entry.get("value") for entry in entries]
+        values = [entry.value for entry in entries]
         return {"condition": seed.condition, "seed": seed.seed, "cells": cells, "values": values}
 
     return row
 
 
-def _with_means(run: Run, rows: list[dict[str, Any]], means: dict[str, Any]) -> list[dict[str, Any]]:
+def _with_means(run: Run, rows: list[dict[str, Any]], means: dict[str, EvaluationMetrics]) -> list[dict[str, Any]]:
     """After the rows of a condition with several seeds, their mean."""
     result: list[dict[str, Any]] = []
     for i, row in enumerate(rows):
@@ -74,10 +76,8 @@ def _with_means(run: Run, rows: list[dict[str, Any]], means: dict[str, Any]) -> 
         group = [r["values"] for r in rows if r["condition"] == row["condition"] and "values" in r]
         if last and len(group) > 1:
             columns = [[value for value in column if value is not None] for column in zip(*group, strict=True)]
-            cells = [
-                _mean_cell(column, interval(means.get(row["condition"], {}), key))
-                for key, column in zip(run.keys, columns, strict=True)
-            ]
+            mean = means.get(row["condition"], EvaluationMetrics())
+            cells = [_mean_cell(column, mean.interval(key)) for key, column in zip(run.keys, columns, strict=True)]
             result.append(
                 {"condition": row["condition"], "seed": f"mean of {len(group)}", "cells": cells, "mean": True}
             )
@@ -91,26 +91,22 @@ def _mean_cell(values: list[float], bounds: tuple[float, float] | None) -> Cell:
     return {"value": mean, "interval": percent_interval(bounds) or spread, "step": ""}
 
 
-def _at(seed: SeedRun, step: int | None) -> dict[str, Any]:
-    return next((row for row in seed.checkpoints if row["step"] == step), {})
-
-
 def _cell(value: float | None, bounds: tuple[float, float] | None, step: str = "") -> Cell:
     return {"value": percent(value), "interval": percent_interval(bounds), "step": step}
 
 
-def _difference(entry: dict[str, Any] | None) -> Cell:
+def _difference(entry: Difference | None) -> Cell:
     if entry is None:
         return {"value": MISSING, "interval": "", "step": ""}
-    bounds = entry["ci95"]
+    bounds = entry.ci95
     text = f"{points(bounds[0])} to {points(bounds[1])}" if bounds else ""
-    return {"value": points(entry["difference"]), "interval": text, "step": ""}
+    return {"value": points(entry.difference), "interval": text, "step": ""}
 
 
 def warnings_table(run: Run) -> list[dict[str, str]]:
     """What guards saw while the conditions trained: a row a warning, in the order of the results."""
     return [
-        {"condition": seed.condition, "seed": seed.seed, "step": str(row["step"]), "message": str(row["message"])}
+        {"condition": seed.condition, "seed": seed.seed, "step": str(row.step), "message": str(row.message)}
         for seed in run.seed_runs
         for row in seed.warnings
     ]
@@ -118,11 +114,11 @@ def warnings_table(run: Run) -> list[dict[str, str]]:
 
 def ledger_table(run: Run) -> dict[str, Any]:
     """The critics' ledgers: a column for each condition and seed, a row for each entry."""
-    columns = [seed for seed in run.seed_runs if seed.ledger]
-    ledgers = [_flat(seed.ledger) for seed in columns]
+    columns = [(seed, ledger) for seed in run.seed_runs if (ledger := seed.ledger.to_json())]
+    ledgers = [_flat(ledger) for _, ledger in columns]
     keys = list(dict.fromkeys(key for ledger in ledgers for key in ledger))
     return {
-        "columns": [f"{seed.condition}, seed {seed.seed}" for seed in columns],
+        "columns": [f"{seed.condition}, seed {seed.seed}" for seed, _ in columns],
         "rows": [{"name": key, "cells": [_amount(key, ledger.get(key)) for ledger in ledgers]} for key in keys],
     }
 

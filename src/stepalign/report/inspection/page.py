@@ -1,6 +1,6 @@
 """The page of `stepalign inspect`: one HTML file that shows where each context pushes a response, and how to read it.
 
-    write_page(result, Path("inspection/inspect.html"))
+    >>> write_page(result, directory / "inspect.html")
 
 `result` is what `advantage.json` holds. Whatever the model wrote is text in the page, never markup: see
 `stepalign.report.page`.

@@ -1,6 +1,8 @@
 """An inspection in the terminal: the response coloured by A_t under each context, and the figures that sum it up.
 
-    print_inspection(result)
+    >>> print_inspection(result)
+    A_t by step, nats: mean (least token)
+    ...
 
 Where colours cannot be had (no terminal, NO_COLOR) a plain table says the same step by step. Colours are those of the
 page (PuOr: orange reinforces, purple suppresses); what is suppressed is underlined as well.

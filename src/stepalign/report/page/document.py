@@ -3,7 +3,11 @@
 The page carries a content security policy with the hashes of its own style and script, so nothing else can run in it
 and nothing can be fetched, whatever a model wrote.
 
-    html = build_page(DIRECTORY, "report.html.jinja", scripts=("curves.js",), content={...}, data={...})
+    >>> template = directory / "hello.html.jinja"
+    >>> length = template.write_text("{% extends 'document.html.jinja' %}{% block body %}{{ it }}{% endblock %}")
+    >>> html = build_page(directory, template.name, scripts=(), content={"it": "<b>"}, data={})
+    >>> "&lt;b&gt;" in html
+    True
 """
 
 from __future__ import annotations

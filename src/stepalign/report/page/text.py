@@ -4,7 +4,8 @@ What a browser would act on or hide is written out: control characters, bidirect
 tag characters and lone surrogates become `⟨U+202E⟩` and the like. Escaping for HTML and JSON is done where the page is
 built; after `visible` there is nothing left that could reorder or hide text.
 
-    visible("safe\\u202etxt.exe")          # "safe⟨U+202E⟩txt.exe"
+    >>> visible("safe\\u202etxt.exe")
+    'safe⟨U+202E⟩txt.exe'
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ const AXES = [["step", "steps"], ["num_generated_tokens", "generated tokens"], [
 const HEIGHT = 220, LEFT = 46, RIGHT = 14, TOP = 12, BOTTOM = 38;
 const view = { axis: "step", split: "test", metric: null };
 
-const isShare = (metric) => data.accuracy.includes(metric) || metric.endsWith("_rate");
+const isShare = (metric) => ["accuracy", "share"].includes(data.metrics[metric]?.kind) || metric.endsWith("_rate");
 const shown = (metric, value) => (isShare(metric) ? `${(100 * value).toFixed(1)} %` : short(value));
 
 function ticks(low, high, count) {
@@ -78,7 +78,7 @@ function drawChart(host, group, metric, width) {
     [seeds.length > 1 ? `${name} (${i + 1})` : name, String(p.step), short(p.x / divisor), shown(metric, p.y), p.ci ? p.ci.map((v) => shown(metric, v)).join(" to ") : ""])));
   const details = host.querySelector("details");
   host.replaceChildren(
-    el("figcaption", {}, isShare(metric) ? `${metric}, %` : metric),
+    el("figcaption", { title: data.metrics[metric]?.label ?? "" }, isShare(metric) ? `${metric}, %` : metric),
     svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `${label} against ${axisName}; the values are in the table that follows` }, grid, marks),
     tableBehind(label, ["condition", "step", axisName, metric, "95 % interval"], rows));
   if (details?.open) host.querySelector("details").open = true;
