@@ -1,0 +1,304 @@
+r"""Parse a scalar formula by recursive descent: sums, products, powers, fractions, roots, functions.
+
+Written and unwritten products differ: `x/2y` is x over 2y; only a fraction of two numbers is a coefficient (`1/2 x`). A
+whole number before a fraction of numbers is a mixed number. `^` takes a whole number (`10^23`), as plain text means it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stepalign.grading.numbers import as_number
+from stepalign.grading.tokens import FUNCTIONS, GREEK, NoFormula, Token
+from stepalign.grading.tree import Node
+
+_CONSTANTS = {r"\pi": "pi", r"\infty": "infty", "e": "e", "i": "i"}
+_SYMBOLS = frozenset(f"\\{name}" for name in (GREEK | {"hbar", "ell", "partial", "nabla", "Delta", "star", "circ"}))
+_ACCENTS = frozenset((r"\hat", r"\vec", r"\overline", r"\dot", r"\ddot", r"\tilde", r"\cal", r"\frak", r"\mathbb"))
+_FIGURES = frozenset((r"\angle", r"\triangle"))
+_FENCES = {r"\lfloor": (r"\rfloor", "floor"), r"\lceil": (r"\rceil", "ceil")}
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12,
+          "sixteen": 16}  # fmt: skip
+_END = Token("end", "")
+
+
+def parse_formula(tokens: Sequence[Token], *, greedy: bool) -> Node:
+    """The tree of a scalar formula; see `parse` for `greedy`."""
+    formula = _Formula(tokens, greedy)
+    node = formula.sum()
+    if formula.next is not _END:
+        raise NoFormula(f"{formula.next.text} where the formula should end")
+    return node
+
+
+class _Formula:
+    """The tokens that are left, and one method a level of the grammar."""
+
+    def __init__(self, tokens: Sequence[Token], greedy: bool) -> None:
+        self.tokens = list(tokens)
+        self.at = 0
+        self.greedy = greedy
+        self.bars = 0  # how many absolute values are open: a bar then closes one
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.at] if self.at < len(self.tokens) else _END
+
+    def take(self, text: str | None = None) -> Token:
+        token = self.next
+        if token is _END or (text is not None and token.text != text):
+            raise NoFormula(f"{token.text or 'the end'} in place of {text or 'a term'}")
+        self.at += 1
+        return token
+
+    def takes(self, *texts: str) -> bool:
+        if self.next.text in texts and self.next is not _END:
+            self.at += 1
+            return True
+        return False
+
+    def sum(self) -> Node:
+        terms = [self.signed()]
+        while self.next.text in ("+", "-"):
+            sign = self.take().text
+            term = self.signed()
+            terms.append(term if sign == "+" else Node("-", (term,)))
+        return terms[0] if len(terms) == 1 else Node("+", tuple(terms))
+
+    def signed(self) -> Node:
+        if self.takes("-"):
+            return Node("-", (self.signed(),))
+        return self.signed() if self.takes("+") else self.product()
+
+    def product(self) -> Node:
+        node = self.factors()
+        while self.next.text in ("*", r"\times", r"\cdot", "/"):
+            if self.take().text == "/":
+                node = self.divided(node)
+            else:
+                node = Node("*", (node, self.negative() or self.factors()))
+        return node
+
+    def negative(self) -> Node | None:
+        return Node("-", (self.factors(),)) if self.takes("-") else None
+
+    def divided(self, node: Node) -> Node:
+        if node.op != "number":
+            return _quotient(node, self.negative() or self.factors())
+        first = self.negative() or self.power()
+        if first.op != "number":
+            return _quotient(node, self.factors(first))
+        node = _quotient(node, first)
+        return Node("*", (node, self.factors())) if self.starts_factor() else node
+
+    def factors(self, node: Node | None = None) -> Node:
+        """An unwritten product, whose first factor may have been read."""
+        node = node or self.power()
+        while self.starts_factor():
+            is_fraction = self.next.text == r"\frac"
+            factor = self.power()
+            node = Node("+" if is_fraction and _is_mixed(node, factor) else "*", (node, factor))
+        return node
+
+    def starts_factor(self) -> bool:
+        token = self.next
+        if token.text == "|":
+            return not self.bars
+        if token.kind == "number":
+            previous = self.tokens[self.at - 1]
+            return previous.text in (")", "]", "}") or (previous.kind in ("letter", "command") and token.spaced)
+        if token.kind in ("letter", "word") or token.text in ("(", "[", "{"):
+            return True
+        return token.kind == "command" and token.text not in (r"\times", r"\cdot", r"\rfloor", r"\rceil", r"\dots", r"\choose")
+
+    def power(self) -> Node:
+        node = self.postfix(self.atom())
+        if not self.takes("^"):
+            return node
+        if self.takes(r"\circ"):
+            return self.postfix(Node("degrees", (node,)))
+        return self.postfix(Node("^", (node, self.exponent())))
+
+    def exponent(self) -> Node:
+        if self.takes("-"):
+            return Node("-", (self.exponent(),))
+        self.takes("+")
+        node = self.group() if self.next.text == "{" else self.atom()
+        return Node("^", (node, self.exponent())) if self.takes("^") else node
+
+    def postfix(self, node: Node) -> Node:
+        while True:
+            if self.takes("!"):
+                node = Node("!", (node,))
+            elif self.takes("%"):
+                node = Node("percent", (node,))
+            else:
+                return node
+
+    def atom(self) -> Node:
+        token = self.take()
+        if token.kind == "number":
+            return self.number(token)
+        if token.text in _BRACKETS:
+            return self.bracketed(token.text)
+        if token.text == "|":
+            return self.absolute()
+        if token.text in _CONSTANTS and self.next.text not in ("_", "'"):
+            return Node("constant", (), _CONSTANTS[token.text])
+        if token.kind in ("letter", "word") or token.text in _SYMBOLS or token.text == r"\pi":
+            return self.symbol(token.text.casefold() if token.kind == "word" else token.text)
+        if token.text in _ACCENTS:
+            return self.symbol(f"{token.text[1:]} {self.text_of_argument()}")
+        if token.text in _FIGURES:
+            return self.symbol(token.text[1:] + " " + self.letters())
+        if token.text in _FENCES:
+            closing, name = _FENCES[token.text]
+            inside = self.sum()
+            self.take(closing)
+            return Node("function", (inside,), name)
+        if token.kind == "command":
+            return self.command(token.text[1:])
+        raise NoFormula(f"{token.text} where a term should begin")
+
+    def number(self, token: Token) -> Node:
+        if self.takes("_"):
+            base = self.text_of_argument()
+            return Node("based", (), (token.text.lstrip("0") or "0", str(_BASES.get(base, base))))
+        number = as_number(token.text)
+        if number is None:
+            raise NoFormula(f"no number: {token.text}")
+        return Node("number", (), number)
+
+    def bracketed(self, opening: str) -> Node:
+        bars, self.bars = self.bars, 0
+        inside = self.sum()
+        if opening == "{" and self.takes(r"\choose"):
+            inside = Node("binom", (inside, self.sum()))
+        self.take(_BRACKETS[opening])
+        self.bars = bars
+        return inside
+
+    def absolute(self) -> Node:
+        self.bars += 1
+        inside = self.sum()
+        self.take("|")
+        self.bars -= 1
+        return Node("abs", (inside,))
+
+    def symbol(self, name: str) -> Node:
+        if self.takes("_"):
+            name += "_" + self.text_of_argument()
+        elif self.next.kind == "number" and not self.next.spaced and self.next.text.isdigit() and name.isalpha():
+            name += "_" + self.take().text  # "x1"
+        primes = 0
+        while self.takes("'") or (self.next.text == "^" and self.tokens[self.at + 1 : self.at + 2] == [Token("sign", "'")] and self.takes("^")):
+            primes += 1
+        return Node("symbol", (), name + "'" * primes)
+
+    def letters(self) -> str:
+        """The letters of a figure's corners."""
+        if self.next.text == "{":
+            return self.text_of_argument()
+        name = ""
+        while self.next.kind == "letter":
+            name += self.take().text
+        return name
+
+    def text_of_argument(self) -> str:
+        """The next token or group as a text, for names, subscripts and bases."""
+        if not self.takes("{"):
+            return self.take().text.lstrip("\\")
+        depth, parts = 1, []
+        while True:
+            token = self.take()
+            depth += (token.text == "{") - (token.text == "}")
+            if depth == 0:
+                return "".join(parts)
+            parts.append(token.text.lstrip("\\") if token.text not in "{}" else "")
+
+    def group(self) -> Node:
+        self.take("{")
+        return self.bracketed("{")
+
+    def argument(self) -> Node:
+        r"""A group, or one token: of `\frac12` one digit."""
+        if self.next.text == "{":
+            return self.group()
+        if self.next.kind == "number" and len(self.next.text) > 1 and self.next.text.isdigit():
+            digits = self.take().text
+            self.at -= 1
+            self.tokens[self.at] = Token("number", digits[1:])
+            return Node("number", (), as_number(digits[0]))
+        return self.atom()
+
+    def command(self, name: str) -> Node:
+        if name in ("frac", "binom"):
+            above, below = self.argument(), self.argument()
+            return _quotient(above, below) if name == "frac" else Node("binom", (above, below))
+        if name == "sqrt":
+            index = None
+            if self.takes("["):
+                index = self.sum()
+                self.take("]")
+            radicand = self.group() if self.next.text == "{" else self.postfix(self.atom())
+            return Node("root", (radicand, index or Node("number", (), as_number("2"))))
+        if name in FUNCTIONS:
+            return self.function(name)
+        raise NoFormula(f"\\{name} is not known")
+
+    def function(self, name: str) -> Node:
+        base = exponent = None
+        while self.next.text in ("_", "^"):
+            if self.takes("_"):
+                base = self.group() if self.next.text == "{" else self.atom()
+            elif self.takes("^"):
+                exponent = self.exponent()
+        arguments = self.arguments()
+        if name == "log":
+            arguments = [*arguments, base or Node("number", (), as_number("10"))]
+        elif base is not None:
+            raise NoFormula(f"a subscript of {name}")
+        if exponent is not None and exponent == Node("-", (Node("number", (), as_number("1")),)):
+            return Node("function", tuple(arguments), "arc" + name)
+        node = Node("function", tuple(arguments), name)
+        return node if exponent is None else Node("^", (node, exponent))
+
+    def arguments(self) -> list[Node]:
+        if self.next.text not in ("(", "[", "{"):
+            return [self.bare_argument()]
+        opening = self.take().text
+        arguments = [self.sum()]
+        while self.takes(","):
+            arguments.append(self.sum())
+        self.take(_BRACKETS[opening])
+        return arguments
+
+    def bare_argument(self) -> Node:
+        """The factors after a function without brackets, up to the next function or, unless greedy, the first symbol."""
+        if self.takes("-"):
+            return Node("-", (self.bare_argument(),))
+        factors = [self.power()]
+        while self.starts_factor() and self.next.text.lstrip("\\") not in FUNCTIONS:
+            if not self.greedy and any(part.op == "symbol" for part in factors[-1].walk()):
+                break
+            if self.next.text in ("(", "["):
+                break
+            factors.append(self.power())
+        node = factors[0]
+        for factor in factors[1:]:
+            node = Node("*", (node, factor))
+        return node
+
+
+def _quotient(above: Node, below: Node) -> Node:
+    return Node("/", (above, below))
+
+
+def _is_mixed(whole: Node, fraction: Node) -> bool:
+    """A whole number before a fraction of two numbers, as in 3 1/2."""
+    return (
+        whole.op == "number"
+        and fraction.op == "/"
+        and all(node.op == "number" and node.data.value.denominator == 1 for node in (whole, *fraction.args))
+    )
