@@ -36,7 +36,7 @@ _ANSWER_TAG = re.compile(f"{ANSWER_OPEN.pattern}|{ANSWER_CLOSE.pattern}", re.IGN
 _NOTHING = re.compile(r"[\s.…`'\"*,;:!?)]*(?:(?:and|or|your|the|final|answer|here)\b[\s.…`'\"*,]*)*", re.IGNORECASE)
 _TAG_WORD = re.compile(r"[`'\"]?\s*(?:tag|block|element|section|marker|field)s?\b", re.IGNORECASE)
 _MID_SENTENCE = re.compile(r"[A-Za-z,] +$")
-_WORDS = re.compile(r"\s*[a-z]\w*[,.]?\s+[a-z]")
+_WORD, _WORDS = re.compile(r"\s*[a-z]+[,.]?\s"), re.compile(r"\s*[a-z]\w*[,.]?\s+[a-z]")
 
 
 class _Found(NamedTuple):
@@ -97,7 +97,8 @@ def _in_tag(text: str) -> _Found | None:
             opened = None
     if opened is not None:
         content = text[opened.end() :]
-        in_sentence = _MID_SENTENCE.search(text, max(0, opened.start() - 20), opened.start()) and _WORDS.match(content)
+        words = _WORD if found else _WORDS
+        in_sentence = _MID_SENTENCE.search(text, max(0, opened.start() - 20), opened.start()) and words.match(content)
         if not in_sentence and not _is_talk(content):
             return _Found(True, opened.start(), unbox(content))
     return found

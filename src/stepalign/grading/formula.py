@@ -90,24 +90,24 @@ class _Formula:
         if first.op != "number":
             return _quotient(node, self.factors(first))
         node = _quotient(node, first)
-        return Node("*", (node, self.factors())) if self.starts_factor() else node
+        return Node("*", (node, self.factors())) if self.starts_factor(node) else node
 
     def factors(self, node: Node | None = None) -> Node:
         """An unwritten product, whose first factor may have been read."""
         node = node or self.power()
-        while self.starts_factor():
+        while self.starts_factor(node):
             is_fraction = self.next.text == r"\frac"
             factor = self.power()
             node = Node("+" if is_fraction and _is_mixed(node, factor) else "*", (node, factor))
         return node
 
-    def starts_factor(self) -> bool:
+    def starts_factor(self, last: Node) -> bool:
+        """Whether the next token goes on with an unwritten product after a factor."""
         token = self.next
         if token.text == "|":
             return not self.bars
         if token.kind == "number":
-            previous = self.tokens[self.at - 1]
-            return previous.text in (")", "]", "}") or (previous.kind in ("letter", "command") and token.spaced)
+            return last.op not in ("number", "based") and (token.spaced or self.tokens[self.at - 1].text in ")]}")
         if token.kind in ("letter", "word") or token.text in ("(", "[", "{"):
             return True
         return token.kind == "command" and token.text not in (r"\times", r"\cdot", r"\rfloor", r"\rceil", r"\dots", r"\choose")
@@ -279,7 +279,7 @@ class _Formula:
         if self.takes("-"):
             return Node("-", (self.bare_argument(),))
         factors = [self.power()]
-        while self.starts_factor() and self.next.text.lstrip("\\") not in FUNCTIONS:
+        while self.starts_factor(factors[-1]) and self.next.text.lstrip("\\") not in FUNCTIONS:
             if not self.greedy and any(part.op == "symbol" for part in factors[-1].walk()):
                 break
             if self.next.text in ("(", "["):

@@ -31,9 +31,10 @@ _NUMBER = re.compile(
     r"(?:\\frac\s*(?:\{\s*(?P<above>\d+)\s*\}|(?P<above1>\d))\s*(?:\{\s*(?P<below>\d+)\s*\}|(?P<below1>\d))"
     r"|(?P<value>(?:\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(?!\d)|\d+)(?:\.\d*)?|\.\d+)(?:\\overline\{(?P<repeat>\d+)\})?"
     rf"(?:{_TENS})?(?:\s*/\s*(?P<divisor>\d+))?)"
-    rf"\s*(?P<percent>%)?(?:(?P<kilo>k)|\s*\"?(?P<scale>{'|'.join(SCALES)})s?\"?)?",
+    rf"\s*(?P<percent>%)?(?:(?P<kilo>k)|\s*\"?(?P<scale>{'|'.join(SCALES)})s?(?![米克瓦卡伏赫帕焦])\"?)?",
     re.IGNORECASE,
 )
+_GAPS = re.compile("[, ]")
 _WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
 eighteen nineteen twenty"""
 _NAMED = {word: value for value, word in enumerate(_WORDS.split())}
@@ -56,6 +57,8 @@ class Number(NamedTuple):
 @lru_cache(maxsize=8192)
 def as_number(normalized: str, *, gold: bool = False) -> Number | None:
     """The plain number that a normalized text is, None if it is anything else."""
+    if normalized.isdecimal() and len(normalized) < 1000:
+        return Number(Fraction(int(normalized)))
     number = _bare_number(normalized)
     if number is None and normalized[:1] in "+-.\\0123456789":
         body, unit = split_unit(normalized, gold=gold)
@@ -74,24 +77,34 @@ def _bare_number(text: str) -> Number | None:
         value = _value(match)
     except (ZeroDivisionError, ValueError):
         return None
-    scale = SCALES[match["scale"].casefold()] if match["scale"] else 1000 if match["kilo"] else 1
-    exponent = int((match["e"] or match["ten"] or "0").replace(" ", ""))
     exact = match["value"] is None or match["repeat"] or ("." not in match["value"] and match["e"] is None)
-    written = re.sub("[, ]", "", match["value"] or "")
-    place = None if exact else Fraction(10) ** (exponent - len(written.partition(".")[2])) * scale
-    digits = len(written.replace(".", "").lstrip("0"))
-    return Number(value * scale, place, digits, match["percent"] is not None)
+    number = Number(value, percent=match["percent"] is not None)
+    if not exact:
+        written = _GAPS.sub("", match["value"])
+        place = Fraction(10) ** (_exponent(match) - len(written.partition(".")[2]))
+        number = number._replace(place=place, digits=len(written.replace(".", "").lstrip("0")))
+    if match["scale"] or match["kilo"]:
+        scale = SCALES[match["scale"].casefold()] if match["scale"] else 1000
+        number = number._replace(value=value * scale, place=number.place and number.place * scale)
+    return number
 
 
 def _value(match: re.Match[str]) -> Fraction:
     if match["value"] is None:
         value = Fraction(int(match["above"] or match["above1"]), int(match["below"] or match["below1"]))
     else:
-        value = decimal(re.sub("[, ]", "", match["value"]), match["repeat"])
-        value *= Fraction(10) ** int((match["e"] or match["ten"] or "0").replace(" ", ""))
-        value /= int(match["divisor"] or 1)
-    value += int(match["whole"] or 0)
+        value = decimal(_GAPS.sub("", match["value"]), match["repeat"])
+        if exponent := _exponent(match):
+            value *= Fraction(10) ** exponent
+        if match["divisor"]:
+            value /= int(match["divisor"])
+    if match["whole"]:
+        value += int(match["whole"])
     return -value if match["sign"] == "-" else value
+
+
+def _exponent(match: re.Match[str]) -> int:
+    return int((match["e"] or match["ten"] or "0").replace(" ", ""))
 
 
 def decimal(written: str, repeat: str | None = None) -> Fraction:
@@ -121,9 +134,9 @@ def equal(gold: Number, answer: Number) -> bool:
 
 def is_close(gold: Number, answer: Number) -> bool:
     """Whether two values are equal as precisely as they are stated."""
+    if gold.value == answer.value or (gold.place is None and answer.place is None):
+        return gold.value == answer.value
     difference = abs(gold.value - answer.value)
-    if gold.place is None and answer.place is None:
-        return difference == 0
     if gold.place is not None and gold.digits >= 3:
         return difference < gold.place / 2 or difference <= _rounding(gold.value)
     return difference <= _rounding(gold.value)

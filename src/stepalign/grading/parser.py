@@ -65,7 +65,7 @@ def _list(tokens: Sequence[Token], greedy: bool) -> Node:
     if len(items) == 1:
         return items[0]
     joint = {token.text for token in joints}
-    if all(_is_condition(item) for item in items) and joint <= {r"\or"}:
+    if all(i.op == "chain" for i in items) and any(map(_is_condition, items)) and joint <= {r"\or"}:
         return Node("or", tuple(items))
     if all(_is_condition(item) for item in items) and r"\or" not in joint and _one_variable(items):
         return Node("and", tuple(items))

@@ -39,6 +39,10 @@ def same(gold: Node, answer: Node) -> bool:
         return True
     if gold.op == "chain" and answer.op == "chain":
         return _same_relation(gold, answer)
+    if answer.op == "chain" and answer.data == (r"\in",) and _is_name(answer.args[0]):
+        return same(gold, answer.args[1])
+    if gold.op == "chain" and gold.data == (r"\in",) and _is_name(gold.args[0]):
+        return same(gold.args[1], answer)
     if _is_equation(answer) and gold.op not in ("or", "and"):
         claimed = _claimed(answer)
         return claimed is not None and same(gold, claimed)

@@ -45,7 +45,7 @@ _REWRITES = [
     (re.compile(r"(?<![A-Za-z\d{}\\])```[a-z]*\s|```"), " "),
     (re.compile(r"\\(?:text)?color\s*(?:\[\w*\])?\s*\{\s*[A-Za-z]\w*\s*\}"), ""),
     (re.compile(r"\\(?:[hv]space|phantom|label|tag)\*?\s*\{[^{}]*\}"), " "),
-    (re.compile(r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathsf|mbox|hbox|operatorname\*?)\s*\{([^{}\"]*)\}"), r'"\1"'),
+    (re.compile(r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathsf|mbox|hbox|operatorname\*?)\s*\{((?:[^{}\"]|\{[^{}\"]*\})*)\}"), r'"\1"'),
     (re.compile(r"\\(?:mathrm|operatorname)\s+([A-Za-z])(?![A-Za-z])"), r'"\1"'),
     (re.compile(r"\{\\rm\s+([^{}\"]*)\}"), r'"\1"'),
     (re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|pmb|emph|underline|uline|boxed|fbox|cancel)(?![A-Za-z])"), ""),
@@ -62,6 +62,8 @@ _REWRITES = [
     (re.compile(r"(?<![\d.])(\d*\.\d*)\((\d+)\)(?![\d.])"), r"\1\\overline{\2}"),
     (re.compile(r"(?<!\d)(\d*\.\d*?)(?:(\d)\2\2+|(\d{2,6})\3+)\s*(?:\.\.\.|\\[lc]?dots)"), r"\1\\overline{\2\3}"),
     (re.compile(r"(?<=\w\))\*\*|(?<=\w)\*\*(?=[\d(\-])"), "^"),
+    (re.compile(r"\"?\s*\(?\s*(?:in\s+)?base[\s-]*\"?\s*(\d+|[a-z]+)\s*\"?\s*\)?\s*\"?$"), r"_{\1}"),
+    (re.compile(r"\"?\s*all (?:the )?real(?: number)?s?\s*\"?"), r"\\mathbb{R}"),
     (re.compile(r"\s+"), " "),
 ]  # fmt: skip
 _OPENING = re.compile(

@@ -44,7 +44,7 @@ _TOKEN = re.compile(
     r"|(?P<letters>[^\W\d_]+)|(?P<relation><=|>=|!=|==|=<)|(?P<sign>[-+*/^_=<>()\[\]{}|,;:!'&%.])|(?P<other>.)"
 )
 _RELATIONS = {"<=": r"\le", "=<": r"\le", ">=": r"\ge", "!=": r"\ne", "==": "="}
-_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 
 
 class NoFormula(Exception):

@@ -38,6 +38,7 @@ frequency: Hz=1 hertz=1 kHz=1000 MHz=1000000 GHz=1000000000 \nrevolutions: rpm=1
 amount: mol=1 mole=1 \ntemperature: K=1 kelvin=1 \nCelsius: ^\\circC=1 \nFahrenheit: ^\\circF=1
 angle: rad=1 radian=1 \ndegrees: ^\\circ=1 degree=1 deg=1 \nspeed: mph=1 \nspeed in km: kmph=1 kph=1
 distance of stars: pc=1 ly=1 au=1
+any: unit=1
 morning: am=1 \nafternoon: pm=1
 """
 # words after a number that are no unit, because they change its value
@@ -72,9 +73,8 @@ def _read_table() -> dict[str, tuple[str, Fraction]]:
 
 
 _UNITS = _read_table()
-_SYMBOL = "|".join(re.escape(symbol) for symbol in sorted(_UNITS, key=len, reverse=True)).replace(
-    r"\^\\circ", r"(?:\^\\circ\s*)"
-)
+_SYMBOL = "|".join(re.escape(symbol) for symbol in sorted(_UNITS, key=len, reverse=True))
+_SYMBOL = _SYMBOL.replace(r"\^\\circ", r"\^\\circ\s*").replace(r"\\mum", r"\\mu\s*m")
 _ATOM = rf"(?:(?:sq(?:uare)?\.?|cu(?:bic)?\.?)\s+)?(?:{_SYMBOL})s?(?![A-Za-z])(?:\s*\^\s*(?:\{{\s*-?\d\s*\}}|-?\d))?"
 _JOINT = r"(?:\s*(?:/|\\cdot|\*|\bper\b|-)\s*|\s+)"
 _COMPOUND = rf"{_ATOM}(?:{_JOINT}{_ATOM})*"
@@ -116,20 +116,22 @@ def _starts(text: str) -> list[int]:
 def _as_unit(tail: str, *, set_off: bool, gold: bool) -> Unit | None:
     """The unit that a text after a number is, None if it is none."""
     upright = '"' in tail
-    bare = tail.replace('"', " ").strip()
+    bare = re.sub(r"\s*[\"()]\s*", " ", tail).strip() if "(" in tail else tail.replace('"', " ").strip()
     found = _ANY_TAIL.fullmatch(bare)
     if found is None:
         return None
     unit = found["unit"]
     words = re.findall(r"[^\W\d_]+", unit)
-    if not NOT_UNITS.isdisjoint(word.casefold() for word in words) or (not _NOT_UNITS_CJK.isdisjoint(unit) or "分之" in unit):
-        return None
     known = bool(_COMPOUND_TAIL.fullmatch(bare))
+    if not known and not NOT_UNITS.isdisjoint(word.casefold() for word in words):
+        return None
+    if not _NOT_UNITS_CJK.isdisjoint(unit) and not unit.startswith("千") or "分之" in unit:
+        return None
     if not known and unit[0].isascii() and not (set_off and _VOWEL.search(unit)):
         return None
     if known and not upright and unit in (_MAY_BE_SYMBOLS if gold else _LETTERS) and (gold or not set_off):
         return None
-    return _measure(unit) if known else Unit()
+    return _measure(unit) if known and "(" not in tail and "unit" not in unit else Unit()
 
 
 def _measure(unit: str) -> Unit:

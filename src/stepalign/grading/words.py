@@ -28,7 +28,7 @@ _MATHEMATICAL = frozenset(
 )
 _JOINING = frozenset("or and in to mod if for where".split())
 
-_LABEL = r"(?:the\s+)?(?:(?:correct|final|right)\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*(?:option\s+|choice\s+)?"
+_LABEL = r"(?:the\s+)?(?:(?:correct|final|right)\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*(?:option\s+|choice\s+)?|选项?\s*"
 _CHOICE = re.compile(
     rf"(?P<label>(?i:{_LABEL}))?(?:\(\s*(?P<inside>[A-J])\s*\)|\[\s*(?P<square>[A-J])\s*\]|(?P<bare>[A-J])(?P<mark>\)|\.|:(?=\s))?)"
     r"(?P<rest>\s*[.:,]?\s*\S.*)?",
@@ -42,6 +42,8 @@ _TIME = re.compile(
     r"(?:\"?\s*(?P<half>[ap])\.?\s*m\.?\s*\"?|(?P<noon>noon|midnight)|(?P<clock>o'clock|h))?",
     re.IGNORECASE,
 )
+_PADDED, _RATIO = re.compile(":0"), re.compile(r"\d+\s*[:/]\s*\d+|\\frac.*")  # "12:00" is no ratio
+_NAMED_TIMES = {"noon": "12:00 pm", "midnight": "12:00 am"}
 
 
 class Choice(NamedTuple):
@@ -102,6 +104,8 @@ def choice(normalized: str) -> Choice | None:
 def time_outcome(gold: str, answer: str) -> Outcome | None:
     """Whether two normalized texts are the same time of day; None where they are not both times."""
     a, b = _time(gold), _time(answer)
+    if a is not None and b is None and (a[1] or _PADDED.search(gold)) and _RATIO.fullmatch(answer):
+        return Outcome.WRONG
     if a is None or b is None or (a[2] and b[2]):
         return None
     (seconds, half, _), (other, other_half, _) = a, b
@@ -114,7 +118,7 @@ def time_outcome(gold: str, answer: str) -> Outcome | None:
 
 def _time(text: str) -> tuple[int, str | None, bool] | None:
     """Seconds since midnight, the half of the day if it is stated, and whether the text might as well be a number."""
-    match = _TIME.fullmatch(_bare(text))
+    match = _TIME.fullmatch(_NAMED_TIMES.get(_bare(text).casefold(), _bare(text)))
     if match is None:
         return None
     hour, half = int(match["hour"]), (match["half"] or "").casefold()
@@ -140,6 +144,7 @@ def _is_word(word: str) -> bool:
 
 
 def _singular(words: str) -> str:
+    words = re.sub(r"^(?:an?|the) ", "", words)
     return " ".join(word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
                     for word in words.replace("-", " ").split())
 
