@@ -84,5 +84,6 @@ def _scaled(node: Node, unit: Unit) -> Node:
 
 
 def _tight(text: str) -> str:
-    """The text without spaces, except where they part two words or numbers."""
-    return re.sub(r"\s*([^\w\s])\s*", r"\1", text.replace('"', ""))
+    """The text without the spaces and braces that part nothing."""
+    text = re.sub(r"\s*([^\w\s])\s*", r"\1", text.replace('"', ""))
+    return re.sub(r"([_^])\{(\w|\\[A-Za-z]+)\}", r"\1\2", text)

@@ -130,6 +130,8 @@ def _item(tokens: Sequence[Token], greedy: bool) -> Node:
         return _list(tokens[1:-1], greedy)
     if encloses and first == r"\{":
         return _braces(tokens[1:-1], greedy)
+    if encloses and tokens[1].text == r"\begin":
+        return _item(tokens[1:-1], greedy)
     if encloses and split(tokens[1:-1], lambda t: t.text in (",", ";"))[1]:
         parts, _ = split(tokens[1:-1], lambda t: t.text in (",", ";"))
         brackets = ("(", ")") if first == r"\langle" else (first, last)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from stepalign.core.rollout import Outcome
 from stepalign.grading.numbers import as_number, equal
 from stepalign.grading.spelling import normalize
+from stepalign.grading.units import split_unit
 from stepalign.grading.words import Choice, choice, is_sentence, is_words, time_outcome, words_outcome
 
 
@@ -28,7 +29,8 @@ def plain_outcome(gold: str, answer: str) -> Outcome | None:
         return by_kind
     if (a and is_words(answer)) or (b and is_words(gold)):
         return Outcome.UNPARSEABLE
-    return Outcome.UNPARSEABLE if (not a and is_sentence(gold)) or (not b and is_sentence(answer)) else None
+    bodies = (split_unit(text)[0] for text, number in ((gold, a), (answer, b)) if not number)
+    return Outcome.UNPARSEABLE if any(map(is_sentence, bodies)) else None
 
 
 def _choice_outcome(gold: str, answer: str) -> Outcome | None:

@@ -48,6 +48,10 @@ def same(gold: Node, answer: Node) -> bool:
         return claimed is not None and same(gold, claimed)
     if _is_equation(gold) and answer.op not in ("or", "and") and _is_name(gold.args[0]):
         return same(gold.args[-1], answer)
+    if (gold.data == _BRACES) != (answer.data == _BRACES) and answer.op != "chain":
+        only, other = (gold, answer) if gold.data == _BRACES else (answer, gold)
+        if len(only.args) == 1 and other.op in _SCALARS:
+            return same(only.args[0], other) if only is gold else same(other, only.args[0])
     if gold.op == "list" and answer.op == "list" and _same_list(gold, answer):
         return True
     if gold.op == "matrix" or answer.op == "matrix":

@@ -54,6 +54,8 @@ _REWRITES = [
     (re.compile(r"\\?\$|[€£¥₹₩₽¢]"), " "),
     (re.compile(r"(?<![A-Za-z])(?:Rs\.?|US|USD|EUR|GBP|INR|CNY|RMB)(?=\s*\d)|(?<=\d)\s*(?:USD|EUR|GBP|INR|CNY|RMB)$"), " "),
     (re.compile(r"\{\s*([:=<>+\-])\s*\}"), r"\1"),  # 10{:}30
+    (re.compile(r"\"\s*\"|\\mkern\d+mu"), " "),
+    (re.compile(r"\^\s*\{?\s*\\prime\s*\}?"), "'"),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"\\%|\"\s*%\s*\"|(?<=[\d})])\s*\"?\s*(?:percent|per cent|pct)\s*\"?(?![A-Za-z])"), "%"),
     (re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)|\\degree(?![A-Za-z])"), r"^\\circ "),
@@ -61,7 +63,7 @@ _REWRITES = [
     (re.compile(r"(\d*\.\d*)(?:\\bar|\\overline)\s*\{?\s*(\d+)\s*\}?"), r"\1\\overline{\2}"),
     (re.compile(r"(?<![\d.])(\d*\.\d*)\((\d+)\)(?![\d.])"), r"\1\\overline{\2}"),
     (re.compile(r"(?<!\d)(\d*\.\d*?)(?:(\d)\2\2+|(\d{2,6})\3+)\s*(?:\.\.\.|\\[lc]?dots)"), r"\1\\overline{\2\3}"),
-    (re.compile(r"(?<=\w\))\*\*|(?<=\w)\*\*(?=[\d(\-])"), "^"),
+    (re.compile(r"(?<=[\w)}])\*\*(?=[\w(\-])"), "^"),
     (re.compile(r"\"?\s*\(?\s*(?:in\s+)?base[\s-]*\"?\s*(\d+|[a-z]+)\s*\"?\s*\)?\s*\"?$"), r"_{\1}"),
     (re.compile(r"\"?\s*all (?:the )?real(?: number)?s?\s*\"?"), r"\\mathbb{R}"),
     (re.compile(r"\s+"), " "),

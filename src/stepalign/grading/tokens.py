@@ -135,7 +135,7 @@ def _upright(text: str) -> list[Token]:
 def _letters(run: str, before: list[Token], after: str) -> list[Token]:
     if run in _JOINING and run != "in":
         return [Token("command", "\\" + run)]
-    if run in ("x", "X") and before and before[-1].kind == "number" and re.match(r"\s*-?\d", after):
+    if run in ("x", "X") and before and before[-1].kind == "number" and re.match(r"\s*\d", after):
         return [Token("command", r"\times")]
     if run == "U" and before and before[-1].text in (")", "]") and re.match(r"\s*[(\[]", after):
         return [Token("command", r"\cup")]
