@@ -9,6 +9,7 @@ Both answers are parsed into trees (parser.py) and compared by what they are: fo
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from stepalign.core.rollout import Outcome
 from stepalign.grading.sameness import same
@@ -18,8 +19,7 @@ from stepalign.grading.parser import parse
 from stepalign.grading.spelling import normalize
 from stepalign.grading.tokens import NoFormula, readings
 from stepalign.grading.tree import Node, names
-from stepalign.grading.units import Unit, split_unit
-from stepalign.grading.values import Undefined
+from stepalign.grading.units import Unit, conversion, split_unit
 
 
 def compare(gold: str, answer: str) -> Outcome:
@@ -35,7 +35,9 @@ def compare(gold: str, answer: str) -> Outcome:
             if same(*with_imaginary_unit(a, b)):
                 return Outcome.CORRECT
             outcome = Outcome.WRONG
-        except (NoFormula, Undefined, RecursionError):
+        except MemoryError:
+            raise  # the worker's to answer: this process is no longer to be trusted
+        except Exception:  # no formula, no value, or a value that the comparison has no case for
             continue
     return outcome
 
@@ -48,11 +50,10 @@ def _pairs(gold: str, answer: str) -> list[tuple[Node, Node]]:
     body, unit = _split(answer, gold=False)
     if gold_unit is None and unit is None:
         return pairs
-    if gold_unit and unit and gold_unit.quantity and unit.quantity:
-        if gold_unit.quantity != unit.quantity:
-            return pairs
-        return pairs + [(_scaled(a, gold_unit), _scaled(b, unit)) for a in _trees(gold_body) for b in _trees(body)]
-    return pairs + [(a, b) for a in _trees(gold_body) for b in _trees(body)]
+    ratio = conversion(gold_unit, unit)
+    if ratio is None:
+        return pairs
+    return pairs + [(a, _times(ratio, b)) for a in _trees(gold_body) for b in _trees(body)]
 
 
 def _trees(text: str) -> list[Node]:
@@ -77,10 +78,8 @@ def _split(text: str, *, gold: bool) -> tuple[str, Unit | None]:
     return body, unit
 
 
-def _scaled(node: Node, unit: Unit) -> Node:
-    if unit.factor == 1:
-        return node
-    return Node("*", (node, Node("number", (), Number(unit.factor))))
+def _times(ratio: Fraction, node: Node) -> Node:
+    return node if ratio == 1 else Node("*", (Node("number", (), Number(ratio)), node))
 
 
 def _tight(text: str) -> str:

@@ -19,7 +19,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from stepalign.grading.units import Unit, split_unit
+from stepalign.grading.units import Unit, conversion, split_unit
 
 SCALES = {
     "dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
@@ -118,12 +118,11 @@ def decimal(written: str, repeat: str | None = None) -> Fraction:
 
 def equal(gold: Number, answer: Number) -> bool:
     """Whether a number answers for the true one (see the module)."""
-    if gold.unit and answer.unit and gold.unit.quantity and answer.unit.quantity:
-        if gold.unit.quantity != answer.unit.quantity:
-            return False
-        ratio = answer.unit.factor / gold.unit.factor
-        if ratio != 1:
-            answer = answer._replace(value=answer.value * ratio, place=answer.place and answer.place * ratio)
+    ratio = conversion(gold.unit, answer.unit)
+    if ratio is None:
+        return False
+    if ratio != 1:
+        answer = answer._replace(value=answer.value * ratio, place=answer.place and answer.place * ratio)
     if is_close(gold, answer):
         return True
     if gold.percent == answer.percent:

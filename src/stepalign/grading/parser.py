@@ -15,7 +15,7 @@ from stepalign.grading.tokens import NoFormula, Token, tokenize
 from stepalign.grading.tree import Node
 
 RELATIONS = {
-    "=": "=", "<": "<", ">": ">", r"\le": r"\le", r"\ge": r"\ge", r"\ne": r"\ne", r"\in": r"\in", r"\approx": "=",
+    "=": "=", "<": "<", ">": ">", r"\le": r"\le", r"\ge": r"\ge", r"\ne": r"\ne", r"\in": r"\in", r"\approx": r"\approx",
     r"\equiv": r"\equiv", r"\to": r"\to", r"\notin": r"\notin",
 }  # fmt: skip
 _OPEN = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\langle": r"\rangle", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
@@ -73,7 +73,7 @@ def _list(tokens: Sequence[Token], greedy: bool) -> Node:
 
 
 def _is_condition(item: Node) -> bool:
-    return item.op == "chain" and set(item.data or ()) != {"="}
+    return item.op == "chain" and not set(item.data or ()) <= {"=", r"\approx"}
 
 
 def _one_variable(items: Sequence[Node]) -> bool:

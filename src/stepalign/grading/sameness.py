@@ -44,8 +44,7 @@ def same(gold: Node, answer: Node) -> bool:
     if gold.op == "chain" and gold.data == (r"\in",) and _is_name(gold.args[0]):
         return same(gold.args[1], answer)
     if _is_equation(answer) and gold.op not in ("or", "and"):
-        claimed = _claimed(answer)
-        return claimed is not None and same(gold, claimed)
+        return any(same(gold, claimed) for claimed in _claimed(answer))
     if _is_equation(gold) and answer.op not in ("or", "and") and _is_name(gold.args[0]):
         return same(gold.args[-1], answer)
     if (gold.data == _BRACES) != (answer.data == _BRACES) and answer.op != "chain":
@@ -69,7 +68,7 @@ def same(gold: Node, answer: Node) -> bool:
 
 
 def _is_equation(node: Node) -> bool:
-    return node.op == "chain" and set(node.data or ()) == {"="}
+    return node.op == "chain" and set(node.data or ()) <= {"=", r"\approx"}
 
 
 def _is_name(node: Node) -> bool:
@@ -83,12 +82,25 @@ def _is_name(node: Node) -> bool:
     return node.op == "list" and all(_is_name(arg) for arg in node.args)
 
 
-def _claimed(equation: Node) -> Node | None:
-    """The value that an equation claims: its last side, unless the first is an unsolved expression in one symbol."""
-    first = equation.args[0]
-    if _is_name(first) or not names(first) or len(names(first)) > 1:
-        return equation.args[-1]
-    return None
+def _claimed(equation: Node) -> Sequence[Node]:
+    """The values that an equation claims: its last side, unless the first is an unsolved expression in one symbol.
+
+    Before an approximate last side, the exact side and its approximation, where they are near one another.
+    """
+    first, before, last = equation.args[0], equation.args[-2], equation.args[-1]
+    if not _is_name(first) and len(names(first)) == 1:
+        return ()
+    if equation.data and equation.data[-1] == r"\approx" and not names(before) | names(last) and _near(before, last):
+        return before, last
+    return (last,)
+
+
+def _near(a: Node, b: Node) -> bool:
+    try:
+        exact, rounded = number_value(a), number_value(b)
+    except (NoFormula, Undefined):
+        return False
+    return abs(exact - rounded) <= abs(exact) / 20
 
 
 def _same_relation(gold: Node, answer: Node) -> bool:

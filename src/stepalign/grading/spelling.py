@@ -53,6 +53,7 @@ _REWRITES = [
     (re.compile(r"\\(?:q?quad|thinspace|enspace|space)(?![A-Za-z])|(?<!\\)\\[,;:()\[\] ]|~"), " "),
     (re.compile(r"\\?\$|[€£¥₹₩₽¢]"), " "),
     (re.compile(r"(?<![A-Za-z])(?:Rs\.?|US|USD|EUR|GBP|INR|CNY|RMB)(?=\s*\d)|(?<=\d)\s*(?:USD|EUR|GBP|INR|CNY|RMB)$"), " "),
+    (re.compile(r"\s+"), " "),
     (re.compile(r"\{\s*([:=<>+\-])\s*\}"), r"\1"),  # 10{:}30
     (re.compile(r"\"\s*\"|\\mkern\d+mu"), " "),
     (re.compile(r"\^\s*\{?\s*\\prime\s*\}?"), "'"),

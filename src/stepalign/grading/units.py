@@ -43,10 +43,11 @@ morning: am=1 \nafternoon: pm=1
 """
 # words after a number that are no unit, because they change its value
 NOT_UNITS = frozenset(
-    """and or to plus minus times over mod choose half halves third thirds quarter quarters fifth fifths tenth tenths
-    hundredths squared cubed factorial sqrt sin cos tan cot sec csc log exp inf theta alpha beta gamma lambda delta omega
-    sigma phi dozen dozens hundred hundreds thousand thousands million millions billion billions trillion trillions least
-    most more less than not but base infinity""".split()  # noqa: SIM905
+    """and or to plus minus times over mod choose half halves third thirds fourth fourths quarter quarters fifth fifths
+    sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths twelfths twentieths hundredth hundredths
+    thousandths squared cubed factorial sqrt sin cos tan cot sec csc log exp inf theta alpha beta gamma lambda delta omega
+    sigma phi dozen dozens hundred hundreds thousand thousands million millions billion billions trillion trillions pair
+    pairs score gross below negative not but base infinity""".split()  # noqa: SIM905
 )
 _NOT_UNITS_CJK = frozenset("万亿千百十半多余几或和与至到以之点负加减乘除左右")
 
@@ -56,6 +57,18 @@ class Unit(NamedTuple):
 
     quantity: tuple[tuple[str, int], ...] | None = None
     factor: Fraction = Fraction(1)
+
+
+def conversion(gold: Unit | None, answer: Unit | None) -> Fraction | None:
+    """What the answer's number is multiplied by to be in the true unit, None where the units contradict each other.
+
+    1 where one is not stated or not known, and where a compound unit may be another name for the other (N m and J).
+    """
+    if gold is None or answer is None or gold.quantity is None or answer.quantity is None:
+        return Fraction(1)
+    if gold.quantity == answer.quantity:
+        return answer.factor / gold.factor
+    return None if len(gold.quantity) == len(answer.quantity) == 1 else Fraction(1)
 
 
 def _read_table() -> dict[str, tuple[str, Fraction]]:
