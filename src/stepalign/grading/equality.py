@@ -60,7 +60,9 @@ def equal_at_points(gold: Node, answer: Node) -> bool:
             return False
         agreements += verdict is True
         if agreements == _AGREEMENTS:
-            return not real or all(_agree(gold, answer, p, real=True) is not False for p in _points(symbols, mixed=True))
+            return not real or all(
+                _agree(gold, answer, p, real=True) is not False for p in _points(symbols, mixed=True)
+            )
     if not real:
         return False
     verdicts = [_agree(gold, answer, point, real=False) for point in _points(symbols, mixed=False)][:_AGREEMENTS]

@@ -110,7 +110,14 @@ class _Formula:
             return last.op not in ("number", "based") and (token.spaced or self.tokens[self.at - 1].text in ")]}")
         if token.kind in ("letter", "word") or token.text in ("(", "[", "{"):
             return True
-        return token.kind == "command" and token.text not in (r"\times", r"\cdot", r"\rfloor", r"\rceil", r"\dots", r"\choose")
+        return token.kind == "command" and token.text not in (
+            r"\times",
+            r"\cdot",
+            r"\rfloor",
+            r"\rceil",
+            r"\dots",
+            r"\choose",
+        )
 
     def power(self) -> Node:
         node = self.postfix(self.atom())
@@ -189,10 +196,17 @@ class _Formula:
     def symbol(self, name: str) -> Node:
         if self.takes("_"):
             name += "_" + self.text_of_argument()
-        elif self.next.kind == "number" and not self.next.spaced and self.next.text.isdigit() and name.isalpha():
+        elif (
+            self.next.kind == "number"
+            and not self.next.spaced
+            and self.next.text.isdigit()
+            and name.lstrip("\\").isalpha()
+        ):
             name += "_" + self.take().text  # "x1"
         primes = 0
-        while self.takes("'") or (self.next.text == "^" and self.tokens[self.at + 1 : self.at + 2] == [Token("sign", "'")] and self.takes("^")):
+        while self.takes("'") or (
+            self.next.text == "^" and self.tokens[self.at + 1 : self.at + 2] == [Token("sign", "'")] and self.takes("^")
+        ):
             primes += 1
         return Node("symbol", (), name + "'" * primes)
 
@@ -249,6 +263,9 @@ class _Formula:
 
     def function(self, name: str) -> Node:
         base = exponent = None
+        following = self.tokens[self.at + 1 : self.at + 2]
+        if name == "log" and self.next.kind == "number" and following and following[0].text == "(":
+            base = self.atom()  # "log2(8)"
         while self.next.text in ("_", "^"):
             if self.takes("_"):
                 base = self.group() if self.next.text == "{" else self.atom()

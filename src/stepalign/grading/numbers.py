@@ -31,7 +31,7 @@ _NUMBER = re.compile(
     r"(?:\\frac\s*(?:\{\s*(?P<above>\d+)\s*\}|(?P<above1>\d))\s*(?:\{\s*(?P<below>\d+)\s*\}|(?P<below1>\d))"
     r"|(?P<value>(?:\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(?!\d)|\d+)(?:\.\d*)?|\.\d+)(?:\\overline\{(?P<repeat>\d+)\})?"
     rf"(?:{_TENS})?(?:\s*/\s*(?P<divisor>\d+))?)"
-    rf"\s*(?P<percent>%)?(?:(?P<kilo>k)|\s*\"?(?P<scale>{'|'.join(SCALES)})s?(?![米克瓦卡伏赫帕焦])\"?)?",
+    rf"\s*(?P<percent>%)?(?:(?P<kilo>(?<=\d)k)|\s*\"?(?P<scale>{'|'.join(SCALES)})s?(?![米克瓦卡伏赫帕焦])\"?)?",
     re.IGNORECASE,
 )
 _GAPS = re.compile("[, ]")
@@ -71,7 +71,7 @@ def _bare_number(text: str) -> Number | None:
     if text.casefold() in _NAMED:
         return Number(Fraction(_NAMED[text.casefold()]))
     match = _NUMBER.fullmatch(text)
-    if match is None or (match["kilo"] == "K"):
+    if match is None:
         return None
     try:
         value = _value(match)

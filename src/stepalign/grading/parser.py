@@ -18,7 +18,15 @@ RELATIONS = {
     "=": "=", "<": "<", ">": ">", r"\le": r"\le", r"\ge": r"\ge", r"\ne": r"\ne", r"\in": r"\in", r"\approx": r"\approx",
     r"\equiv": r"\equiv", r"\to": r"\to", r"\notin": r"\notin",
 }  # fmt: skip
-_OPEN = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\langle": r"\rangle", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
+_OPEN = {
+    "(": ")",
+    "[": "]",
+    "{": "}",
+    r"\{": r"\}",
+    r"\langle": r"\rangle",
+    r"\lfloor": r"\rfloor",
+    r"\lceil": r"\rceil",
+}
 _CLOSE = frozenset(_OPEN.values())
 
 
@@ -57,23 +65,32 @@ def split(tokens: Sequence[Token], is_separator: Callable[[Token], bool]) -> tup
 
 def _list(tokens: Sequence[Token], greedy: bool) -> Node:
     """A bare list, or relations joined by "or" or "and", or the only item."""
-    parts, separators = split(tokens, lambda t: t.text in (",", ";", r"\or", r"\and", "&"))
+    inequality = any(token.text in ("<", ">", r"\le", r"\ge") for token in tokens)
+    separating = (",", ";", r"\or", r"\and", "&", r"\cup" if inequality else ",")
+    parts, separators = split(tokens, lambda t: t.text in separating)
     joints = [a for a, part in zip(separators, parts[1:], strict=True) if part]  # ", and" is one joint
     items = [_statement(part, greedy) for part in parts if part]
     if not items or len(items) < len(parts) and not {r"\or", r"\and"} & {s.text for s in separators}:
         raise NoFormula("an empty item")
     if len(items) == 1:
         return items[0]
-    joint = {token.text for token in joints}
+    joint = {token.text.replace("cup", "or") for token in joints}
     if all(i.op == "chain" for i in items) and any(map(_is_condition, items)) and joint <= {r"\or"}:
         return Node("or", tuple(items))
     if all(_is_condition(item) for item in items) and r"\or" not in joint and _one_variable(items):
-        return Node("and", tuple(items))
+        return Node("and", tuple(items), ",".join(joint))
+    if joint == {r"\or"} and any(i.op == "list" and _is_interval(i) for i in items):
+        return Node("cup", tuple(items))
     return Node("list", tuple(part for item in items for part in _plus_minus(item)), ("", ""))
 
 
 def _is_condition(item: Node) -> bool:
     return item.op == "chain" and not set(item.data or ()) <= {"=", r"\approx"}
+
+
+def _is_interval(item: Node) -> bool:
+    """Whether a pair cannot be a point."""
+    return item.data in (("[", ")"), ("(", "]")) or any(p.data == "infty" for arg in item.args for p in arg.walk())
 
 
 def _one_variable(items: Sequence[Node]) -> bool:
@@ -112,7 +129,12 @@ def _signs(tokens: Sequence[Token], greedy: bool) -> Node:
     both = []
     for plus, minus in (("+", "-"), ("-", "+")):
         signs = {r"\pm": plus, r"\mp": minus}
-        both.append(_item([t._replace(kind="sign", text=signs.get(t.text, t.text)) if t.text in signs else t for t in tokens], greedy))
+        both.append(
+            _item(
+                [t._replace(kind="sign", text=signs.get(t.text, t.text)) if t.text in signs else t for t in tokens],
+                greedy,
+            )
+        )
     return Node("list", tuple(both), ("", ""))
 
 

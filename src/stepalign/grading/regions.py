@@ -42,7 +42,9 @@ def _region(node: Node) -> Region:
     if node.op in ("cup", "or"):
         return _union([_region(arg) for arg in node.args])
     if node.op in ("cap", "and"):
-        return reduce(_intersection, (_region(arg) for arg in node.args))
+        parts = [_region(arg) for arg in node.args]
+        both = reduce(_intersection, parts)
+        return both if both or node.data != "," else _union(parts)  # "x<1, x>2" can only mean "or"
     if node.op == "setminus":
         return reduce(lambda a, b: _intersection(a, _complement(b)), (_region(arg) for arg in node.args))
     if node.op == "chain":
@@ -62,6 +64,10 @@ def _condition(node: Node) -> Region:
             result = _intersection(result, _half(relation, _bound(right)))
         elif right.op == "symbol" and relation in _FLIPPED:
             result = _intersection(result, _half(_FLIPPED[relation], _bound(left)))
+        elif left.op == "abs" and left.args[0].op == "symbol" and relation in _FLIPPED:
+            sides = [_half(relation, _bound(right)), _half(_FLIPPED[relation], -_bound(right))]
+            within = relation in ("<", r"\le", r"\ne")
+            result = _intersection(result, reduce(_intersection, sides) if within else _union(sides))
         else:
             raise NoFormula("no condition on a symbol")
     return result

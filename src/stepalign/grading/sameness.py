@@ -21,7 +21,24 @@ from stepalign.grading.tree import Node, names
 from stepalign.grading.values import Undefined, number_value
 
 _SCALARS = frozenset(
-    ("number", "based", "symbol", "constant", "+", "*", "/", "^", "root", "binom", "-", "!", "abs", "percent", "degrees", "function")
+    (
+        "number",
+        "based",
+        "symbol",
+        "constant",
+        "+",
+        "*",
+        "/",
+        "^",
+        "root",
+        "binom",
+        "-",
+        "!",
+        "abs",
+        "percent",
+        "degrees",
+        "function",
+    )
 )
 _BARE, _BRACES, _PARENTHESES = ("", ""), (r"\{", r"\}"), ("(", ")")
 _ZERO = Node("number", (), Number(Fraction(0)))
@@ -211,7 +228,9 @@ def _same_ratio(gold: Node, answer: Node) -> bool:
         a, b = gold.args, answer.args
         if len(a) != len(b) or answer.op != "ratio":
             return False
-        return all(equal_formulas(Node("*", (x, b[0])), Node("*", (y, a[0]))) for x, y in zip(a[1:], b[1:], strict=True))
+        return all(
+            equal_formulas(Node("*", (x, b[0])), Node("*", (y, a[0]))) for x, y in zip(a[1:], b[1:], strict=True)
+        )
     if len(gold.args) > 2 and gold.op == "ratio":
         return False
     a, b = (Node("/", node.args) if node.op == "ratio" else node for node in (gold, answer))

@@ -37,22 +37,30 @@ _LOWERED = re.compile(f"[{''.join(_SUBSCRIPTS)}]+")
 _OVERLINED = re.compile("(?:\\d\u0305)+")
 _ROOT = re.compile(r"√\s*(\d+(?:\.\d+)?|[^\W\d_])")
 
-_NAMED = "displaystyle|textstyle|limits|hfill|noindent|centering|scriptstyle|bf|it|rm|sf|tt|large|Large|qed|blacksquare"
+_NAMED = "displaystyle|textstyle|limits|hfill|noindent|centering|scriptstyle|bf|it|rm|sf|tt|tiny|small|large|Large|LARGE|huge|Huge|qed|"
+_NAMED += "blacksquare|checkmark|ensuremath|underbrace|overbrace"
 _SIZES = r"left|right|[bB]igg?[lrm]?"
+_UPRIGHT = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathsf|mbox|hbox|operatorname\*?)\s*\{((?:[^{}\"]|\{[^{}\"]*\})*)\}"
+)
 # applied in order; each rewrites a way of writing that carries no meaning
 _REWRITES = [
     (re.compile(r"(?<=\d)(?:\\,|,\\!|\\!|\{,\}|\{\\,\})(?=\d{3}(?!\d))"), ""),  # 1{,}000
     (re.compile(r"(?<![A-Za-z\d{}\\])```[a-z]*\s|```"), " "),
-    (re.compile(r"\\(?:text)?color\s*(?:\[\w*\])?\s*\{\s*[A-Za-z]\w*\s*\}"), ""),
+    (re.compile(r"\\(?:text|f)?color(?:box)?\s*(?:\[\w*\])?\s*\{\s*[A-Za-z]\w*\s*\}"), ""),
     (re.compile(r"\\(?:[hv]space|phantom|label|tag)\*?\s*\{[^{}]*\}"), " "),
-    (re.compile(r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathsf|mbox|hbox|operatorname\*?)\s*\{((?:[^{}\"]|\{[^{}\"]*\})*)\}"), r'"\1"'),
+    (_UPRIGHT, r'"\1"'),
+    (_UPRIGHT, r'"\1"'),  # upright inside upright
+    (re.compile(r"<(b|i|u|em|strong|code)>(.*?)</\1>"), r"\2"),
+    (re.compile(r"(?<=\d)['_](?=\d{3}(?!\d))|(?<=\d)/-\s*$"), ""),  # 70'000, Rs. 70,000/-
+    (re.compile(r"\(\s*([\dA-F]+)\s*\)\s*_(?=\s*[{\d])"), r"\1_"),  # (2516)_8
     (re.compile(r"\\(?:mathrm|operatorname)\s+([A-Za-z])(?![A-Za-z])"), r'"\1"'),
     (re.compile(r"\{\\rm\s+([^{}\"]*)\}"), r'"\1"'),
-    (re.compile(r"\\(?:mathbf|boldsymbol|bm|mathit|pmb|emph|underline|uline|boxed|fbox|cancel)(?![A-Za-z])"), ""),
+    (re.compile(r"\\(?:mathbf|mathtt|boldsymbol|bm|mathit|pmb|emph|underline|uline|boxed|fbox|cancel)(?![A-Za-z])"), ""),
     (re.compile(rf"\\(?:{_SIZES})(?![A-Za-z])\s*\.?|\\(?:{_NAMED})(?![A-Za-z])|\\[!/]|\\square\s*$|\\Box\s*$"), ""),
     (re.compile(r"\\(?:q?quad|thinspace|enspace|space)(?![A-Za-z])|(?<!\\)\\[,;:()\[\] ]|~"), " "),
     (re.compile(r"\\?\$|[€£¥₹₩₽¢]"), " "),
-    (re.compile(r"(?<![A-Za-z])(?:Rs\.?|US|USD|EUR|GBP|INR|CNY|RMB)(?=\s*\d)|(?<=\d)\s*(?:USD|EUR|GBP|INR|CNY|RMB)$"), " "),
+    (re.compile(r"(?<![A-Za-z])(?:Rs\.?|US|USD|EUR|GBP|INR|CNY|RMB)(?=[\s\"]*\d)|(?<=\d)\s*(?:USD|EUR|GBP|INR|CNY|RMB)$"), " "),
     (re.compile(r"\s+"), " "),
     (re.compile(r"\{\s*([:=<>+\-])\s*\}"), r"\1"),  # 10{:}30
     (re.compile(r"\"\s*\"|\\mkern\d+mu"), " "),
@@ -72,11 +80,13 @@ _REWRITES = [
 _OPENING = re.compile(
     r"(?:(?:\"\s*)?(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?(?:answer|ans|result)"
     r"(?:\s+is)?\s*(?::|=|(?<=is))\s*\"?"
+    r"|(?:is|equals|\\implies|\\Rightarrow|\\to)(?=[^A-Za-z])"
     r"|\"?\s*(?:approximately|approx\.?|about|around|roughly|nearly)\s*\"?(?=[\s\d\\$.-])"
-    r"|答案\s*(?:是|为|:)?|(?:大约|约|等于)(?=\s*[\d-])|=|\\approx(?![A-Za-z])|\\therefore(?![A-Za-z])|\\sim(?![A-Za-z])|[≈:])\s*",
+    r"|答案\s*(?:是|为|:)?|(?:大约|约|等于)(?=\s*[\d-])|=|\\approx(?![A-Za-z])|\\therefore(?![A-Za-z])|\\sim(?:eq)?(?![A-Za-z])|[≈:])\s*",
     re.IGNORECASE,
 )
-_ENCLOSED = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\"[^\"]*\"")
+_ENCLOSED = re.compile(r"'[^']*'|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\"[^\"]*\"")
+_CLOSING = re.compile(r"[\s\"(]*\b(?:approx(?:imately|\.)?|Q\.?E\.?D\.?)[\s\")]*$")
 _SIMPLE = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
@@ -100,7 +110,7 @@ def _without_ends(text: str) -> str:
     while True:
         before = text
         text = re.sub(r"(?:\.{3}|\\[lc]?dots)$", "", text) if re.fullmatch(r"-?\d*\.\d+\D+", text) else text
-        text = text.strip(" `*_").rstrip(" .,;:`*_")
+        text = _CLOSING.sub("", text.strip(" `*_")).rstrip(" .,;:`*_")
         text = text[1:-1] if _ENCLOSED.fullmatch(text) else text
         if text == before:
             return text
@@ -131,4 +141,4 @@ def _spell(character: str) -> str:
     if greek:
         letter = "lambda" if greek[2] == "LAMDA" else greek[2].casefold()
         return rf"\{letter if greek[1] == 'SMALL' else letter.title()} "
-    return " " if unicodedata.category(character) == "Zs" else character
+    return {"Zs": " ", "So": ""}.get(unicodedata.category(character), character)  # So: a tick, a box

@@ -33,7 +33,11 @@ _SAME = {
     "mathrm": "", "text": "", "mathcal": "cal", "mathscr": "cal", "mathfrak": "frak", "Bbb": "mathbb", "sqrtsign": "sqrt",
     "arrow": "to", "rightarrow": "to", "union": "cup", "U": "U",
 }  # fmt: skip
-_PLAIN_NAMES = (FUNCTIONS - {"Re", "Im", "arg"}) | (GREEK - {"Pi"}) | {"pi", "sqrt", "infinity", "inf", "oo", "asin", "acos", "atan", "union"}
+_PLAIN_NAMES = (
+    (FUNCTIONS - {"Re", "Im", "arg"})
+    | (GREEK - {"Pi"})
+    | {"pi", "sqrt", "infinity", "inf", "oo", "asin", "acos", "atan", "union", "cbrt"}
+)
 _JOINING = frozenset(("or", "and", "in"))
 
 _TOKEN = re.compile(
@@ -114,6 +118,8 @@ def _command(name: str) -> list[Token]:
     name = _SAME.get(name, name)
     if name in ("or", "and", "in"):
         return [Token("command", "\\" + name)]
+    if name == "cbrt":
+        return tokenize(r"\sqrt[3]")
     if not name:
         return []
     if name.isalpha() and len(name) > 1:
@@ -123,6 +129,8 @@ def _command(name: str) -> list[Token]:
 
 def _upright(text: str) -> list[Token]:
     """The tokens of a quoted text: a name or a letter, a word, or a short formula."""
+    if text == "to":
+        return [Token("sign", ":")]
     if text.casefold() in _JOINING:
         return [Token("command", "\\" + text.casefold())]
     if text in _PLAIN_NAMES | FUNCTIONS:
@@ -137,6 +145,8 @@ def _letters(run: str, before: list[Token], after: str) -> list[Token]:
         return [Token("command", "\\" + run)]
     if run in ("x", "X") and before and before[-1].kind == "number" and re.match(r"\s*\d", after):
         return [Token("command", r"\times")]
+    if run == "to" and before and before[-1].kind == "number":
+        return [Token("sign", ":")]
     if run == "U" and before and before[-1].text in (")", "]") and re.match(r"\s*[(\[]", after):
         return [Token("command", r"\cup")]
     if run in _PLAIN_NAMES:

@@ -16,31 +16,60 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-# quantity: unit = factor; the factors of one quantity are comparable
-_TABLE = """
-length: nm=1/1000000000 \\mum=1/1000000 mm=1/1000 cm=1/100 dm=1/10 m=1 meter=1 metre=1 km=1000 kilometer=1000
-  kilometre=1000 centimeter=1/100 centimetre=1/100 millimeter=1/1000 inch=254/10000 inches=254/10000 in=254/10000
-  ft=3048/10000 foot=3048/10000 feet=3048/10000 yd=9144/10000 yard=9144/10000 mi=1609344/1000 mile=1609344/1000
-mass: mg=1/1000000 g=1/1000 gram=1/1000 kg=1 kilogram=1 ton=1000 tonne=1000
+# quantity: unit=factor; the factors of one quantity are comparable; a star gives the unit the SI's prefixes
+_TABLE = r"""
+length: m*=1 meter*=1 metre*=1 Å=1/10000000000 inch=254/10000 inches=254/10000 in=254/10000 ft=3048/10000 foot=3048/10000
+length: feet=3048/10000 yd=9144/10000 yard=9144/10000 mi=1609344/1000 mile=1609344/1000
+mass: g*=1/1000 gram*=1/1000 ton=1000 tonne=1000
 weight: oz=1/16 ounce=1/16 lb=1 lbs=1 pound=1
-time: ns=1/1000000000 ms=1/1000 s=1 sec=1 secs=1 second=1 min=60 mins=60 minute=60 h=3600 hr=3600 hrs=3600 hour=3600
-  day=86400 week=604800
-volume: ml=1/1000 mL=1/1000 cl=1/100 L=1 l=1 liter=1 litre=1
+time: s*=1 sec=1 secs=1 second*=1 min=60 mins=60 minute=60 h=3600 hr=3600 hrs=3600 hour=3600 day=86400 week=604800
+years: yr=1 yrs=1 year=1
+volume: L*=1 l*=1 liter*=1 litre*=1 cc=1/1000
 money: cent=1/100 dollar=1
-energy: J=1 joule=1 kJ=1000 MJ=1000000 erg=1/10000000 \nenergy of particles: eV=1 keV=1000 MeV=1000000 GeV=1000000000
-heat: cal=1 kcal=1000
-force: N=1 newton=1 kN=1000 dyn=1/100000
-pressure: Pa=1 kPa=1000 MPa=1000000 \natmospheres: atm=1 \nbars: bar=1
-power: W=1 watt=1 kW=1000 MW=1000000
-voltage: mV=1/1000 V=1 volt=1 kV=1000 \ncurrent: mA=1/1000 A=1 amp=1 ampere=1 \ncharge: C=1 coulomb=1
-resistance: \\Omega=1 ohm=1 \ncapacitance: F=1 farad=1 \ninductance: H=1 \nfield: T=1 tesla=1
-frequency: Hz=1 hertz=1 kHz=1000 MHz=1000000 GHz=1000000000 \nrevolutions: rpm=1
-amount: mol=1 mole=1 \ntemperature: K=1 kelvin=1 \nCelsius: ^\\circC=1 \nFahrenheit: ^\\circF=1
-angle: rad=1 radian=1 \ndegrees: ^\\circ=1 degree=1 deg=1 \nspeed: mph=1 \nspeed in km: kmph=1 kph=1
-distance of stars: pc=1 ly=1 au=1
+energy: J*=1 joule=1 erg=1/10000000 Wh*=3600
+particles: eV*=1
+heat: cal*=1
+force: N*=1 newton=1 dyn=1/100000
+pressure: Pa*=1
+atmospheres: atm=1
+bars: bar*=1
+power: W*=1 watt=1
+voltage: V*=1 volt=1
+current: A*=1 amp=1 ampere=1
+charge: C*=1 coulomb=1
+resistance: \Omega*=1 ohm=1
+capacitance: F*=1 farad=1
+inductance: H*=1
+field: T*=1 tesla=1
+frequency: Hz*=1 hertz=1
+revolutions: rpm=1
+loudness: dB=1
+amount: mol*=1 mole=1
+temperature: K=1 kelvin=1
+Celsius: ^\circC=1
+Fahrenheit: ^\circF=1
+angle: rad=1 radian=1
+degrees: ^\circ=1 degree=1 deg=1
+speed: mph=1
+speed in km: kmph=1 kph=1
+stars: pc=1 ly=1 au=1
 any: unit=1
-morning: am=1 \nafternoon: pm=1
+morning: am=1
+afternoon: pm=1
 """
+_PREFIXES = {
+    "n": -9,
+    "\\mu ": -6,
+    "m": -3,
+    "c": -2,
+    "d": -1,
+    "k": 3,
+    "M": 6,
+    "G": 9,
+    "milli": -3,
+    "centi": -2,
+    "kilo": 3,
+}
 # words after a number that are no unit, because they change its value
 NOT_UNITS = frozenset(
     """and or to plus minus times over mod choose half halves third thirds fourth fourths quarter quarters fifth fifths
@@ -73,21 +102,22 @@ def conversion(gold: Unit | None, answer: Unit | None) -> Fraction | None:
 
 def _read_table() -> dict[str, tuple[str, Fraction]]:
     table: dict[str, tuple[str, Fraction]] = {}
-    quantity = ""
     for line in _TABLE.strip().splitlines():
-        name, _, rest = line.rpartition(":")
-        quantity = name.strip() or quantity
-        for entry in rest.split():
-            symbol, _, factor = entry.partition("=")
-            table[symbol] = (quantity, Fraction(factor))
-            if len(symbol) > 3 and symbol.isalpha():
-                table[symbol + "s"] = table[symbol]
+        quantity, _, entries = line.partition(": ")
+        for entry in entries.split():
+            unit, _, factor = entry.partition("=")
+            symbol = unit.rstrip("*")
+            is_word = len(symbol) > 3 and symbol.isalpha()
+            prefixes = {p: e for p, e in _PREFIXES.items() if (len(p) > 2 and p.isalpha()) == is_word}
+            for prefix, exponent in {"": 0, **(prefixes if unit.endswith("*") else {})}.items():
+                for plural in ("", "s") if is_word else ("",):
+                    table[prefix + symbol + plural] = (quantity, Fraction(factor) * Fraction(10) ** exponent)
     return table
 
 
 _UNITS = _read_table()
 _SYMBOL = "|".join(re.escape(symbol) for symbol in sorted(_UNITS, key=len, reverse=True))
-_SYMBOL = _SYMBOL.replace(r"\^\\circ", r"\^\\circ\s*").replace(r"\\mum", r"\\mu\s*m")
+_SYMBOL = _SYMBOL.replace(r"\^\\circ", r"\^\\circ\s*").replace(r"\\mu\ ", r"\\mu\s*")
 _ATOM = rf"(?:(?:sq(?:uare)?\.?|cu(?:bic)?\.?)\s+)?(?:{_SYMBOL})s?(?![A-Za-z])(?:\s*\^\s*(?:\{{\s*-?\d\s*\}}|-?\d))?"
 _JOINT = r"(?:\s*(?:/|\\cdot|\*|\bper\b|-)\s*|\s+)"
 _COMPOUND = rf"{_ATOM}(?:{_JOINT}{_ATOM})*"
@@ -98,7 +128,17 @@ _COMPOUND_TAIL = re.compile(rf"(?<![A-Za-z\\_^])\s*(?P<unit>{_COMPOUND})\s*\.?")
 _ANY_TAIL = re.compile(rf"\s*(?P<unit>{_COMPOUND}|{_WORDS}|{_CJK})\s*\.?")
 _VOWEL = re.compile("[aeiou]", re.IGNORECASE)
 _LETTERS = frozenset(symbol for symbol in _UNITS if len(symbol) == 1)
-_MAY_BE_SYMBOLS = _LETTERS | frozenset("mg ms ns ml mL mV mA nm kV kN kW kJ cl pc Pa MW MJ mm".split())
+_UNMISTAKABLE = frozenset(("cm", "km", "kg", "dm", "eV", "Hz", "kHz", "MHz", "GHz", "mol", "kWh", "rad", "dB"))
+_MAY_BE_SYMBOLS = (
+    frozenset(symbol for symbol in _UNITS if len(symbol) < 4)
+    - _UNMISTAKABLE
+    - frozenset(
+        "in ft yd mi oz lb lbs sec min hr hrs day yr yrs deg mph kph rpm atm cal bar ohm amp erg foot am pm cc".split()
+    )
+)
+_JOINING = frozenset(("and", "or", "to", "plus", "minus", "times"))
+_UNFINISHED = ("\\", "^", "_", "{", "(", "+", "-", "*", "/", "=")
+_FRACTION = re.compile(r"^\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _POWER = re.compile(r"\^\s*\{?\s*(-?\d)")
 
 
@@ -113,8 +153,10 @@ def split_unit(text: str, *, gold: bool = False, italic: bool = True) -> tuple[s
         tail = text[start:]
         body = text[:start].rstrip(' "')
         unit = _as_unit(tail, set_off=text[:start] != body, gold=gold) if italic or '"' in tail else None
-        if unit is not None and body and not body.endswith(("\\", "^", "_", "{", "(", "+", "-", "*", "/", "=")):
-            return body, unit
+        last = re.search(r"[^\W\d_]+$", body)
+        if unit is None or not body or body.endswith(_UNFINISHED) or (last and last[0] in _JOINING):
+            continue
+        return body, unit
     return text, None
 
 
@@ -129,6 +171,9 @@ def _starts(text: str) -> list[int]:
 def _as_unit(tail: str, *, set_off: bool, gold: bool) -> Unit | None:
     """The unit that a text after a number is, None if it is none."""
     upright = '"' in tail
+    tail = _FRACTION.sub(r"\1/\2", tail)
+    if tail.startswith("/"):
+        tail = tail[1:] if _UNITS.keys() & {tail[1:].strip(' "')} and len(tail) > 3 else tail  # "5/hour"
     bare = re.sub(r"\s*[\"()]\s*", " ", tail).strip() if "(" in tail else tail.replace('"', " ").strip()
     found = _ANY_TAIL.fullmatch(bare)
     if found is None:
@@ -160,7 +205,7 @@ def _measure(unit: str) -> Unit:
         else:
             symbol = re.match(_SYMBOL, match["unit"])
             assert symbol
-            quantity, scale = _UNITS[re.sub(r"\s", "", symbol[0])]
+            quantity, scale = _UNITS[re.sub(r"\s", "", symbol[0]).replace(r"\mu", r"\mu ")]
             power = _POWER.search(match["unit"][symbol.end() :])
             exponent = sign * prefix * (int(power[1]) if power else 1)
             powers[quantity] = powers.get(quantity, 0) + exponent

@@ -177,7 +177,7 @@ def _power(evaluation: _Evaluation, base: Value, exponent: Value) -> Value:
     if isinstance(base, Fraction) and isinstance(exponent, Fraction) and base >= 0:
         exact = _exact_root(base, exponent.denominator)
         if exact is not None:
-            return exact ** exponent.numerator
+            return exact**exponent.numerator
     return mp.power(_inexact(base), _inexact(exponent))
 
 
@@ -248,8 +248,14 @@ _OPERATIONS: dict[str, Callable[..., Value]] = {
 }
 _OF_ANGLES = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 _FUNCTIONS: dict[str, Callable[..., mpf | mpc]] = {
-    **{name: getattr(mp, name) for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "exp")},
-    **{f"arc{name}": getattr(mp, f"a{name}") for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")},
+    **{
+        name: getattr(mp, name)
+        for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "exp")
+    },
+    **{
+        f"arc{name}": getattr(mp, f"a{name}")
+        for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh")
+    },
     "ln": mp.log,
     "lg": lambda x: mp.log(x) / mp.log(10),
     "log": lambda x, base: mp.log(x) / mp.log(base),

@@ -19,7 +19,9 @@ from typing import NamedTuple
 
 from stepalign.core.rollout import Outcome
 
-_SHORT_WORDS = frozenset("yes no true false n e s w ne nw se sw nne ene ese sse ssw wsw wnw nnw".split()) - set("nesw")
+_SHORT_WORDS = frozenset(
+    "yes no true false n e s w ne nw se sw nne ene ese sse ssw wsw wnw nnw up am pm".split()
+) - set("nesw")
 _WORD = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
 _SENTENCE = re.compile(r"(?<![\\A-Za-z])[^\W\d_][^\W\d_']+[,;:]? [^\W\d_]{2,}")
 _MATHEMATICAL = frozenset(
@@ -30,11 +32,12 @@ _JOINING = frozenset("or and in to mod if for where".split())
 
 _LABEL = r"(?:the\s+)?(?:(?:correct|final|right)\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*(?:option\s+|choice\s+)?|选项?\s*"
 _CHOICE = re.compile(
-    rf"(?P<label>(?i:{_LABEL}))?(?:\(\s*(?P<inside>[A-J])\s*\)|\[\s*(?P<square>[A-J])\s*\]|(?P<bare>[A-J])(?P<mark>\)|\.|:(?=\s))?)"
+    rf"(?P<label>(?i:{_LABEL}))?(?:\(\s*(?P<inside>[A-J])\s*\)|\[\s*(?P<square>[A-J])\s*\]|(?P<bare>[A-J])(?P<mark>\)|\.|:(?=[\s\d]))?)"
     r"(?P<rest>\s*[.:,]?\s*\S.*)?",
     re.DOTALL,
 )
 _OTHER_CHOICE = re.compile(r"\([A-J]\)|(?<![A-Za-z\\])[A-J](?:[).:]|$)|(?<![A-Za-z])(?:or|and)\s+\(?[A-J]\b")
+_SAYS_SO = re.compile(r"is (?:the )?(?:correct|right|answer)(?: (?:answer|option|choice))?")
 _FORMULA_GOES_ON = re.compile(r"\s*(?:[+*/^_=<>|!&,]|- |\\(?:cdot|times|le|ge|in|cup|cap|pm)\b|(?:or|and)\b)")
 
 _TIME = re.compile(
@@ -55,11 +58,11 @@ class Choice(NamedTuple):
 
 def words_outcome(gold: str, answer: str) -> Outcome | None:
     """Whether two normalized texts are the same words; None where they are not both words."""
-    gold, answer = _bare(gold), _bare(answer)
+    gold, answer = _bare(gold).rstrip("!?"), _bare(answer).rstrip("!?")
     if not _WORD.fullmatch(gold) or not _WORD.fullmatch(answer):
         return None
     if is_words(gold) or is_words(answer):
-        same = _singular(gold.casefold()) == _singular(answer.casefold())
+        same = _listed(gold.casefold()) == _listed(answer.casefold())
         return Outcome.CORRECT if same else Outcome.WRONG
     return None
 
@@ -71,7 +74,7 @@ def is_words(text: str) -> bool:
         return True
     if not _WORD.fullmatch(text):
         return False
-    words = re.findall(r"[^\W\d_]+", text)
+    words = re.findall(r"[^\W\d_]+", text.replace("'", ""))
     if not _JOINING.isdisjoint(words) and min(map(len, words)) == 1:
         return False  # "x or y"
     return all(_is_word(word) or len(words) > 1 and len(word) > 1 for word in words) and any(map(_is_word, words))
@@ -93,7 +96,9 @@ def choice(normalized: str) -> Choice | None:
     rest = (match["rest"] or "").strip(" .:")
     if rest:
         marked = match["label"] or match["inside"] or match["square"] or match["mark"]
-        glued = match["rest"][0] not in " .:," and not match["rest"][0].isdigit()
+        glued = match["rest"][0] not in " .:," and not match["rest"][0].isdigit() and match["mark"] != ")"
+        if _SAYS_SO.fullmatch(rest):
+            return Choice(letter, "")
         if not marked or glued or match["rest"].lstrip().startswith(",") or _FORMULA_GOES_ON.match(match["rest"]):
             return None
         if _OTHER_CHOICE.search(rest):
@@ -143,10 +148,17 @@ def _is_word(word: str) -> bool:
     return word.istitle() or bool(re.search("[aeiou]", word)) or (len(word) > 2 and bool(re.search("[EIOU]", word)))
 
 
+def _listed(words: str) -> list[str]:
+    """The words, or the items of "red and blue" in any order."""
+    return sorted(_singular(item) for item in re.split(r"\s+(?:and|or)\s+", words))
+
+
 def _singular(words: str) -> str:
     words = re.sub(r"^(?:an?|the) ", "", words)
-    return " ".join(word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
-                    for word in words.replace("-", " ").split())
+    return " ".join(
+        word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
+        for word in words.replace("-", " ").split()
+    )
 
 
 def _bare(text: str) -> str:
