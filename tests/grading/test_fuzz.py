@@ -1,7 +1,7 @@
 """Random formulas: another spelling of the same one is correct, one with a changed number or sign is not.
 
-A formula is drawn as a tree of tuples that knows its spellings and, by floating point and none of the grader's code, its
-value at two points; a change that leaves both values as they are is no change.
+A formula is drawn as a tree of tuples that knows its spellings and, by floating point and none of the grader's code,
+its value at two points; a change that leaves both values as they are is no change.
 """
 
 import cmath

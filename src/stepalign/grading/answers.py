@@ -1,13 +1,14 @@
 r"""Find the answer in a response: of all the places where a model may put it, the last one in the text counts.
 
-- `answer_tag`: `<answer>18</answer>`; a `\boxed{}` inside it gives the inside of the box. A tag that a sentence speaks of
-  ("in the <answer> tag as asked") holds no answer.
+- `answer_tag`: `<answer>18</answer>`; a `\boxed{}` inside it gives the inside of the box. A tag that a sentence speaks
+  of ("in the <answer> tag as asked") holds no answer.
 - `boxed`: `\boxed{18}` with balanced braces.
 - `hash` and `a_colon`: a line `#### 18` or `A: 18`; what follows must start like a number or a formula, so that a
-  Markdown heading is no answer. Where a line goes on in words (`#### 2 ways to check`), any other answer goes before it.
+  Markdown heading is no answer. Where a line goes on in words (`#### 2 ways to check`), any other answer is preferred.
 
-Thinking is stripped first; `thinking_open` says that the prompt ended inside it, as some chat templates do. The calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search is linear in the
-length of the text, whatever the text.
+Thinking is stripped first; `thinking_open` says that the prompt ended inside it, as some chat templates do. The
+calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search is linear in the length of the text, whatever the
+text.
 
     extract_answer("16 - 3 = <<16-3=13>>13\nA: 13")                      # '13'
     extract_answer(r"\boxed{3}, no: \boxed{4}", patterns=("boxed",))      # '4'

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from stepalign.grading.numbers import Number, is_close
-from stepalign.grading.tree import Node, has_constant, names
+from stepalign.grading.tree import Node, has_constant, names, number
 from stepalign.grading.values import Undefined, number_value, same_value
 
 _AGREEMENTS = 3
@@ -69,26 +70,25 @@ def equal_at_points(gold: Node, answer: Node) -> bool:
     return all(verdict is True for verdict in verdicts)
 
 
-_I = Node("constant", (), "i")
+_I = Node("constant", name="i")
 
 
 def _symbol(name: str) -> Node:
-    return Node("symbol", (), name)
+    return Node("symbol", name=name)
 
 
 def _replaced(node: Node, old: Node, new: Node) -> Node:
     if node == old:
         return new
-    return Node(node.op, tuple(_replaced(arg, old, new) for arg in node.args), node.data)
+    return replace(node, args=tuple(_replaced(arg, old, new) for arg in node.args))
 
 
 def _based(node: Node) -> tuple[str, str] | None:
     """Digits and base of a number."""
     if node.op == "based":
-        assert isinstance(node.data, tuple)
-        return node.data[0].upper(), node.data[1]
-    if node.op == "number" and isinstance(node.data, Number) and node.data.place is None:
-        return str(node.data.value), "10"
+        return node.marks[0].upper(), node.marks[1]
+    if node.number is not None and node.number.place is None:
+        return str(node.number.value), "10"
     return None
 
 
@@ -98,8 +98,7 @@ def _equal_shares(gold: Node, answer: Node) -> bool:
 
 
 def _evaluated(node: Node) -> Node:
-    hundred = Node("number", (), Number(Fraction(100)))
-    return Node("/", (node.args[0], hundred)) if node.op == "percent" else node
+    return Node("/", (node.args[0], number(100))) if node.op == "percent" else node
 
 
 def _equal_numbers(gold: Node, answer: Node) -> bool:
@@ -111,7 +110,7 @@ def _equal_numbers(gold: Node, answer: Node) -> bool:
     stated, got = _stated(gold), _stated(answer)
     if stated is None and got is None:
         return same_value(gold, answer, {}, real=False)
-    if isinstance(a, complex) or isinstance(b, complex):
+    if not isinstance(a, Fraction) or not isinstance(b, Fraction):
         return abs(complex(a) - complex(b)) <= 5e-7 * min(1, 10 * abs(a))
     return is_close((stated or Number(a))._replace(value=a), (got or Number(b))._replace(value=b))
 
@@ -120,7 +119,7 @@ def _stated(node: Node) -> Number | None:
     """How precisely a formula is stated, None if it is exact: as its decimals, if it is one decimal; else roughly."""
     if node.op == "-" and node.args[0].op == "number":
         node = node.args[0]
-    decimals = [part.data for part in node.walk() if isinstance(part.data, Number) and part.data.place is not None]
+    decimals = [part.number for part in node.walk() if part.number is not None and part.number.place is not None]
     if not decimals:
         return None
     return decimals[0] if node.op == "number" else decimals[0]._replace(digits=1)

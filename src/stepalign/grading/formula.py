@@ -9,54 +9,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stepalign.grading.numbers import as_number
-from stepalign.grading.tokens import FUNCTIONS, GREEK, NoFormula, Token
-from stepalign.grading.tree import Node
+from stepalign.grading.tokens import END, FUNCTIONS, GREEK, Cursor, NoFormula, Token
+from stepalign.grading.tree import Node, number
 
 _CONSTANTS = {r"\pi": "pi", r"\infty": "infty", "e": "e", "i": "i"}
 _SYMBOLS = frozenset(f"\\{name}" for name in (GREEK | {"hbar", "ell", "partial", "nabla", "Delta", "star", "circ"}))
 _ACCENTS = frozenset((r"\hat", r"\vec", r"\overline", r"\dot", r"\ddot", r"\tilde", r"\cal", r"\frak", r"\mathbb"))
 _FIGURES = frozenset((r"\angle", r"\triangle"))
+_NO_FACTORS = frozenset((r"\times", r"\cdot", r"\rfloor", r"\rceil", r"\dots", r"\choose"))
 _FENCES = {r"\lfloor": (r"\rfloor", "floor"), r"\lceil": (r"\rceil", "ceil")}
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
-_BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12,
-          "sixteen": 16}  # fmt: skip
-_END = Token("end", "")
+_BASES = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12,
+    "sixteen": 16,
+}  # fmt: skip
 
 
 def parse_formula(tokens: Sequence[Token], *, greedy: bool) -> Node:
     """The tree of a scalar formula; see `parse` for `greedy`."""
     formula = _Formula(tokens, greedy)
     node = formula.sum()
-    if formula.next is not _END:
+    if formula.next is not END:
         raise NoFormula(f"{formula.next.text} where the formula should end")
     return node
 
 
-class _Formula:
-    """The tokens that are left, and one method a level of the grammar."""
+class _Formula(Cursor):
+    """One method a level of the grammar."""
 
     def __init__(self, tokens: Sequence[Token], greedy: bool) -> None:
-        self.tokens = list(tokens)
-        self.at = 0
+        super().__init__(tokens)
         self.greedy = greedy
         self.bars = 0  # how many absolute values are open: a bar then closes one
-
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.at] if self.at < len(self.tokens) else _END
-
-    def take(self, text: str | None = None) -> Token:
-        token = self.next
-        if token is _END or (text is not None and token.text != text):
-            raise NoFormula(f"{token.text or 'the end'} in place of {text or 'a term'}")
-        self.at += 1
-        return token
-
-    def takes(self, *texts: str) -> bool:
-        if self.next.text in texts and self.next is not _END:
-            self.at += 1
-            return True
-        return False
 
     def sum(self) -> Node:
         terms = [self.signed()]
@@ -110,14 +94,7 @@ class _Formula:
             return last.op not in ("number", "based") and (token.spaced or self.tokens[self.at - 1].text in ")]}")
         if token.kind in ("letter", "word") or token.text in ("(", "[", "{"):
             return True
-        return token.kind == "command" and token.text not in (
-            r"\times",
-            r"\cdot",
-            r"\rfloor",
-            r"\rceil",
-            r"\dots",
-            r"\choose",
-        )
+        return token.kind == "command" and token.text not in _NO_FACTORS
 
     def power(self) -> Node:
         node = self.postfix(self.atom())
@@ -152,7 +129,7 @@ class _Formula:
         if token.text == "|":
             return self.absolute()
         if token.text in _CONSTANTS and self.next.text not in ("_", "'"):
-            return Node("constant", (), _CONSTANTS[token.text])
+            return Node("constant", name=_CONSTANTS[token.text])
         if token.kind in ("letter", "word") or token.text in _SYMBOLS or token.text == r"\pi":
             return self.symbol(token.text.casefold() if token.kind == "word" else token.text)
         if token.text in _ACCENTS:
@@ -171,11 +148,11 @@ class _Formula:
     def number(self, token: Token) -> Node:
         if self.takes("_"):
             base = self.text_of_argument()
-            return Node("based", (), (token.text.lstrip("0") or "0", str(_BASES.get(base, base))))
-        number = as_number(token.text)
-        if number is None:
+            return Node("based", marks=(token.text.lstrip("0") or "0", str(_BASES.get(base, base))))
+        value = as_number(token.text)
+        if value is None:
             raise NoFormula(f"no number: {token.text}")
-        return Node("number", (), number)
+        return number(value)
 
     def bracketed(self, opening: str) -> Node:
         bars, self.bars = self.bars, 0
@@ -208,7 +185,7 @@ class _Formula:
             self.next.text == "^" and self.tokens[self.at + 1 : self.at + 2] == [Token("sign", "'")] and self.takes("^")
         ):
             primes += 1
-        return Node("symbol", (), name + "'" * primes)
+        return Node("symbol", name=name + "'" * primes)
 
     def letters(self) -> str:
         """The letters of a figure's corners."""
@@ -218,18 +195,6 @@ class _Formula:
         while self.next.kind == "letter":
             name += self.take().text
         return name
-
-    def text_of_argument(self) -> str:
-        """The next token or group as a text, for names, subscripts and bases."""
-        if not self.takes("{"):
-            return self.take().text.lstrip("\\")
-        depth, parts = 1, []
-        while True:
-            token = self.take()
-            depth += (token.text == "{") - (token.text == "}")
-            if depth == 0:
-                return "".join(parts)
-            parts.append(token.text.lstrip("\\") if token.text not in "{}" else "")
 
     def group(self) -> Node:
         self.take("{")
@@ -243,7 +208,7 @@ class _Formula:
             digits = self.take().text
             self.at -= 1
             self.tokens[self.at] = Token("number", digits[1:])
-            return Node("number", (), as_number(digits[0]))
+            return number(int(digits[0]))
         return self.atom()
 
     def command(self, name: str) -> Node:
@@ -256,7 +221,7 @@ class _Formula:
                 index = self.sum()
                 self.take("]")
             radicand = self.group() if self.next.text == "{" else self.postfix(self.atom())
-            return Node("root", (radicand, index or Node("number", (), as_number("2"))))
+            return Node("root", (radicand, index or number(2)))
         if name in FUNCTIONS:
             return self.function(name)
         raise NoFormula(f"\\{name} is not known")
@@ -273,10 +238,10 @@ class _Formula:
                 exponent = self.exponent()
         arguments = self.arguments()
         if name == "log":
-            arguments = [*arguments, base or Node("number", (), as_number("10"))]
+            arguments = [*arguments, base or number(10)]
         elif base is not None:
             raise NoFormula(f"a subscript of {name}")
-        if exponent is not None and exponent == Node("-", (Node("number", (), as_number("1")),)):
+        if exponent is not None and exponent == Node("-", (number(1),)):
             return Node("function", tuple(arguments), "arc" + name)
         node = Node("function", tuple(arguments), name)
         return node if exponent is None else Node("^", (node, exponent))
@@ -292,7 +257,7 @@ class _Formula:
         return arguments
 
     def bare_argument(self) -> Node:
-        """The factors after a function without brackets, up to the next function or, unless greedy, the first symbol."""
+        """The factors after a function without brackets, up to a function or, unless greedy, the first symbol."""
         if self.takes("-"):
             return Node("-", (self.bare_argument(),))
         factors = [self.power()]
@@ -317,5 +282,5 @@ def _is_mixed(whole: Node, fraction: Node) -> bool:
     return (
         whole.op == "number"
         and fraction.op == "/"
-        and all(node.op == "number" and node.data.value.denominator == 1 for node in (whole, *fraction.args))
+        and all(node.number is not None and node.number.value.denominator == 1 for node in (whole, *fraction.args))
     )

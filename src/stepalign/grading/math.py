@@ -12,13 +12,12 @@ import re
 from fractions import Fraction
 
 from stepalign.core.rollout import Outcome
-from stepalign.grading.sameness import same
 from stepalign.grading.equality import with_imaginary_unit
-from stepalign.grading.numbers import Number
 from stepalign.grading.parser import parse
+from stepalign.grading.sameness import same
 from stepalign.grading.spelling import normalize
 from stepalign.grading.tokens import NoFormula, readings
-from stepalign.grading.tree import Node, names
+from stepalign.grading.tree import Node, names, number
 from stepalign.grading.units import Unit, conversion, split_unit
 
 
@@ -79,7 +78,7 @@ def _split(text: str, *, gold: bool) -> tuple[str, Unit | None]:
 
 
 def _times(ratio: Fraction, node: Node) -> Node:
-    return node if ratio == 1 else Node("*", (Node("number", (), Number(ratio)), node))
+    return node if ratio == 1 else Node("*", (number(ratio), node))
 
 
 def _tight(text: str) -> str:

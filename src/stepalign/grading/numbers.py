@@ -25,7 +25,10 @@ SCALES = {
     "dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
     "万": 10**4, "亿": 10**8, "千": 10**3, "百": 100,
 }  # fmt: skip
-_TENS = r"(?:e\s*(?P<e>[-+]?\d{1,4})|\s*(?:\\times|\\cdot|\*|x|X)\s*10\s*\^\s*(?P<open>[{(])?\s*(?P<ten>[-+]?\s*\d{1,4})\s*(?(open)[})]))"
+_TENS = (
+    r"(?:e\s*(?P<e>[-+]?\d{1,4})|\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*"
+    r"(?P<open>[{(])?\s*(?P<ten>[-+]?\s*\d{1,4})\s*(?(open)[})]))"
+)
 _NUMBER = re.compile(
     r"(?P<sign>[-+]?)\s*(?:(?P<whole>\d+)\s*(?:(?= \d+\s*/)|(?=\\frac)))?\s*"
     r"(?:\\frac\s*(?:\{\s*(?P<above>\d+)\s*\}|(?P<above1>\d))\s*(?:\{\s*(?P<below>\d+)\s*\}|(?P<below1>\d))"
@@ -35,8 +38,8 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _GAPS = re.compile("[, ]")
-_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-eighteen nineteen twenty"""
+_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen eighteen nineteen twenty"""
 _NAMED = {word: value for value, word in enumerate(_WORDS.split())}
 
 

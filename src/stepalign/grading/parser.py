@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 
 from stepalign.grading.formula import parse_formula
 from stepalign.grading.tokens import NoFormula, Token, tokenize
-from stepalign.grading.tree import Node
+from stepalign.grading.tree import Node, names
 
-RELATIONS = {
-    "=": "=", "<": "<", ">": ">", r"\le": r"\le", r"\ge": r"\ge", r"\ne": r"\ne", r"\in": r"\in", r"\approx": r"\approx",
-    r"\equiv": r"\equiv", r"\to": r"\to", r"\notin": r"\notin",
-}  # fmt: skip
+RELATIONS = frozenset(
+    ("=", "<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\notin", r"\approx", r"\equiv", r"\to"),
+)
 _OPEN = {
     "(": ")",
     "[": "]",
@@ -70,7 +69,7 @@ def _list(tokens: Sequence[Token], greedy: bool) -> Node:
     parts, separators = split(tokens, lambda t: t.text in separating)
     joints = [a for a, part in zip(separators, parts[1:], strict=True) if part]  # ", and" is one joint
     items = [_statement(part, greedy) for part in parts if part]
-    if not items or len(items) < len(parts) and not {r"\or", r"\and"} & {s.text for s in separators}:
+    if not items or (len(items) < len(parts) and not {r"\or", r"\and"} & {s.text for s in separators}):
         raise NoFormula("an empty item")
     if len(items) == 1:
         return items[0]
@@ -78,28 +77,28 @@ def _list(tokens: Sequence[Token], greedy: bool) -> Node:
     if all(i.op == "chain" for i in items) and any(map(_is_condition, items)) and joint <= {r"\or"}:
         return Node("or", tuple(items))
     if all(_is_condition(item) for item in items) and r"\or" not in joint and _one_variable(items):
-        return Node("and", tuple(items), ",".join(joint))
+        return Node("and", tuple(items), marks=(",",) if joint == {","} else ())
     if joint == {r"\or"} and any(i.op == "list" and _is_interval(i) for i in items):
         return Node("cup", tuple(items))
-    return Node("list", tuple(part for item in items for part in _plus_minus(item)), ("", ""))
+    return Node("list", tuple(part for item in items for part in _plus_minus(item)), marks=("", ""))
 
 
 def _is_condition(item: Node) -> bool:
-    return item.op == "chain" and not set(item.data or ()) <= {"=", r"\approx"}
+    return item.op == "chain" and not set(item.marks) <= {"=", r"\approx"}
 
 
 def _is_interval(item: Node) -> bool:
     """Whether a pair cannot be a point."""
-    return item.data in (("[", ")"), ("(", "]")) or any(p.data == "infty" for arg in item.args for p in arg.walk())
+    return item.marks in (("[", ")"), ("(", "]")) or any(p.name == "infty" for arg in item.args for p in arg.walk())
 
 
 def _one_variable(items: Sequence[Node]) -> bool:
-    return len({part.data for item in items for part in item.walk() if part.op == "symbol"}) == 1
+    return len(frozenset().union(*map(names, items))) == 1
 
 
 def _plus_minus(item: Node) -> tuple[Node, ...]:
     r"""A bare `a \pm b` is two items of the list around it."""
-    return item.args if item.op == "list" and item.data == ("", "") else (item,)
+    return item.args if item.op == "list" and item.marks == ("", "") else (item,)
 
 
 def _statement(tokens: Sequence[Token], greedy: bool) -> Node:
@@ -108,7 +107,7 @@ def _statement(tokens: Sequence[Token], greedy: bool) -> Node:
         return _sets(tokens, greedy)
     if not all(sides):
         raise NoFormula("a relation without a side")
-    return Node("chain", tuple(_sets(side, greedy) for side in sides), tuple(RELATIONS[r.text] for r in relations))
+    return Node("chain", tuple(_sets(side, greedy) for side in sides), marks=tuple(r.text for r in relations))
 
 
 def _sets(tokens: Sequence[Token], greedy: bool) -> Node:
@@ -135,7 +134,7 @@ def _signs(tokens: Sequence[Token], greedy: bool) -> Node:
                 greedy,
             )
         )
-    return Node("list", tuple(both), ("", ""))
+    return Node("list", tuple(both), marks=("", ""))
 
 
 def _item(tokens: Sequence[Token], greedy: bool) -> Node:
@@ -157,7 +156,7 @@ def _item(tokens: Sequence[Token], greedy: bool) -> Node:
     if encloses and split(tokens[1:-1], lambda t: t.text in (",", ";"))[1]:
         parts, _ = split(tokens[1:-1], lambda t: t.text in (",", ";"))
         brackets = ("(", ")") if first == r"\langle" else (first, last)
-        return Node("list", tuple(_list(part, greedy) for part in parts), brackets)
+        return Node("list", tuple(_list(part, greedy) for part in parts), marks=brackets)
     if encloses and first in "([" and any(t.text in RELATIONS or t.text in (r"\cup", r"\or") for t in tokens):
         return _list(tokens[1:-1], greedy)
     return parse_formula(tokens, greedy=greedy)
@@ -176,21 +175,21 @@ def _encloses(tokens: Sequence[Token]) -> bool:
 def _braces(tokens: Sequence[Token], greedy: bool) -> Node:
     r"""A set by its elements, or by a condition: `\{x \mid x < 2\}` is its condition."""
     if not tokens:
-        return Node("set", (), "emptyset")
+        return Node("set", name="emptyset")
     halves, bars = split(tokens, lambda t: t.text in ("|", ":"))
     if len(bars) == 1 and any(t.text in RELATIONS for t in halves[1]):
         return _list(halves[1], greedy)
     parts, _ = split(tokens, lambda t: t.text in (",", ";"))
     items = [_list(part, greedy) for part in parts]
-    return Node("list", tuple(piece for item in items for piece in _plus_minus(item)), (r"\{", r"\}"))
+    return Node("list", tuple(piece for item in items for piece in _plus_minus(item)), marks=(r"\{", r"\}"))
 
 
 def _named_set(tokens: Sequence[Token]) -> Node:
     letters = [token.text for token in tokens[1:] if token.text not in "{}"]
     if tokens[0].text == r"\emptyset":
-        return Node("set", (), "emptyset")
+        return Node("set", name="emptyset")
     if len(letters) == 1 and letters[0] in "RZNQC":
-        return Node("set", (), letters[0])
+        return Node("set", name=letters[0])
     if len(letters) > 1 and letters[1] == "-":  # R - {2}
         at = next(i for i, token in enumerate(tokens) if token.text == "-")
         return Node("setminus", (_named_set(tokens[:at]), _item(tokens[at + 1 :], True)))
@@ -208,7 +207,7 @@ def _matrix(tokens: Sequence[Token], greedy: bool) -> Node:
 
 def _row(tokens: Sequence[Token], greedy: bool) -> Node:
     cells, _ = split(tokens, lambda t: t.text == "&")
-    return Node("list", tuple(_signs(cell, greedy) for cell in cells), ("[", "]"))
+    return Node("list", tuple(_signs(cell, greedy) for cell in cells), marks=("[", "]"))
 
 
 def _environment(tokens: Sequence[Token]) -> tuple[str, list[Token]]:

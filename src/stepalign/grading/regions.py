@@ -1,7 +1,7 @@
 r"""Sets of real numbers: intervals, unions, complements and the conditions that say the same.
 
-A region is a sorted list of half-open stretches between cuts. The cut (a, 0) lies just before a and (a, 1) just behind it,
-so that [a, b) runs from (a, 0) to (b, 0), and union, intersection and complement need no other cases.
+A region is a sorted list of half-open stretches between cuts. The cut (a, 0) lies just before a and (a, 1) just behind
+it, so that [a, b) runs from (a, 0) to (b, 0), and union, intersection and complement need no other cases.
 
     region(parse("x<2 or x>3")) == region(parse(r"(-\infty,2)\cup(3,\infty)"))      # True
 """
@@ -32,19 +32,19 @@ def region(node: Node) -> Region | None:
 
 
 def _region(node: Node) -> Region:
-    if node.op == "set" and node.data in ("R", "emptyset"):
-        return _REALS if node.data == "R" else ()
-    if node.op == "list" and node.data == (r"\{", r"\}"):
+    if node.op == "set" and node.name in ("R", "emptyset"):
+        return _REALS if node.name == "R" else ()
+    if node.op == "list" and node.marks == (r"\{", r"\}"):
         return _union([_point(_bound(item)) for item in node.args])
-    if node.op == "list" and len(node.args) == 2 and node.data in (("(", ")"), ("[", "]"), ("(", "]"), ("[", ")")):
+    if node.op == "list" and len(node.args) == 2 and node.marks in (("(", ")"), ("[", "]"), ("(", "]"), ("[", ")")):
         low, high = (_bound(item) for item in node.args)
-        return _stretch((low, int(node.data[0] == "(")), (high, int(node.data[1] == "]")))
+        return _stretch((low, int(node.marks[0] == "(")), (high, int(node.marks[1] == "]")))
     if node.op in ("cup", "or"):
         return _union([_region(arg) for arg in node.args])
     if node.op in ("cap", "and"):
         parts = [_region(arg) for arg in node.args]
         both = reduce(_intersection, parts)
-        return both if both or node.data != "," else _union(parts)  # "x<1, x>2" can only mean "or"
+        return both if both or node.marks != (",",) else _union(parts)  # "x<1, x>2" can only mean "or"
     if node.op == "setminus":
         return reduce(lambda a, b: _intersection(a, _complement(b)), (_region(arg) for arg in node.args))
     if node.op == "chain":
@@ -54,12 +54,11 @@ def _region(node: Node) -> Region:
 
 def _condition(node: Node) -> Region:
     r"""What `2 < x \le 3` or `x \in [1, 2)` says of x."""
-    assert isinstance(node.data, tuple)
-    if node.data in ((r"\in",), (r"\notin",)) and node.args[0].op == "symbol":
+    if node.marks in ((r"\in",), (r"\notin",)) and node.args[0].op == "symbol":
         inside = _region(node.args[1])
-        return inside if node.data == (r"\in",) else _complement(inside)
+        return inside if node.marks == (r"\in",) else _complement(inside)
     result = _REALS
-    for left, right, relation in zip(node.args, node.args[1:], node.data, strict=False):
+    for left, right, relation in zip(node.args, node.args[1:], node.marks, strict=False):
         if left.op == "symbol" and relation in _FLIPPED:
             result = _intersection(result, _half(relation, _bound(right)))
         elif right.op == "symbol" and relation in _FLIPPED:
@@ -83,9 +82,9 @@ def _half(relation: str, bound: Fraction | float) -> Region:
 
 
 def _bound(node: Node) -> Fraction | float:
-    if node == Node("constant", (), "infty"):
+    if node == Node("constant", name="infty"):
         return float("inf")
-    if node == Node("-", (Node("constant", (), "infty"),)):
+    if node == Node("-", (Node("constant", name="infty"),)):
         return float("-inf")
     if names(node):
         raise NoFormula("a bound with symbols")

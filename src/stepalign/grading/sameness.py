@@ -1,7 +1,7 @@
 r"""Whether two trees say the same: lists, relations, ratios, matrices and sets, down to formulas.
 
-- A list is compared without its order, and item by item with repeats; a set in braces without repeats. Tuples, intervals
-  and matrices are ordered, and a bare list answers for a tuple in its order.
+- A list is compared without its order, and item by item with repeats; a set in braces without repeats. Tuples,
+  intervals and matrices are ordered, and a bare list answers for a tuple in its order.
 - `x = 5` answers for 5, and 5 for `x = 5`; two equations must be about the same and have the same solutions, up to a
   constant factor. `2x = 10` does not answer for 10.
 - Conditions on one symbol and sets of reals are regions (regions.py); other inequalities are compared as equations are.
@@ -11,13 +11,12 @@ r"""Whether two trees say the same: lists, relations, ratios, matrices and sets,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
+from dataclasses import replace
 
 from stepalign.grading.equality import equal_at_points, equal_formulas
-from stepalign.grading.numbers import Number
 from stepalign.grading.regions import region
 from stepalign.grading.tokens import NoFormula
-from stepalign.grading.tree import Node, names
+from stepalign.grading.tree import Node, names, number
 from stepalign.grading.values import Undefined, number_value
 
 _SCALARS = frozenset(
@@ -41,7 +40,7 @@ _SCALARS = frozenset(
     )
 )
 _BARE, _BRACES, _PARENTHESES = ("", ""), (r"\{", r"\}"), ("(", ")")
-_ZERO = Node("number", (), Number(Fraction(0)))
+_ZERO = number(0)
 _TURNED = {"<": ">", r"\le": r"\ge"}
 
 
@@ -56,16 +55,16 @@ def same(gold: Node, answer: Node) -> bool:
         return True
     if gold.op == "chain" and answer.op == "chain":
         return _same_relation(gold, answer)
-    if answer.op == "chain" and answer.data == (r"\in",) and _is_name(answer.args[0]):
+    if answer.op == "chain" and answer.marks == (r"\in",) and _is_name(answer.args[0]):
         return same(gold, answer.args[1])
-    if gold.op == "chain" and gold.data == (r"\in",) and _is_name(gold.args[0]):
+    if gold.op == "chain" and gold.marks == (r"\in",) and _is_name(gold.args[0]):
         return same(gold.args[1], answer)
     if _is_equation(answer) and gold.op not in ("or", "and"):
         return any(same(gold, claimed) for claimed in _claimed(answer))
     if _is_equation(gold) and answer.op not in ("or", "and") and _is_name(gold.args[0]):
         return same(gold.args[-1], answer)
-    if (gold.data == _BRACES) != (answer.data == _BRACES) and answer.op != "chain":
-        only, other = (gold, answer) if gold.data == _BRACES else (answer, gold)
+    if (gold.marks == _BRACES) != (answer.marks == _BRACES) and answer.op != "chain":
+        only, other = (gold, answer) if gold.marks == _BRACES else (answer, gold)
         if len(only.args) == 1 and other.op in _SCALARS:
             return same(only.args[0], other) if only is gold else same(other, only.args[0])
     if gold.op == "list" and answer.op == "list" and _same_list(gold, answer):
@@ -85,7 +84,7 @@ def same(gold: Node, answer: Node) -> bool:
 
 
 def _is_equation(node: Node) -> bool:
-    return node.op == "chain" and set(node.data or ()) <= {"=", r"\approx"}
+    return node.op == "chain" and set(node.marks) <= {"=", r"\approx"}
 
 
 def _is_name(node: Node) -> bool:
@@ -107,7 +106,7 @@ def _claimed(equation: Node) -> Sequence[Node]:
     first, before, last = equation.args[0], equation.args[-2], equation.args[-1]
     if not _is_name(first) and len(names(first)) == 1:
         return ()
-    if equation.data and equation.data[-1] == r"\approx" and not names(before) | names(last) and _near(before, last):
+    if equation.marks[-1] == r"\approx" and not names(before) | names(last) and _near(before, last):
         return before, last
     return (last,)
 
@@ -125,25 +124,24 @@ def _same_relation(gold: Node, answer: Node) -> bool:
         if gold.args[0] == answer.args[0] and same(gold.args[-1], answer.args[-1]):
             return True
         return len(gold.args) == len(answer.args) == 2 and _proportional(gold, answer, signed=False)
-    if gold.data == answer.data and gold.data and gold.data[0] in (r"\in", r"\notin", r"\equiv", r"\to"):
+    if gold.marks == answer.marks and gold.marks[0] in (r"\in", r"\notin", r"\equiv", r"\to"):
         return all(same(a, b) for a, b in zip(gold.args, answer.args, strict=True))
     a, b = region(gold), region(answer)
     if a is not None and b is not None:
         return a == b and names(gold) == names(answer)
     gold, answer = _turned(gold), _turned(answer)
-    if gold.data != answer.data:
+    if gold.marks != answer.marks:
         return False
     if len(gold.args) == 2:
-        return _proportional(gold, answer, signed=gold.data != (r"\ne",))
+        return _proportional(gold, answer, signed=gold.marks != (r"\ne",))
     return all(same(a, b) for a, b in zip(gold.args, answer.args, strict=True))
 
 
 def _turned(chain: Node) -> Node:
     """An inequality with its larger side first."""
-    assert isinstance(chain.data, tuple)
-    if not set(chain.data) <= set(_TURNED):
+    if not set(chain.marks) <= set(_TURNED):
         return chain
-    return Node("chain", chain.args[::-1], tuple(_TURNED[relation] for relation in chain.data[::-1]))
+    return Node("chain", chain.args[::-1], marks=tuple(_TURNED[relation] for relation in chain.marks[::-1]))
 
 
 def _proportional(gold: Node, answer: Node, *, signed: bool) -> bool:
@@ -159,17 +157,17 @@ def _proportional(gold: Node, answer: Node, *, signed: bool) -> bool:
 
 def _renamed(node: Node) -> Node:
     """The formula with every symbol another one, so that both stand for two points at once."""
-    data = f"{node.data} there" if node.op == "symbol" else node.data
-    return Node(node.op, tuple(_renamed(arg) for arg in node.args), data)
+    name = f"{node.name} there" if node.op == "symbol" else node.name
+    return replace(node, args=tuple(_renamed(arg) for arg in node.args), name=name)
 
 
 def _same_list(gold: Node, answer: Node) -> bool:
     golds, answers = _values(gold.args), _values(answer.args)
-    if gold.data == answer.data == _BARE:
+    if gold.marks == answer.marks == _BARE:
         return _matched(golds, answers)
-    if {gold.data, answer.data} <= {_BARE, _BRACES}:
+    if {gold.marks, answer.marks} <= {_BARE, _BRACES}:
         return _covered(golds, answers) and _covered(answers, golds)
-    if gold.data == answer.data or {gold.data, answer.data} == {_BARE, _PARENTHESES}:
+    if gold.marks == answer.marks or {gold.marks, answer.marks} == {_BARE, _PARENTHESES}:
         return len(golds) == len(answers) and all(same(a, b) for a, b in zip(golds, answers, strict=True))
     return False
 
@@ -213,9 +211,9 @@ def _same_matrix(gold: Node, answer: Node) -> bool:
         shapes = [[len(row.args) for row in matrix.args] for matrix in (gold, answer)]
         return shapes[0] == shapes[1] and all(map(_entries_equal, gold.args, answer.args))
     matrix, other = (gold, answer) if gold.op == "matrix" else (answer, gold)
-    if other.op != "list" or other.data == _BRACES or min(len(matrix.args), len(matrix.args[0].args)) != 1:
+    if other.op != "list" or other.marks == _BRACES or min(len(matrix.args), len(matrix.args[0].args)) != 1:
         return False
-    vector = Node("list", tuple(entry for row in matrix.args for entry in row.args), other.data)
+    vector = Node("list", tuple(entry for row in matrix.args for entry in row.args), marks=other.marks)
     return _entries_equal(vector, other) if matrix is gold else _entries_equal(other, vector)
 
 
@@ -224,13 +222,12 @@ def _entries_equal(gold: Node, answer: Node) -> bool:
 
 
 def _same_ratio(gold: Node, answer: Node) -> bool:
-    if gold.op == answer.op and len(gold.args) > 2 or len(answer.args) > 2 and answer.op == "ratio":
-        a, b = gold.args, answer.args
-        if len(a) != len(b) or answer.op != "ratio":
+    if (gold.op == answer.op and len(gold.args) > 2) or (len(answer.args) > 2 and answer.op == "ratio"):
+        if len(gold.args) != len(answer.args) or answer.op != "ratio":
             return False
-        return all(
-            equal_formulas(Node("*", (x, b[0])), Node("*", (y, a[0]))) for x, y in zip(a[1:], b[1:], strict=True)
-        )
+        pairs = [*zip(gold.args, answer.args, strict=True)]
+        a, b = pairs[0]
+        return all(equal_formulas(Node("*", (x, b)), Node("*", (y, a))) for x, y in pairs[1:])
     if len(gold.args) > 2 and gold.op == "ratio":
         return False
     a, b = (Node("/", node.args) if node.op == "ratio" else node for node in (gold, answer))

@@ -19,14 +19,17 @@ import unicodedata
 from functools import lru_cache
 
 _SIGNS = {
-    "\\times ": "×✕✖⨯", "\\cdot ": "·⋅∙•‧・", "/": "÷⁄∕／", "-": "−‐‑‒–—―﹣－ー", "'": "′’‘", "''": "″", "\\infty ": "∞",
+    "\\times ": "×✕✖⨯", "\\cdot ": "·⋅∙•‧・", "/": "÷⁄∕／", "-": "−‐‑‒–—―﹣－ー", "'": "′’‘", "''": "″",
+    "\\infty ": "∞",
     "\\le ": "≤⩽≦", "\\ge ": "≥⩾≧", "\\ne ": "≠", "\\approx ": "≈≃≅", "\\in ": "∈", "\\notin ": "∉", "\\cup ": "∪⋃",
     "\\cap ": "∩⋂", "\\emptyset ": "∅⌀", "\\setminus ": "∖", "\\pm ": "±", "\\mp ": "∓", "\\mathbb{R}": "ℝ",
     "\\mathbb{Z}": "ℤ", "\\mathbb{N}": "ℕ", "\\mathbb{Q}": "ℚ", "\\mathbb{C}": "ℂ", "^\\circ ": "°º˚", ",": "、，،",
-    ";": "；", ":": "：∶", ".": "。．", "...": "…⋯", "\\lor ": "∨", "\\land ": "∧", "\\langle ": "⟨〈", "\\rangle ": "⟩〉",
+    ";": "；", ":": "：∶", ".": "。．", "...": "…⋯", "\\lor ": "∨", "\\land ": "∧",
+    "\\langle ": "⟨〈", "\\rangle ": "⟩〉",
     "\\lfloor ": "⌊", "\\rfloor ": "⌋", "\\lceil ": "⌈", "\\rceil ": "⌉", "\\partial ": "∂", "\\angle ": "∠",
     "\\triangle ": "△", "\\hbar ": "ℏ", "\\ell ": "ℓ", "\\mu ": "µ", "\\phi ": "ϕ", "\\epsilon ": "ϵ", "\\theta ": "ϑ",
-    "\\sqrt ": "√", "\\sqrt[3]": "∛", "\\sqrt[4]": "∜", " ": "\u2061\u2062\u2063 ", "": "\u200b\u200c\u200d\u2060\ufeff",
+    "\\sqrt ": "√", "\\sqrt[3]": "∛", "\\sqrt[4]": "∜",
+    " ": "\u2061\u2062\u2063\u00a0", "": "\u200b\u200c\u200d\u2060\ufeff",
     "(": "（", ")": "）", "[": "［【", "]": "］】", "\\{": "｛", "\\}": "｝", "\\to ": "→", "\\implies ": "⇒",
 }  # fmt: skip
 _SIGN = {ord(sign): spelling for spelling, signs in _SIGNS.items() for sign in signs}
@@ -37,8 +40,12 @@ _LOWERED = re.compile(f"[{''.join(_SUBSCRIPTS)}]+")
 _OVERLINED = re.compile("(?:\\d\u0305)+")
 _ROOT = re.compile(r"√\s*(\d+(?:\.\d+)?|[^\W\d_])")
 
-_NAMED = "displaystyle|textstyle|limits|hfill|noindent|centering|scriptstyle|bf|it|rm|sf|tt|tiny|small|large|Large|LARGE|huge|Huge|qed|"
-_NAMED += "blacksquare|checkmark|ensuremath|underbrace|overbrace"
+_NAMED = "|".join(
+    """displaystyle textstyle scriptstyle limits hfill noindent centering bf it rm sf tt tiny small large Large LARGE
+    huge Huge qed blacksquare checkmark ensuremath underbrace overbrace mathbf mathtt boldsymbol bm mathit pmb emph underline
+    uline boxed fbox cancel""".split()  # noqa: SIM905
+)
+_CURRENCY = r"(?:USD|EUR|GBP|INR|CNY|RMB)"
 _SIZES = r"left|right|[bB]igg?[lrm]?"
 _UPRIGHT = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathsf|mbox|hbox|operatorname\*?)\s*\{((?:[^{}\"]|\{[^{}\"]*\})*)\}"
@@ -56,11 +63,10 @@ _REWRITES = [
     (re.compile(r"\(\s*([\dA-F]+)\s*\)\s*_(?=\s*[{\d])"), r"\1_"),  # (2516)_8
     (re.compile(r"\\(?:mathrm|operatorname)\s+([A-Za-z])(?![A-Za-z])"), r'"\1"'),
     (re.compile(r"\{\\rm\s+([^{}\"]*)\}"), r'"\1"'),
-    (re.compile(r"\\(?:mathbf|mathtt|boldsymbol|bm|mathit|pmb|emph|underline|uline|boxed|fbox|cancel)(?![A-Za-z])"), ""),
     (re.compile(rf"\\(?:{_SIZES})(?![A-Za-z])\s*\.?|\\(?:{_NAMED})(?![A-Za-z])|\\[!/]|\\square\s*$|\\Box\s*$"), ""),
     (re.compile(r"\\(?:q?quad|thinspace|enspace|space)(?![A-Za-z])|(?<!\\)\\[,;:()\[\] ]|~"), " "),
     (re.compile(r"\\?\$|[€£¥₹₩₽¢]"), " "),
-    (re.compile(r"(?<![A-Za-z])(?:Rs\.?|US|USD|EUR|GBP|INR|CNY|RMB)(?=[\s\"]*\d)|(?<=\d)\s*(?:USD|EUR|GBP|INR|CNY|RMB)$"), " "),
+    (re.compile(rf"(?<![A-Za-z])(?:Rs\.?|US|{_CURRENCY})(?=[\s\"]*\d)|(?<=\d)\s*{_CURRENCY}$"), " "),
     (re.compile(r"\s+"), " "),
     (re.compile(r"\{\s*([:=<>+\-])\s*\}"), r"\1"),  # 10{:}30
     (re.compile(r"\"\s*\"|\\mkern\d+mu"), " "),

@@ -10,28 +10,29 @@ single symbols (`mgh`), unless they are a name (`sin`), a joining word (`or`) or
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 GREEK = frozenset(
-    r"""alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron rho sigma tau upsilon phi chi psi
-    omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega Pi""".split()  # noqa: SIM905
+    """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron rho sigma tau
+    upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega Pi""".split()  # noqa: SIM905
 )
 FUNCTIONS = frozenset(
-    """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth arcsinh arccosh arctanh ln log
-    lg exp gcd lcm max min abs floor ceil Re Im arg""".split()  # noqa: SIM905
+    """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth arcsinh
+    arccosh arctanh ln log lg exp gcd lcm max min abs floor ceil Re Im arg""".split()  # noqa: SIM905
 )
 _SAME = {
-    "varepsilon": "epsilon", "varphi": "phi", "vartheta": "theta", "varrho": "rho", "varsigma": "sigma", "asin": "arcsin",
-    "acos": "arccos", "atan": "arctan", "arsinh": "arcsinh", "arcosh": "arccosh", "artanh": "arctanh", "tg": "tan",
-    "ctg": "cot", "leq": "le", "leqslant": "le", "geq": "ge", "geqslant": "ge", "neq": "ne", "varnothing": "emptyset",
-    "lt": "<", "gt": ">", "ast": "*", "div": "/", "colon": ":", "lor": "or", "vee": "or", "land": "and", "wedge": "and",
-    "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "lbrace": r"\{", "rbrace": r"\}", "lbrack": "[", "rbrack": "]",
-    "lparen": "(", "rparen": ")", "imath": "i", "jmath": "j", "infinity": "infty", "oo": "infty", "inf": "infty",
-    "dbinom": "binom", "tbinom": "binom", "thinspace": "", "ldots": "dots", "cdots": "dots", "bar": "overline",
-    "overrightarrow": "vec", "widehat": "hat", "widetilde": "tilde", "backslash": "setminus", "smallsetminus": "setminus",
-    "bigcup": "cup", "bigcap": "cap", "sim": "approx", "simeq": "approx", "approxeq": "approx", "prime": "'",
-    "mathrm": "", "text": "", "mathcal": "cal", "mathscr": "cal", "mathfrak": "frak", "Bbb": "mathbb", "sqrtsign": "sqrt",
-    "arrow": "to", "rightarrow": "to", "union": "cup", "U": "U",
+    "varepsilon": "epsilon", "varphi": "phi", "vartheta": "theta", "varrho": "rho", "varsigma": "sigma", "asin":
+    "arcsin", "acos": "arccos", "atan": "arctan", "arsinh": "arcsinh", "arcosh": "arccosh", "artanh": "arctanh",
+    "tg": "tan", "ctg": "cot", "leq": "le", "leqslant": "le", "geq": "ge", "geqslant": "ge", "neq": "ne",
+    "varnothing": "emptyset", "lt": "<", "gt": ">", "ast": "*", "div": "/", "colon": ":", "lor": "or", "vee": "or",
+    "land": "and", "wedge": "and", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "lbrace": r"\{", "rbrace":
+    r"\}", "lbrack": "[", "rbrack": "]", "lparen": "(", "rparen": ")", "imath": "i", "jmath": "j", "infinity":
+    "infty", "oo": "infty", "inf": "infty", "dbinom": "binom", "tbinom": "binom", "ldots": "dots", "cdots": "dots",
+    "bar": "overline", "overrightarrow": "vec", "widehat": "hat", "widetilde": "tilde", "backslash": "setminus",
+    "smallsetminus": "setminus", "bigcup": "cup", "bigcap": "cap", "sim": "approx", "simeq": "approx", "approxeq":
+    "approx", "prime": "'", "mathrm": "", "text": "", "mathcal": "cal", "mathscr": "cal", "mathfrak": "frak", "Bbb":
+    "mathbb", "arrow": "to", "rightarrow": "to", "union": "cup",
 }  # fmt: skip
 _PLAIN_NAMES = (
     (FUNCTIONS - {"Re", "Im", "arg"})
@@ -63,6 +64,48 @@ class Token(NamedTuple):
     spaced: bool = False  # whether a space stands before it
 
 
+END = Token("end", "")
+
+
+class Cursor:
+    """The tokens of a formula and how far they are read."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = list(tokens)
+        self.at = 0
+
+    @property
+    def next(self) -> Token:
+        """The next token, END behind the last."""
+        return self.tokens[self.at] if self.at < len(self.tokens) else END
+
+    def take(self, text: str | None = None) -> Token:
+        """Read a token, the one with the text if it is given; anything else is no formula."""
+        token = self.next
+        if token is END or (text is not None and token.text != text):
+            raise NoFormula(f"{token.text or 'the end'} in place of {text or 'a term'}")
+        self.at += 1
+        return token
+
+    def takes(self, *texts: str) -> bool:
+        """Read the next token if it is one of the texts."""
+        found = self.next is not END and self.next.text in texts
+        self.at += found
+        return found
+
+    def text_of_argument(self) -> str:
+        """The next token or group as a text, for names, subscripts and bases."""
+        if not self.takes("{"):
+            return self.take().text.lstrip("\\")
+        depth, parts = 1, []
+        while True:
+            token = self.take()
+            depth += (token.text == "{") - (token.text == "}")
+            if depth == 0:
+                return "".join(parts)
+            parts.append(token.text.lstrip("\\") if token.text not in "{}" else "")
+
+
 def tokenize(text: str) -> list[Token]:
     """The tokens of a normalized text.
 
@@ -87,8 +130,8 @@ def tokenize(text: str) -> list[Token]:
 def readings(text: str) -> list[str]:
     r"""What a text may mean where a comma stands between a digit and three digits, the likelier reading first.
 
-    By itself, or beside commas with a space, such a comma groups thousands; in brackets without a space it separates. The
-    other reading is the second: "100,200" may be two numbers when the other answer is.
+    By itself, or beside commas with a space, such a comma groups thousands; in brackets without a space it separates.
+    The other reading is the second: "100,200" may be two numbers when the other answer is.
     """
     if not _GROUPED.search(text):
         return [text]

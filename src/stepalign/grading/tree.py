@@ -2,29 +2,28 @@
 
 A node is an operation on nodes, or a leaf. Scalars:
 
-| op | args | data |
+| op | args | beside them |
 |---|---|---|
-| `number` | | a `Number`: exact value and stated precision |
-| `based` | | (digits, base) |
-| `symbol`, `constant` | | its name; constants are `pi`, `e`, `i`, `infty` |
+| `number` | | `number`: its exact value and stated precision |
+| `based` | | `marks`: digits and base |
+| `symbol`, `constant` | | `name`; constants are `pi`, `e`, `i`, `infty` |
 | `+`, `*` | the terms | |
 | `/`, `^`, `root` (radicand, index), `binom` | two | |
 | `-`, `!`, `abs`, `percent`, `degrees` | one | |
-| `function` | its arguments | its name; `log` may have a second argument, the base |
+| `function` | its arguments | `name`; `log` may have a second argument, the base |
 
-Others: `list` (items; data is the pair of brackets, two empty ones for a bare list), `chain` (sides; data are the
-relations between them), `or` and `and` (relations), `cup`, `cap`, `setminus` (two sets), `ratio` (terms), `matrix` (rows,
-each a `list`), `set` (data is the name of a set of numbers).
+Others: `list` (items; `marks` are its two brackets, empty ones for a bare list), `chain` (sides; `marks` are the
+relations between them), `or` and `and` (relations; an `and` that is written as a comma has it as its mark), `cup`,
+`cap`, `setminus` (sets), `ratio` (terms), `matrix` (rows, each a `list`), `set` (a set of numbers by its `name`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from stepalign.grading.numbers import Number
-
-Data = Number | str | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,9 @@ class Node:
 
     op: str
     args: tuple[Node, ...] = ()
-    data: Data = None
+    name: str = ""
+    marks: tuple[str, ...] = ()
+    number: Number | None = None
 
     def walk(self) -> Iterator[Node]:
         """This node and all below it."""
@@ -42,11 +43,16 @@ class Node:
             yield from arg.walk()
 
 
+def number(value: Fraction | int | Number) -> Node:
+    """A leaf of a number."""
+    return Node("number", number=value if isinstance(value, Number) else Number(Fraction(value)))
+
+
 def names(node: Node) -> frozenset[str]:
     """The names of the symbols in a formula."""
-    return frozenset(str(part.data) for part in node.walk() if part.op == "symbol")
+    return frozenset(part.name for part in node.walk() if part.op == "symbol")
 
 
 def has_constant(node: Node, name: str) -> bool:
     """Whether a constant stands in a formula."""
-    return any(part.op == "constant" and part.data == name for part in node.walk())
+    return any(part.op == "constant" and part.name == name for part in node.walk())

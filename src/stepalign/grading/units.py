@@ -1,9 +1,9 @@
 r"""Units: what may stand after a number without changing it, and how the common ones convert.
 
-A unit is dropped where it is a unit: upright (`\text{m}`), compound (`m/s`), of two letters or more (`cm`, `eggs`), or a
-capital or small letter of the table set off from the number (`3 J`). In the true answer an italic letter by itself is a
-letter of the answer, not a unit: `5m` is five times m. Two stated units of the table must agree: 5 m is 500 cm and not
-5 cm. A word that is not in the table (`18 eggs`) is any unit.
+A unit is dropped where it is a unit: upright (`\text{m}`), compound (`m/s`), of two letters or more (`cm`, `eggs`), or
+one letter of the table set off from the number (`3 J`). In the true answer italic letters that may be symbols are letters
+of the answer, not a unit: `5m` is five times m, `2mg` twice m times g. Two stated units of the table must agree: 5 m is
+500 cm and not 5 cm. A word that is not in the table (`18 eggs`) is any unit.
 
     split_unit('9.8 m/s^{2}')          # ('9.8', Unit(...))
     split_unit('2R')                   # ('2R', None)
@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 # quantity: unit=factor; the factors of one quantity are comparable; a star gives the unit the SI's prefixes
 _TABLE = r"""
-length: m*=1 meter*=1 metre*=1 Å=1/10000000000 inch=254/10000 inches=254/10000 in=254/10000 ft=3048/10000 foot=3048/10000
-length: feet=3048/10000 yd=9144/10000 yard=9144/10000 mi=1609344/1000 mile=1609344/1000
+length: m*=1 meter*=1 metre*=1 Å=1/10000000000 inch=254/10000 inches=254/10000 in=254/10000 ft=3048/10000
+length: foot=3048/10000 feet=3048/10000 yd=9144/10000 yard=9144/10000 mi=1609344/1000 mile=1609344/1000
 mass: g*=1/1000 gram*=1/1000 ton=1000 tonne=1000
 weight: oz=1/16 ounce=1/16 lb=1 lbs=1 pound=1
 time: s*=1 sec=1 secs=1 second*=1 min=60 mins=60 minute=60 h=3600 hr=3600 hrs=3600 hour=3600 day=86400 week=604800
@@ -72,11 +72,11 @@ _PREFIXES = {
 }
 # words after a number that are no unit, because they change its value
 NOT_UNITS = frozenset(
-    """and or to plus minus times over mod choose half halves third thirds fourth fourths quarter quarters fifth fifths
-    sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths twelfths twentieths hundredth hundredths
-    thousandths squared cubed factorial sqrt sin cos tan cot sec csc log exp inf theta alpha beta gamma lambda delta omega
-    sigma phi dozen dozens hundred hundreds thousand thousands million millions billion billions trillion trillions pair
-    pairs score gross below negative not but base infinity""".split()  # noqa: SIM905
+    """and or to plus minus times over mod choose half halves third thirds fourth fourths quarter quarters fifth
+    fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths twelfths twentieths hundredth
+    hundredths thousandths squared cubed factorial sqrt sin cos tan cot sec csc log exp inf theta alpha beta
+    gamma lambda delta omega sigma phi dozen dozens hundred hundreds thousand thousands million millions billion
+    billions trillion trillions pair pairs score gross below negative not but base infinity""".split()  # noqa: SIM905
 )
 _NOT_UNITS_CJK = frozenset("万亿千百十半多余几或和与至到以之点负加减乘除左右")
 
@@ -128,14 +128,8 @@ _COMPOUND_TAIL = re.compile(rf"(?<![A-Za-z\\_^])\s*(?P<unit>{_COMPOUND})\s*\.?")
 _ANY_TAIL = re.compile(rf"\s*(?P<unit>{_COMPOUND}|{_WORDS}|{_CJK})\s*\.?")
 _VOWEL = re.compile("[aeiou]", re.IGNORECASE)
 _LETTERS = frozenset(symbol for symbol in _UNITS if len(symbol) == 1)
-_UNMISTAKABLE = frozenset(("cm", "km", "kg", "dm", "eV", "Hz", "kHz", "MHz", "GHz", "mol", "kWh", "rad", "dB"))
-_MAY_BE_SYMBOLS = (
-    frozenset(symbol for symbol in _UNITS if len(symbol) < 4)
-    - _UNMISTAKABLE
-    - frozenset(
-        "in ft yd mi oz lb lbs sec min hr hrs day yr yrs deg mph kph rpm atm cal bar ohm amp erg foot am pm cc".split()
-    )
-)
+_MAY_BE_SYMBOLS = _LETTERS | frozenset(p + letter for p in ("n", "m", "c", "d", "k", "M", "G") for letter in _LETTERS)
+_MAY_BE_SYMBOLS = (_MAY_BE_SYMBOLS | {"Pa", "T", "pc", "ly", "au"}) - {"cm", "km", "kg", "dm"}
 _JOINING = frozenset(("and", "or", "to", "plus", "minus", "times"))
 _UNFINISHED = ("\\", "^", "_", "{", "(", "+", "-", "*", "/", "=")
 _FRACTION = re.compile(r"^\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
@@ -183,7 +177,7 @@ def _as_unit(tail: str, *, set_off: bool, gold: bool) -> Unit | None:
     known = bool(_COMPOUND_TAIL.fullmatch(bare))
     if not known and not NOT_UNITS.isdisjoint(word.casefold() for word in words):
         return None
-    if not _NOT_UNITS_CJK.isdisjoint(unit) and not unit.startswith("千") or "分之" in unit:
+    if (not _NOT_UNITS_CJK.isdisjoint(unit) and not unit.startswith("千")) or "分之" in unit:
         return None
     if not known and unit[0].isascii() and not (set_off and _VOWEL.search(unit)):
         return None

@@ -17,7 +17,6 @@ from fractions import Fraction
 from mpmath import mp, mpc, mpf
 from mpmath.libmp import to_rational
 
-from stepalign.grading.numbers import Number
 from stepalign.grading.tokens import NoFormula
 from stepalign.grading.tree import Node
 
@@ -83,17 +82,17 @@ class _Evaluation:
 
     def _operate(self, node: Node) -> Value:
         if node.op == "number":
-            assert isinstance(node.data, Number)
-            return node.data.value
+            assert node.number is not None
+            return node.number.value
         if node.op == "constant":
-            return self._constant(str(node.data))
+            return self._constant(node.name)
         if node.op == "symbol":
-            return self.point[str(node.data)]
+            return self.point[node.name]
         if node.op == "based":
-            assert isinstance(node.data, tuple)
-            return Fraction(int(node.data[0], int(node.data[1])))
+            digits, base = node.marks
+            return Fraction(int(digits, int(base)))
         if node.op == "function":
-            return self._function(str(node.data), node.args)
+            return self._function(node.name, node.args)
         operation = _OPERATIONS.get(node.op)
         if operation is None:
             raise NoFormula(f"{node.op} has no value")
@@ -129,7 +128,7 @@ class _Evaluation:
         return _inexact(value) * mp.pi / 180 if degrees else value
 
 
-def _inexact(value: Value) -> mpf | mpc:
+def _inexact(value: Value) -> Value:
     return mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
 
 
@@ -139,6 +138,12 @@ def _rational(value: Value) -> Fraction:
     if isinstance(value, mpc) or not mp.isfinite(value):
         raise Undefined("no order")
     return Fraction(*to_rational(value._mpf_))
+
+
+def _whole(value: Fraction) -> int:
+    if value.denominator != 1:
+        raise Undefined("not whole")
+    return value.numerator
 
 
 def _magnitude(value: Value) -> float:
@@ -247,7 +252,7 @@ _OPERATIONS: dict[str, Callable[..., Value]] = {
     "ratio": _divide,
 }
 _OF_ANGLES = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
-_FUNCTIONS: dict[str, Callable[..., mpf | mpc]] = {
+_FUNCTIONS: dict[str, Callable[..., Value]] = {
     **{
         name: getattr(mp, name)
         for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "exp")
@@ -266,9 +271,9 @@ _FUNCTIONS: dict[str, Callable[..., mpf | mpc]] = {
 _EXACT: dict[str, Callable[..., Fraction]] = {
     "floor": lambda x: Fraction(math.floor(x)),
     "ceil": lambda x: Fraction(math.ceil(x)),
-    "abs": abs,
-    "max": max,
-    "min": min,
-    "gcd": lambda *xs: Fraction(math.gcd(*(int(x) for x in xs))),
-    "lcm": lambda *xs: Fraction(math.lcm(*(int(x) for x in xs))),
+    "abs": lambda x: abs(x),
+    "max": lambda *xs: max(xs),
+    "min": lambda *xs: min(xs),
+    "gcd": lambda *xs: Fraction(math.gcd(*map(_whole, xs))),
+    "lcm": lambda *xs: Fraction(math.lcm(*map(_whole, xs))),
 }

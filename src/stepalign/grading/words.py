@@ -1,11 +1,12 @@
 r"""Answers that are words, choices or times of day: what is decided without mathematics.
 
-- A word is compared as a word, whatever its case: "YES" is yes, "evelyn" is Evelyn, and "May" is not Amy. Letters without
-  a vowel ("GMm", "xyz") or in capitals ("AB") are a product of symbols, except yes, no and the points of the compass.
+- A word is compared as a word, whatever its case: "YES" is yes, "evelyn" is Evelyn, and "May" is not Amy. Letters
+  without a vowel ("GMm", "xyz") or two at most ("AB") are a product of symbols, except yes, no and the points of the
+  compass.
 - A choice is one capital letter from A to J, in all its spellings: "(C)", "C.", "C) 12", "(C) 12", "Option C",
   "Answer: C". Two letters are no choice.
-- A time of day: "10:30", "5:00 p.m.", "5 PM", "17:00". A true time without a.m. or p.m. leaves the half of the day open;
-  one with it does not.
+- A time of day: "10:30", "5:00 p.m.", "5 PM", "17:00". A true time without a.m. or p.m. leaves the half of the day
+  open; one with it does not.
 
     words_outcome("Yes", "YES")             # Outcome.CORRECT
     choice("(C) 12")                        # Choice(letter='C', text='12')
@@ -19,20 +20,24 @@ from typing import NamedTuple
 
 from stepalign.core.rollout import Outcome
 
-_SHORT_WORDS = frozenset(
-    "yes no true false n e s w ne nw se sw nne ene ese sse ssw wsw wnw nnw up am pm".split()
-) - set("nesw")
+_SHORT_WORDS = frozenset(("yes", "no", "true", "false", "up", "am", "pm"))
+_SHORT_WORDS |= {"ne", "nw", "se", "sw", "nne", "ene", "ese", "sse", "ssw", "wsw", "wnw", "nnw"}
 _WORD = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
 _SENTENCE = re.compile(r"(?<![\\A-Za-z])[^\W\d_][^\W\d_']+[,;:]? [^\W\d_]{2,}")
 _MATHEMATICAL = frozenset(
-    """sqrt sin cos tan cot sec csc sinh cosh tanh log ln exp arcsin arccos arctan asin acos atan infinity inf
-    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega""".split()  # noqa: SIM905
+    """sqrt sin cos tan cot sec csc sinh cosh tanh log ln exp arcsin arccos arctan asin acos atan infinity
+    inf alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon
+    phi chi psi omega""".split()  # noqa: SIM905
 )
-_JOINING = frozenset("or and in to mod if for where".split())
+_JOINING = frozenset(["or", "and", "in", "to", "mod", "if", "for", "where"])
 
-_LABEL = r"(?:the\s+)?(?:(?:correct|final|right)\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*(?:option\s+|choice\s+)?|选项?\s*"
+_LABEL = (
+    r"(?:the\s+)?(?:(?:correct|final|right)\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*(?:option\s+|choice\s+)?"
+    r"|选项?\s*"
+)
 _CHOICE = re.compile(
-    rf"(?P<label>(?i:{_LABEL}))?(?:\(\s*(?P<inside>[A-J])\s*\)|\[\s*(?P<square>[A-J])\s*\]|(?P<bare>[A-J])(?P<mark>\)|\.|:(?=[\s\d]))?)"
+    rf"(?P<label>(?i:{_LABEL}))?(?:\(\s*(?P<inside>[A-J])\s*\)|\[\s*(?P<square>[A-J])\s*\]"
+    r"|(?P<bare>[A-J])(?P<mark>\)|\.|:(?=[\s\d]))?)"
     r"(?P<rest>\s*[.:,]?\s*\S.*)?",
     re.DOTALL,
 )
@@ -77,7 +82,7 @@ def is_words(text: str) -> bool:
     words = re.findall(r"[^\W\d_]+", text.replace("'", ""))
     if not _JOINING.isdisjoint(words) and min(map(len, words)) == 1:
         return False  # "x or y"
-    return all(_is_word(word) or len(words) > 1 and len(word) > 1 for word in words) and any(map(_is_word, words))
+    return all(_is_word(word) or (len(words) > 1 and len(word) > 1) for word in words) and any(map(_is_word, words))
 
 
 def is_sentence(normalized: str) -> bool:
