@@ -26,9 +26,9 @@ STEP_TAG = re.compile(r"<\s*+(/?)\s*+step_(\d+)\s*+>", re.IGNORECASE)  # possess
 ANSWER_OPEN = re.compile(r"<\s*+answer\s*+>", re.IGNORECASE)
 ANSWER_CLOSE = re.compile(r"<\s*+/\s*+answer\s*+>", re.IGNORECASE)
 # a tag that a sentence speaks of ("the <think> tag", "`</think>`") opens and closes nothing
-_SPOKEN_OF = r"(?![`'\"]|\s+(?:tag|block|section|marker|token)s?\b)"
-THINK_OPEN = re.compile(rf"<think>(?<![`'\"]<think>){_SPOKEN_OF}", re.IGNORECASE)
-THINK_CLOSE = re.compile(rf"</think>(?<![`'\"]</think>){_SPOKEN_OF}", re.IGNORECASE)
+_SPOKEN_OF = r"(?!\s+(?:tag|block|section|marker|token)s?\b)"
+THINK_OPEN = re.compile(rf"<think>(?!(?<=[`'\"]<think>)[`'\"]){_SPOKEN_OF}", re.IGNORECASE)
+THINK_CLOSE = re.compile(rf"</think>(?!(?<=[`'\"]</think>)[`'\"]){_SPOKEN_OF}", re.IGNORECASE)
 
 Layout = Literal["tags", "paragraphs", "lines", "empty"]
 

@@ -41,9 +41,9 @@ _OVERLINED = re.compile("(?:\\d\u0305)+")
 _ROOT = re.compile(r"√\s*(\d+(?:\.\d+)?|[^\W\d_])")
 
 _NAMED = "|".join(
-    """displaystyle textstyle scriptstyle limits hfill noindent centering bf it rm sf tt tiny small large Large LARGE
-    huge Huge qed blacksquare checkmark ensuremath underbrace overbrace mathbf mathtt boldsymbol bm mathit pmb emph underline
-    uline boxed fbox cancel""".split()  # noqa: SIM905
+    """displaystyle textstyle scriptstyle limits hfill noindent centering bf it rm sf tt tiny small large
+    Large LARGE huge Huge qed blacksquare checkmark ensuremath underbrace overbrace mathbf mathtt
+    boldsymbol bm mathit pmb emph underline uline boxed fbox cancel""".split()  # noqa: SIM905
 )
 _CURRENCY = r"(?:USD|EUR|GBP|INR|CNY|RMB)"
 _SIZES = r"left|right|[bB]igg?[lrm]?"

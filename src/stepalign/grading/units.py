@@ -1,9 +1,9 @@
 r"""Units: what may stand after a number without changing it, and how the common ones convert.
 
-A unit is dropped where it is a unit: upright (`\text{m}`), compound (`m/s`), of two letters or more (`cm`, `eggs`), or
-one letter of the table set off from the number (`3 J`). In the true answer italic letters that may be symbols are letters
-of the answer, not a unit: `5m` is five times m, `2mg` twice m times g. Two stated units of the table must agree: 5 m is
-500 cm and not 5 cm. A word that is not in the table (`18 eggs`) is any unit.
+A unit is dropped where it is a unit: upright (`\text{m}`), compound (`m/s`), of two letters or more (`cm`, `eggs`),
+or one letter of the table set off from the number (`3 J`). In the true answer italic letters that may be symbols are
+letters of the answer, not a unit: `5m` is five times m, `2mg` twice m times g. Two stated units of the table must
+agree: 5 m is 500 cm and not 5 cm. A word that is not in the table (`18 eggs`) is any unit.
 
     split_unit('9.8 m/s^{2}')          # ('9.8', Unit(...))
     split_unit('2R')                   # ('2R', None)

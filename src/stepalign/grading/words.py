@@ -22,6 +22,7 @@ from stepalign.core.rollout import Outcome
 
 _SHORT_WORDS = frozenset(("yes", "no", "true", "false", "up", "am", "pm"))
 _SHORT_WORDS |= {"ne", "nw", "se", "sw", "nne", "ene", "ese", "sse", "ssw", "wsw", "wnw", "nnw"}
+MOST_WORDS = 5  # what is longer is a sentence and no answer that can be told from another
 _WORD = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
 _SENTENCE = re.compile(r"(?<![\\A-Za-z])[^\W\d_][^\W\d_']+[,;:]? [^\W\d_]{2,}")
 _MATHEMATICAL = frozenset(
@@ -66,6 +67,8 @@ def words_outcome(gold: str, answer: str) -> Outcome | None:
     gold, answer = _bare(gold).rstrip("!?"), _bare(answer).rstrip("!?")
     if not _WORD.fullmatch(gold) or not _WORD.fullmatch(answer):
         return None
+    if max(len(gold.split()), len(answer.split())) > MOST_WORDS:
+        return Outcome.UNPARSEABLE
     if is_words(gold) or is_words(answer):
         same = _listed(gold.casefold()) == _listed(answer.casefold())
         return Outcome.CORRECT if same else Outcome.WRONG
