@@ -80,7 +80,8 @@ def _list(tokens: Sequence[Token], greedy: bool) -> Node:
         return Node("and", tuple(items), marks=(",",) if joint == {","} else ())
     if joint == {r"\or"} and any(i.op == "list" and _is_interval(i) for i in items):
         return Node("cup", tuple(items))
-    return Node("list", tuple(part for item in items for part in _plus_minus(item)), marks=("", ""))
+    marks = ("", "and") if joint & {r"\or", r"\and"} else ("", "")
+    return Node("list", tuple(part for item in items for part in _plus_minus(item)), marks=marks)
 
 
 def _is_condition(item: Node) -> bool:
@@ -98,7 +99,7 @@ def _one_variable(items: Sequence[Node]) -> bool:
 
 def _plus_minus(item: Node) -> tuple[Node, ...]:
     r"""A bare `a \pm b` is two items of the list around it."""
-    return item.args if item.op == "list" and item.marks == ("", "") else (item,)
+    return item.args if item.op == "list" and item.marks[0] == "" else (item,)
 
 
 def _statement(tokens: Sequence[Token], greedy: bool) -> Node:
@@ -134,7 +135,7 @@ def _signs(tokens: Sequence[Token], greedy: bool) -> Node:
                 greedy,
             )
         )
-    return Node("list", tuple(both), marks=("", ""))
+    return Node("list", tuple(both), marks=("", "and"))
 
 
 def _item(tokens: Sequence[Token], greedy: bool) -> Node:

@@ -38,6 +38,8 @@ def _region(node: Node) -> Region:
         return _union([_point(_bound(item)) for item in node.args])
     if node.op == "list" and len(node.args) == 2 and node.marks in (("(", ")"), ("[", "]"), ("(", "]"), ("[", ")")):
         low, high = (_bound(item) for item in node.args)
+        if low >= high:
+            raise NoFormula("a point and no interval")
         return _stretch((low, int(node.marks[0] == "(")), (high, int(node.marks[1] == "]")))
     if node.op in ("cup", "or"):
         return _union([_region(arg) for arg in node.args])

@@ -1,7 +1,7 @@
 r"""Whether two trees say the same: lists, relations, ratios, matrices and sets, down to formulas.
 
 - A list is compared without its order, and item by item with repeats; a set in braces without repeats. Tuples,
-  intervals and matrices are ordered, and a bare list answers for a tuple in its order.
+  intervals and matrices are ordered, and a bare list with commas answers for a tuple in its order.
 - `x = 5` answers for 5, and 5 for `x = 5`; two equations must be about the same and have the same solutions, up to a
   constant factor. `2x = 10` does not answer for 10.
 - Conditions on one symbol and sets of reals are regions (regions.py); other inequalities are compared as equations are.
@@ -39,7 +39,7 @@ _SCALARS = frozenset(
         "function",
     )
 )
-_BARE, _BRACES, _PARENTHESES = ("", ""), (r"\{", r"\}"), ("(", ")")
+_BARE, _JOINED, _BRACES, _PARENTHESES = ("", ""), ("", "and"), (r"\{", r"\}"), ("(", ")")
 _ZERO = number(0)
 _TURNED = {"<": ">", r"\le": r"\ge"}
 
@@ -79,6 +79,8 @@ def same(gold: Node, answer: Node) -> bool:
         return True
     if gold.op == answer.op == "list":
         return False
+    if names(gold) and names(answer) and names(gold) != names(answer):
+        return False
     a, b = region(gold), region(answer)
     return a is not None and a == b
 
@@ -88,12 +90,14 @@ def _is_equation(node: Node) -> bool:
 
 
 def _is_name(node: Node) -> bool:
-    """Whether a side of an equation names what is asked for: a symbol, a word, or a function of symbols."""
+    """Whether a side of an equation names what is asked for: symbols, words, functions, their products and sums."""
     if node.op in ("symbol", "constant"):
         return True
     if node.op == "function":
         return True
-    if node.op in ("*", "abs"):
+    if node.op == "+":
+        return all(_is_name(arg.args[0] if arg.op == "-" else arg) for arg in node.args)
+    if node.op in ("*", "/", "abs"):
         return all(_is_name(arg) or arg.op == "list" for arg in node.args)
     return node.op == "list" and all(_is_name(arg) for arg in node.args)
 
@@ -104,7 +108,7 @@ def _claimed(equation: Node) -> Sequence[Node]:
     Before an approximate last side, the exact side and its approximation, where they are near one another.
     """
     first, before, last = equation.args[0], equation.args[-2], equation.args[-1]
-    if not _is_name(first) and len(names(first)) == 1:
+    if not _is_name(first) and names(first):
         return ()
     if equation.marks[-1] == r"\approx" and not names(before) | names(last) and _near(before, last):
         return before, last
@@ -163,9 +167,12 @@ def _renamed(node: Node) -> Node:
 
 def _same_list(gold: Node, answer: Node) -> bool:
     golds, answers = _values(gold.args), _values(answer.args)
-    if gold.marks == answer.marks == _BARE:
+    unordered = [node.marks in (_BARE, _JOINED, _BRACES) for node in (gold, answer)]
+    if all(unordered) and any(map(_is_equation, golds)) != any(map(_is_equation, answers)):
+        return False  # x = 2 and y = 3 are not 2 and 3
+    if all(unordered) and _BRACES not in (gold.marks, answer.marks):
         return _matched(golds, answers)
-    if {gold.marks, answer.marks} <= {_BARE, _BRACES}:
+    if all(unordered):
         return _covered(golds, answers) and _covered(answers, golds)
     if gold.marks == answer.marks or {gold.marks, answer.marks} == {_BARE, _PARENTHESES}:
         return len(golds) == len(answers) and all(same(a, b) for a, b in zip(golds, answers, strict=True))

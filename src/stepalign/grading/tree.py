@@ -12,9 +12,10 @@ A node is an operation on nodes, or a leaf. Scalars:
 | `-`, `!`, `abs`, `percent`, `degrees` | one | |
 | `function` | its arguments | `name`; `log` may have a second argument, the base |
 
-Others: `list` (items; `marks` are its two brackets, empty ones for a bare list), `chain` (sides; `marks` are the
-relations between them), `or` and `and` (relations; an `and` that is written as a comma has it as its mark), `cup`,
-`cap`, `setminus` (sets), `ratio` (terms), `matrix` (rows, each a `list`), `set` (a set of numbers by its `name`).
+Others: `list` (items; `marks` are its two brackets; a bare list has ("", ""), or ("", "and") if words join it),
+`chain` (sides; `marks` are the relations between them), `or` and `and` (relations; an `and` that is written as a
+comma has it as its mark), `cup`, `cap`, `setminus` (sets), `ratio` (terms), `matrix` (rows, each a `list`), `set` (a
+set of numbers by its `name`).
 """
 
 from __future__ import annotations

@@ -16,43 +16,46 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-# quantity: unit=factor; the factors of one quantity are comparable; a star gives the unit the SI's prefixes
+# quantity: unit=factor. A quantity is a product of others, over a product of others, so that N m is J; the units of one
+# quantity convert into one another. A star gives the unit the prefixes of the SI.
 _TABLE = r"""
 length: m*=1 meter*=1 metre*=1 Å=1/10000000000 inch=254/10000 inches=254/10000 in=254/10000 ft=3048/10000
 length: foot=3048/10000 feet=3048/10000 yd=9144/10000 yard=9144/10000 mi=1609344/1000 mile=1609344/1000
+length length length: L*=1/1000 l*=1/1000 liter*=1/1000 litre*=1/1000 cc=1/1000000
 mass: g*=1/1000 gram*=1/1000 ton=1000 tonne=1000
 weight: oz=1/16 ounce=1/16 lb=1 lbs=1 pound=1
 time: s*=1 sec=1 secs=1 second*=1 min=60 mins=60 minute=60 h=3600 hr=3600 hrs=3600 hour=3600 day=86400 week=604800
-years: yr=1 yrs=1 year=1
-volume: L*=1 l*=1 liter*=1 litre*=1 cc=1/1000
-money: cent=1/100 dollar=1
-energy: J*=1 joule=1 erg=1/10000000 Wh*=3600
-particles: eV*=1
-heat: cal*=1
-force: N*=1 newton=1 dyn=1/100000
-pressure: Pa*=1
-atmospheres: atm=1
-bars: bar*=1
-power: W*=1 watt=1
-voltage: V*=1 volt=1
+length / time: mph=1609344/3600000 kmph=1000/3600 kph=1000/3600
+mass length / time time: N*=1 newton=1 dyn=1/100000
+mass length length / time time: J*=1 joule=1 erg=1/10000000 Wh*=3600
+mass length length / time time time: W*=1 watt=1
+mass / length time time: Pa*=1
+mass length length / time time current: Wb=1
+mass length length / time time time current: V*=1 volt=1
+mass length length / time time time current current: \Omega*=1 ohm=1
+mass / time time current: T*=1 tesla=1
 current: A*=1 amp=1 ampere=1
-charge: C*=1 coulomb=1
-resistance: \Omega*=1 ohm=1
-capacitance: F*=1 farad=1
-inductance: H*=1
-field: T*=1 tesla=1
-frequency: Hz*=1 hertz=1
-revolutions: rpm=1
-loudness: dB=1
+current time: C*=1 coulomb=1
+/ time: Hz*=1 hertz=1
 amount: mol*=1 mole=1
 temperature: K=1 kelvin=1
+years: yr=1 yrs=1 year=1
+money: cent=1/100 dollar=1
+particle's: eV*=1
+heat: cal*=1
+atmospheres: atm=1
+bars: bar*=1
+farads: F*=1 farad=1
+henrys: H*=1
+revolutions: rpm=1
+loudness: dB=1
 Celsius: ^\circC=1
 Fahrenheit: ^\circF=1
-angle: rad=1 radian=1
+radians: rad=1 radian=1
 degrees: ^\circ=1 degree=1 deg=1
-speed: mph=1
-speed in km: kmph=1 kph=1
-stars: pc=1 ly=1 au=1
+parsecs: pc=1
+light-years: ly=1
+astronomical: au=1
 any: unit=1
 morning: am=1
 afternoon: pm=1
@@ -91,13 +94,13 @@ class Unit(NamedTuple):
 def conversion(gold: Unit | None, answer: Unit | None) -> Fraction | None:
     """What the answer's number is multiplied by to be in the true unit, None where the units contradict each other.
 
-    1 where one is not stated or not known, and where a compound unit may be another name for the other (N m and J).
+    1 where one is not stated or not known.
     """
     if gold is None or answer is None or gold.quantity is None or answer.quantity is None:
         return Fraction(1)
     if gold.quantity == answer.quantity:
         return answer.factor / gold.factor
-    return None if len(gold.quantity) == len(answer.quantity) == 1 else Fraction(1)
+    return None
 
 
 def _read_table() -> dict[str, tuple[str, Fraction]]:
@@ -202,7 +205,10 @@ def _measure(unit: str) -> Unit:
             quantity, scale = _UNITS[re.sub(r"\s", "", symbol[0]).replace(r"\mu", r"\mu ")]
             power = _POWER.search(match["unit"][symbol.end() :])
             exponent = sign * prefix * (int(power[1]) if power else 1)
-            powers[quantity] = powers.get(quantity, 0) + exponent
+            above, _, below = quantity.partition("/")
+            for names, direction in ((above, 1), (below, -1)):
+                for name in names.split():
+                    powers[name] = powers.get(name, 0) + direction * exponent
             factor *= scale**exponent
             prefix = 1
-    return Unit(tuple(sorted(powers.items())), factor)
+    return Unit(tuple(sorted((name, power) for name, power in powers.items() if power)), factor)

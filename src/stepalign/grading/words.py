@@ -119,7 +119,7 @@ def time_outcome(gold: str, answer: str) -> Outcome | None:
     a, b = _time(gold), _time(answer)
     if a is not None and b is None and (a[1] or _PADDED.search(gold)) and _RATIO.fullmatch(answer):
         return Outcome.WRONG
-    if a is None or b is None or (a[2] and b[2]):
+    if a is None or b is None or a[2]:
         return None
     (seconds, half, _), (other, other_half, _) = a, b
     if half is None and other_half is None:
