@@ -63,6 +63,8 @@ def as_number(normalized: str, *, gold: bool = False) -> Number | None:
     if normalized.isdecimal() and len(normalized) < 1000:
         return Number(Fraction(int(normalized)))
     number = _bare_number(normalized)
+    if gold and number is not None and normalized[-1] == "k":
+        return None  # a letter of the true answer
     if number is None and normalized[:1] in "+-.\\0123456789":
         body, unit = split_unit(normalized, gold=gold)
         number = _bare_number(body) if unit else None

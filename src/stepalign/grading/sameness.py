@@ -167,6 +167,8 @@ def _renamed(node: Node) -> Node:
 
 def _same_list(gold: Node, answer: Node) -> bool:
     golds, answers = _values(gold.args), _values(answer.args)
+    if not any(map(_is_equation, golds)):
+        answers = _values(answers, family=True)
     unordered = [node.marks in (_BARE, _JOINED, _BRACES) for node in (gold, answer)]
     if all(unordered) and any(map(_is_equation, golds)) != any(map(_is_equation, answers)):
         return False  # x = 2 and y = 3 are not 2 and 3
@@ -179,10 +181,12 @@ def _same_list(gold: Node, answer: Node) -> bool:
     return False
 
 
-def _values(items: Sequence[Node]) -> Sequence[Node]:
-    """The values of `x = 1, x = 2`; the items themselves where they are about different things."""
-    if all(_is_equation(item) for item in items) and len({item.args[0] for item in items}) == 1:
-        return [item.args[-1] for item in items]
+def _values(items: Sequence[Node], *, family: bool = False) -> Sequence[Node]:
+    """The values of `x = 1, x = 2`, in a family of `x_1 = 1, x_2 = 2`; else the items themselves."""
+    if all(_is_equation(item) for item in items):
+        about = {item.args[0].name.partition("_")[0] if family else item.args[0] for item in items}
+        if len(about) == 1 and "" not in about:
+            return [item.args[-1] for item in items]
     if _is_equation(items[0]) and _is_name(items[0].args[0]) and not any(item.op == "chain" for item in items[1:]):
         return [items[0].args[-1], *items[1:]]  # x = 1 or 2
     return items
