@@ -43,6 +43,7 @@ class _Formula(Cursor):
         self.bars = 0  # how many absolute values are open: a bar then closes one
 
     def sum(self) -> Node:
+        """Terms with a sign between them."""
         terms = [self.signed()]
         while self.next.text in ("+", "-"):
             sign = self.take().text
@@ -51,11 +52,13 @@ class _Formula(Cursor):
         return terms[0] if len(terms) == 1 else Node("+", tuple(terms))
 
     def signed(self) -> Node:
+        """A product with any signs before it."""
         if self.takes("-"):
             return Node("-", (self.signed(),))
         return self.signed() if self.takes("+") else self.product()
 
     def product(self) -> Node:
+        """Factors with a written sign between them."""
         node = self.factors()
         while self.next.text in ("*", r"\times", r"\cdot", "/"):
             if self.take().text == "/":
@@ -65,9 +68,11 @@ class _Formula(Cursor):
         return node
 
     def negative(self) -> Node | None:
+        """The factors behind a minus sign, None where none stands."""
         return Node("-", (self.factors(),)) if self.takes("-") else None
 
     def divided(self, node: Node) -> Node:
+        """A dividend over what follows; of two numbers a fraction, which may be a coefficient."""
         if node.op != "number":
             return _quotient(node, self.negative() or self.factors())
         first = self.negative() or self.power()
@@ -97,6 +102,7 @@ class _Formula(Cursor):
         return token.kind == "command" and token.text not in _NO_FACTORS
 
     def power(self) -> Node:
+        """An atom, what is behind it, and its exponent."""
         node = self.postfix(self.atom())
         if not self.takes("^"):
             return node
@@ -105,6 +111,7 @@ class _Formula(Cursor):
         return self.postfix(Node("^", (node, self.exponent())))
 
     def exponent(self) -> Node:
+        """A group, or one atom with its signs and exponents."""
         if self.takes("-"):
             return Node("-", (self.exponent(),))
         self.takes("+")
@@ -112,6 +119,7 @@ class _Formula(Cursor):
         return Node("^", (node, self.exponent())) if self.takes("^") else node
 
     def postfix(self, node: Node) -> Node:
+        """A node with its factorials and percent signs."""
         while True:
             if self.takes("!"):
                 node = Node("!", (node,))
@@ -121,6 +129,7 @@ class _Formula(Cursor):
                 return node
 
     def atom(self) -> Node:
+        """A number, a symbol, a bracket or a command."""
         token = self.take()
         if token.kind == "number":
             return self.number(token)
@@ -146,6 +155,7 @@ class _Formula(Cursor):
         raise NoFormula(f"{token.text} where a term should begin")
 
     def number(self, token: Token) -> Node:
+        """A number, with its base if it has one."""
         if self.takes("_"):
             base = self.text_of_argument()
             return Node("based", marks=(token.text.lstrip("0") or "0", str(_BASES.get(base, base))))
@@ -155,6 +165,7 @@ class _Formula(Cursor):
         return number(value)
 
     def bracketed(self, opening: str) -> Node:
+        """What is inside a bracket, up to its end."""
         bars, self.bars = self.bars, 0
         inside = self.sum()
         if opening == "{" and self.takes(r"\choose"):
@@ -164,6 +175,7 @@ class _Formula(Cursor):
         return inside
 
     def absolute(self) -> Node:
+        """An absolute value, up to its bar."""
         self.bars += 1
         inside = self.sum()
         self.take("|")
@@ -171,6 +183,7 @@ class _Formula(Cursor):
         return Node("abs", (inside,))
 
     def symbol(self, name: str) -> Node:
+        """A symbol with its subscript and primes."""
         if self.takes("_"):
             name += "_" + self.text_of_argument()
         elif (
@@ -197,6 +210,7 @@ class _Formula(Cursor):
         return name
 
     def group(self) -> Node:
+        """What is inside braces."""
         self.take("{")
         return self.bracketed("{")
 
@@ -212,6 +226,7 @@ class _Formula(Cursor):
         return self.atom()
 
     def command(self, name: str) -> Node:
+        """A command with its arguments."""
         if name in ("frac", "binom"):
             above, below = self.argument(), self.argument()
             return _quotient(above, below) if name == "frac" else Node("binom", (above, below))
@@ -227,6 +242,7 @@ class _Formula(Cursor):
         raise NoFormula(f"\\{name} is not known")
 
     def function(self, name: str) -> Node:
+        """A function with its power or base and its arguments."""
         base = exponent = None
         following = self.tokens[self.at + 1 : self.at + 2]
         if name == "log" and self.next.kind == "number" and following and following[0].text == "(":
@@ -247,6 +263,7 @@ class _Formula(Cursor):
         return node if exponent is None else Node("^", (node, exponent))
 
     def arguments(self) -> list[Node]:
+        """The arguments in brackets, or the one without."""
         if self.next.text not in ("(", "[", "{"):
             return [self.bare_argument()]
         opening = self.take().text

@@ -69,6 +69,7 @@ class _Evaluation:
         self.magnitude = 0.0
 
     def value(self, node: Node) -> Value:
+        """The value of a node, its magnitude added to the sum."""
         try:
             value = self._operate(node)
         except (ZeroDivisionError, ValueError, OverflowError) as error:
