@@ -216,11 +216,11 @@ def test_a_number_that_differs_in_its_last_place_is_not(n, d, spell, change):
         assert outcome(f"{n / 10**d:.{d}f}", spell(-n, d)) is not Outcome.CORRECT, (n, d, spell(-n, d))
 
 
-LETTERS = ["x", "y", "R", "r", "a", "m", "E_0", "E_1", r"\gamma ", r"\omega ", "n", "t"]
+LETTERS = ["x", "R", "r", "E_0", r"\gamma "]
 terms = st.tuples(
     st.integers(-20, 20).filter(bool),
-    st.integers(1, 9),
-    st.dictionaries(st.sampled_from(LETTERS), st.integers(1, 3), max_size=3),
+    st.sampled_from([1, 1, 1, 2, 7]),
+    st.dictionaries(st.sampled_from(LETTERS), st.integers(1, 2), max_size=2),
 )
 polynomials = st.lists(terms, min_size=1, max_size=4, unique_by=lambda term: tuple(sorted(term[2].items())))
 

@@ -74,11 +74,11 @@ class _Formula(Cursor):
     def divided(self, node: Node) -> Node:
         """A dividend over what follows; of two numbers a fraction, which may be a coefficient."""
         if node.op != "number":
-            return _quotient(node, self.negative() or self.factors())
+            return Node("/", (node, self.negative() or self.factors()))
         first = self.negative() or self.power()
         if first.op != "number":
-            return _quotient(node, self.factors(first))
-        node = _quotient(node, first)
+            return Node("/", (node, self.factors(first)))
+        node = Node("/", (node, first))
         return Node("*", (node, self.factors())) if self.starts_factor(node) else node
 
     def factors(self, node: Node | None = None) -> Node:
@@ -229,7 +229,7 @@ class _Formula(Cursor):
         """A command with its arguments."""
         if name in ("frac", "binom"):
             above, below = self.argument(), self.argument()
-            return _quotient(above, below) if name == "frac" else Node("binom", (above, below))
+            return Node("/", (above, below)) if name == "frac" else Node("binom", (above, below))
         if name == "sqrt":
             index = None
             if self.takes("["):
@@ -288,10 +288,6 @@ class _Formula(Cursor):
         for factor in factors[1:]:
             node = Node("*", (node, factor))
         return node
-
-
-def _quotient(above: Node, below: Node) -> Node:
-    return Node("/", (above, below))
 
 
 def _is_mixed(whole: Node, fraction: Node) -> bool:
