@@ -59,10 +59,10 @@ def measure_steps(condition: str, num_steps: int) -> Laps:
 
 def measure_evaluation() -> Laps:
     """Seconds of one evaluation of the shipped solver, as `compare` does it; loading the model is part of it."""
+    from stepalign.evaluation.checkpoints import Evaluator
     from stepalign.grading import Grader
     from stepalign.micro import SOLVER_DIR, World, split_problems
     from stepalign.models import Sampling
-    from stepalign.study.checkpoints import Evaluator
 
     splits = split_problems(World(), {"train": 282, "validation": 30, "test": 60}, 0)
     sampling = Sampling(num_samples=12, temperature=1.1, max_new_tokens=160, batch_size=264)
@@ -78,11 +78,11 @@ def use_generate() -> None:
     from stepalign.models import sampling
     from stepalign.training.generation import OwnRollouts
     from stepalign.training.grpo import GroupTrainer
-    from stepalign.training.packing import ONE_PASS
+    from stepalign.training.length_bucketing import ONE_PASS
     from stepalign.training.self_distillation import SelfDistillationTrainer
 
     sampling._sample_batch = generate_batch
-    OwnRollouts._can_sample_in_process = lambda self, *_: False
+    OwnRollouts._can_sample_in_process = lambda self: False
     GroupTrainer._is_sum_over_advantages = lambda self, batches: False
     SelfDistillationTrainer._plan_passes = lambda self: (None, ONE_PASS)
 
@@ -117,7 +117,7 @@ def run_side(directory: Path | None, case: str, num_steps: int) -> Laps:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(directory / "src"), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, str(Path(__file__).resolve()), "--measure", case, "--num_steps", str(num_steps)]
     command += generate
-    asked = "import json, stepalign.study.tasks as t; print(json.dumps(getattr(t, 'KEEP_MEMORY', {})))"
+    asked = "import json, stepalign.comparison.tasks as t; print(json.dumps(getattr(t, 'KEEP_MEMORY', {})))"
     own = subprocess.run([sys.executable, "-c", asked], env=environment, check=True, capture_output=True, text=True)
     environment |= json.loads(own.stdout)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -82,7 +82,7 @@ def make_trainer(sizes: Sizes, num_prompts: int, num_steps: int, directory: str)
     from stepalign.feedback.formats import RefSol
     from stepalign.micro import SOLVER_DIR
     from stepalign.models.loading import load_tokenizer
-    from stepalign.training.arguments import SelfDistillationConfig
+    from stepalign.settings.trainer import SelfDistillationConfig
     from stepalign.training.self_distillation import SelfDistillationTrainer
 
     tokenizer = load_tokenizer(str(SOLVER_DIR))

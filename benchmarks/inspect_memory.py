@@ -51,7 +51,7 @@ def build_model(vocabulary: int) -> Any:
 
 
 def build_case(num_tokens: int, tokenizer: Any) -> Any:
-    from stepalign.study.inspection.case import Case
+    from stepalign.signal.case import Case
 
     text = "".join(STEP.format(i, i) for i in range(1, num_tokens // 20))
     ids = tuple(tokenizer(text, add_special_tokens=False)["input_ids"][:num_tokens])
@@ -64,7 +64,7 @@ def build_case(num_tokens: int, tokenizer: Any) -> Any:
 @torch.no_grad()
 def work(case: str, inspected: Any, model: Any, tokenizer: Any) -> None:
     from stepalign.models.scoring import score_response
-    from stepalign.study.inspection.inspect import inspect_response, prepare
+    from stepalign.signal.inspect import inspect_response, prepare
 
     if case == "inspect":
         inspect_response(inspected, model, tokenizer)

@@ -36,13 +36,13 @@ from stepalign.core.critique import Context
 from stepalign.core.environment import describe_environment
 from stepalign.core.files import write_json, write_text
 from stepalign.core.prompts import render_prompt
-from stepalign.core.spans import token_offsets
+from stepalign.core.spans import rollout_tokens, token_offsets
 from stepalign.feedback.alignment import alignment
 from stepalign.maths.intervals import bootstrap_interval, paired_bootstrap
 from stepalign.maths.localization import localization
 from stepalign.micro import SOLVER_DIR, World, make_problems
 from stepalign.models import load_model
-from stepalign.models.layout import layout
+from stepalign.models.prompts import chat_prompts
 from stepalign.models.scoring import score_response
 
 WORLD_SEED = 1
@@ -91,7 +91,7 @@ def measure(judged: Judged, model: Any, tokenizer: Any) -> dict[str, dict[str, A
     contexts = {**both(judged), **quotes}
     prompts = {name: _chat(tokenizer, rollout, Context(text)) for name, text in contexts.items()}
     scores = score_response(model, _chat(tokenizer, rollout, None), prompts, rollout.token_ids)
-    steps = layout(tokenizer, rollout).steps
+    steps = rollout_tokens(tokenizer, rollout).steps
     place = wrong_place(judged)
     wrong = next(i for i, (_, end) in enumerate(token_offsets(tokenizer, rollout.token_ids)) if end > place)
     measures: dict[str, dict[str, Any]] = {}
@@ -114,8 +114,8 @@ def measure(judged: Judged, model: Any, tokenizer: Any) -> dict[str, dict[str, A
 
 def _chat(tokenizer: Any, rollout: Any, context: Context | None) -> list[int]:
     role = "teacher" if context else "student"
-    messages = [{"role": "user", "content": render_prompt("bare", role, problem=rollout.problem, context=context)}]
-    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
+    text = render_prompt("bare", role, problem=rollout.problem, context=context)
+    return chat_prompts(tokenizer, [text])[0].ids
 
 
 def summarize(rows: Sequence[dict[str, dict[str, Any]]]) -> dict[str, Any]:

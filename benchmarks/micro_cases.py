@@ -36,13 +36,13 @@ from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import Step
 from stepalign.data.problems import load_problems
+from stepalign.evaluation.evaluate import sample_problems
 from stepalign.feedback.critiques import first_wrong_step
 from stepalign.micro import SOLVER_DIR, exact_critique
 from stepalign.micro.arithmetic import columns, result
 from stepalign.micro.problems import parse_problem
 from stepalign.micro.wording import parse_step
 from stepalign.models import Sampling, load_model, own_defaults
-from stepalign.study.evaluate import sample_problems
 
 ROOT = Path(__file__).parent.parent
 TEMPERATURE = 1.1

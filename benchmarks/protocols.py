@@ -32,7 +32,7 @@ from stepalign.core.files import write_json, write_text
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.build import build_critic
 from stepalign.feedback.critics.critic import CritiqueRecord
-from stepalign.feedback.critics.edit import render_edit
+from stepalign.feedback.critics.protocols import render_edit
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.grading import Grader
 from stepalign.micro import SOLVER_DIR, World, exact_critique, make_problems

@@ -20,7 +20,7 @@ from stepalign.core.problem import Problem
 from stepalign.feedback.formats import RefSol
 from stepalign.micro import SOLVER_DIR
 from stepalign.models.loading import load_tokenizer
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer
 
 if TYPE_CHECKING:

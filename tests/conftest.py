@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -43,15 +42,12 @@ def shared_data():
     return SHARED / "data"
 
 
-@pytest.fixture(scope="session")
-def fault_server():
-    """The module of the scripted server: `with fault_server.FaultServer(script) as server`."""
-    path = Path(__file__).parent / "feedback" / "critics" / "fault_server.py"
-    spec = importlib.util.spec_from_file_location("fault_server", path)
-    assert spec is not None and spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache or keys."""
+    monkeypatch.setenv("STEPALIGN_CACHE", str(tmp_path / "cache"))
+    for role in ("CRITIC", "SOLVER"):
+        monkeypatch.delenv(f"STEPALIGN_{role}_API_KEY", raising=False)
 
 
 @pytest.fixture(scope="session")

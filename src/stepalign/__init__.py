@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stepalign.feedback.formats import register_feedback as register_feedback
     from stepalign.grading import extract_answer as extract_answer
     from stepalign.grading import grade_answer as grade_answer
-    from stepalign.training.arguments import SelfDistillationConfig as SelfDistillationConfig
+    from stepalign.settings.trainer import SelfDistillationConfig as SelfDistillationConfig
     from stepalign.training.self_distillation import SelfDistillationTrainer as SelfDistillationTrainer
 
 _HOMES = {
@@ -42,7 +42,7 @@ _HOMES = {
     "Outcome": "stepalign.core.rollout",
     "Problem": "stepalign.core.problem",
     "Rollout": "stepalign.core.rollout",
-    "SelfDistillationConfig": "stepalign.training.arguments",
+    "SelfDistillationConfig": "stepalign.settings.trainer",
     "SelfDistillationTrainer": "stepalign.training.self_distillation",
     "Trace": "stepalign.core.trace",
     "build_context": "stepalign.feedback.formats",

@@ -1,8 +1,12 @@
 """Training, evaluation and inspection as functions: the same settings and the same paths as the commands.
 
-train(config="micro", condition="refsol", output_dir="runs/refsol", max_steps=10)
-evaluate("runs/refsol/checkpoint-10", load_problems("test.jsonl"), num_samples=12)["avg@12"]
-inspect_case("case.yaml")["contexts"]["stepalign"]["advantage"]
+>>> checkpoints = train(
+...     config="micro", condition="refsol", output_dir="runs/refsol", max_steps=1, per_device_train_batch_size=2
+... )
+>>> evaluate(str(checkpoints[-1]), problems, num_samples=2, max_new_tokens=40)["num_samples"]
+2
+>>> list(inspect_case("examples/cases/micro-one-wrong-step.yaml")["contexts"])
+['stepalign', 'refsol']
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 
 
-def train(config: str | None = None, **settings: Any) -> list[Path]:
+def train(config: str | None = None, **settings: object) -> list[Path]:
     """Train one condition; started again on the same `output_dir` it goes on from its last checkpoint.
 
     Args:
@@ -26,15 +30,15 @@ def train(config: str | None = None, **settings: Any) -> list[Path]:
     Raises:
         ConfigError: an unknown setting, or no `output_dir`.
     """
-    from stepalign.cli.config import check_keys, field_names, parse_settings
-    from stepalign.cli.train import train_condition, train_types
+    from stepalign.settings.commands import TRAIN
+    from stepalign.settings.given import given_values
+    from stepalign.settings.resolve import resolve_training
+    from stepalign.training.run import train as train_run
 
-    check_keys(list(settings), field_names(train_types()), "train")
+    given = given_values(TRAIN, config, settings)
     if "output_dir" not in settings:
         raise ConfigError("train needs output_dir: the directory for checkpoints and records.")
-    argv = ["--config", config] if config else []
-    settings_of_all, _ = parse_settings(train_types(), argv, overrides=settings)
-    return train_condition(*settings_of_all)
+    return train_run(resolve_training(given))
 
 
 def evaluate(
@@ -58,20 +62,21 @@ def evaluate(
     Returns:
         What `metrics.json` of `stepalign evaluate` holds.
     """
-    from stepalign.cli.wiring import resolve_model
+    from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
     from stepalign.grading import Grader
     from stepalign.models import Sampling, load_model, own_defaults
     from stepalign.models.loading import templates_for
-    from stepalign.study.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
+    from stepalign.settings.evaluation import LONGEST
+    from stepalign.settings.models import resolve_model
 
     loaded = load_model(resolve_model(model), adapter)
     own = own_defaults(loaded.model.config)
-    how = Sampling(**{"max_new_tokens": own.get("max_new_tokens", 2048), **sampling})
+    how = Sampling(**{"max_new_tokens": own.get("max_new_tokens", LONGEST), **sampling})
     templates = templates_for(prompt_templates, own)
     batches = sample_problems(loaded.model, loaded.tokenizer, problems, how, templates)
     with Grader() as grader:
         rollouts = grade_rollouts([rollout for batch in batches for rollout in batch], grader)
-        return evaluate_rollouts(problems, rollouts, grader, ks).metrics
+        return evaluate_rollouts(problems, rollouts, grader, ks).metrics.to_json()
 
 
 def inspect_case(
@@ -85,16 +90,16 @@ def inspect_case(
 
     Args:
         case: a case file, or a mapping with its keys: model, problem, response, contexts, and perhaps others (see
-            `stepalign.study.inspection.case`).
+            `stepalign.signal.case`).
         critic: exact: the micro world's critic says which step is wrong first, unless the case does.
         dtype: of the weights; None: float32 on a CPU, else as saved.
         output_dir: also write `advantage.json` and `inspect.html` there.
     Returns:
         What `advantage.json` of `stepalign inspect` holds.
     """
-    from stepalign.cli.cases import judge
-    from stepalign.cli.inspect import inspect_cases, write_inspection
-    from stepalign.study.inspection.case import make_case, read_case_file
+    from stepalign.signal.case import make_case, read_case_file
+    from stepalign.signal.cases import judge
+    from stepalign.signal.inspection import inspect_cases, write_inspection
 
     values = case if isinstance(case, Mapping) else read_case_file(Path(case))
     judged, _ = judge(make_case(values, "case" if isinstance(case, Mapping) else str(case)), critic)

@@ -4,14 +4,9 @@ import pytest
 
 from stepalign.cli import main
 from stepalign.core.files import read_jsonl
-from stepalign.study.curation import funnel as funnel_module
+from stepalign.curation import funnel as funnel_module
 
 UNREACHABLE = "http://127.0.0.1:1/v1"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPALIGN_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -81,4 +81,15 @@ def test_bad_settings_are_told_as_they_are_in_a_run(capsys):
     assert main(["train", *MICRO, "--micro_num_train", "3", "--dry_run"]) == 2
     assert "do not fill one step" in capsys.readouterr().err
     assert main(["train", "--model_name_or_path", "./none", "--condition", "refsol", "--dry_run"]) == 2
-    assert "problems are made for models of the micro world only, which './none' is not" in capsys.readouterr().err
+    assert "no model directory './none'" in capsys.readouterr().err
+
+
+def test_what_differs_from_the_defaults_is_shown_and_all_of_it_when_asked(capsys):
+    assert main(["train", *MICRO, "--condition", "refsol", "--dry_run"]) == 0
+    short = yaml.safe_load(capsys.readouterr().out.split("Dry run:")[0])
+    assert short["condition"] == "refsol" and short["critic"] == "exact" and short["max_steps"] == 5
+    assert "adam_beta1" not in short and "micro_seed" not in short and "divergence" not in short
+    assert len(short) < 30
+    assert main(["train", *MICRO, "--condition", "refsol", "--dry_run", "--show-all"]) == 0
+    whole = yaml.safe_load(capsys.readouterr().out.split("Dry run:")[0])
+    assert whole["adam_beta1"] == 0.9 and whole["divergence"] == "forward_kl" and {**whole, **short} == whole

@@ -50,7 +50,7 @@ def test_metrics_and_samples_are_written_and_the_same_seed_gives_the_same(proble
 
 def test_an_interrupted_evaluation_goes_on(problems, tmp_path, monkeypatch):
     assert evaluate(problems, tmp_path / "whole") == 0
-    from stepalign.study import evaluate as module
+    from stepalign.evaluation import evaluate as module
 
     sample_responses, calls = module.sample_responses, []
 

@@ -4,10 +4,11 @@ import gc
 import json
 
 import pytest
+from tests.fault_server import Answer, FaultServer
 
 from stepalign.cli import main
+from stepalign.clients.server import ServerClient
 from stepalign.core.files import read_jsonl, write_jsonl
-from stepalign.feedback.critics.endpoint import EndpointWriter
 
 PROBLEMS = [{"id": f"p{i}", "problem": f"What is {i} plus one?", "answer": str(i + 1)} for i in range(5)]
 NUM_SAMPLES = 4
@@ -19,14 +20,14 @@ def number_of(body):
 
 
 @pytest.fixture
-def server(fault_server):
+def server():
     """Right where the seed is even."""
 
     def script(number, body):
         i, right = number_of(body), body["seed"] % 2 == 0
-        return fault_server.Answer(f"<step_1>count on</step_1><answer>{i + 1 if right else 0}</answer>")
+        return Answer(f"<step_1>count on</step_1><answer>{i + 1 if right else 0}</answer>")
 
-    with fault_server.FaultServer(script) as server:
+    with FaultServer(script) as server:
         yield server
 
 
@@ -68,9 +69,9 @@ def test_another_evaluation_asks_again(evaluate, server):
     assert len(server.requests) == 2 * NUM_SAMPLES * len(PROBLEMS)
 
 
-def test_an_evaluation_cut_short_goes_on_and_asks_nothing_twice(evaluate, server, fault_server, tmp_path, capsys):
+def test_an_evaluation_cut_short_goes_on_and_asks_nothing_twice(evaluate, server, tmp_path, capsys):
     works = server.script
-    server.script = lambda n, body: fault_server.Answer(status=400) if number_of(body) == 3 else works(n, body)
+    server.script = lambda n, body: Answer(status=400) if number_of(body) == 3 else works(n, body)
     assert evaluate(server.url, "cut", "--solver_concurrency", "1") == 2
     assert "first of p3: http_400" in capsys.readouterr().err
     answered = [(number_of(body), body["seed"]) for body in server.requests if number_of(body) != 3]
@@ -93,9 +94,9 @@ def test_bad_input(evaluate, capsys):
     assert "solver_base_url must begin with http" in capsys.readouterr().err
 
 
-def test_a_problem_that_is_refused_costs_no_other(evaluate, server, fault_server, tmp_path, capsys):
+def test_a_problem_that_is_refused_costs_no_other(evaluate, server, tmp_path, capsys):
     works = server.script
-    server.script = lambda n, body: fault_server.Answer(status=400) if number_of(body) == 0 else works(n, body)
+    server.script = lambda n, body: Answer(status=400) if number_of(body) == 0 else works(n, body)
     assert evaluate(server.url, "out", "--solver_concurrency", "1") == 2
     error = capsys.readouterr().err
     assert "no sample of 1 of 5 problems, first of p0: http_400" in error and "Traceback" not in error
@@ -108,8 +109,8 @@ def test_a_server_that_is_not_there_is_one_message(evaluate, capsys, caplog, mon
     async def at_once(seconds):
         """No waiting between attempts to connect."""
 
-    defaults = EndpointWriter.__init__.__kwdefaults__
-    monkeypatch.setattr(EndpointWriter.__init__, "__kwdefaults__", {**defaults, "sleep": at_once})
+    defaults = ServerClient.__init__.__kwdefaults__
+    monkeypatch.setattr(ServerClient.__init__, "__kwdefaults__", {**defaults, "sleep": at_once})
     assert evaluate("http://127.0.0.1:1/v1", "out") == 2
     error = capsys.readouterr().err
     assert "cannot reach the solver at http://127.0.0.1:1/v1" in error and "Traceback" not in error

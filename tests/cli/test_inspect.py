@@ -10,8 +10,8 @@ from stepalign.cli import main
 from stepalign.core.files import append_jsonl, write_jsonl
 from stepalign.core.problem import Problem
 from stepalign.feedback.critics.verify import reference_critique
-from stepalign.feedback.critiques import critique_row
 from stepalign.micro import exact_critique
+from stepalign.runs.rows import CritiqueRow
 
 PROBLEM = "Start with 62. Add 78. Minus 82."
 RESPONSE = """<step_1>Next put on 78: 2+8=10 carry 1; 6+7+1=14. We get 140.</step_1>
@@ -110,7 +110,12 @@ def test_rollouts_of_a_run(run, tmp_path, capsys):
 
 def test_a_reference_solution_in_a_critiques_place_calls_no_step_wrong(run, tmp_path, capsys):
     rollout = stepalign.Rollout(Problem("p1", PROBLEM, "58", SOLUTION), 0, RESPONSE)
-    row = {"step": 1, **rollout.to_json(), "context": SOLUTION, "critique": critique_row(reference_critique(rollout))}
+    row = {
+        "step": 1,
+        **rollout.to_json(),
+        "context": SOLUTION,
+        "critique": CritiqueRow.of(reference_critique(rollout)).to_json(),
+    }
     append_jsonl(run / "rollouts.jsonl", row)
     assert inspect("--run", run, "--rollout", "2", "--output_dir", tmp_path / "out") == 0
     assert read(tmp_path / "out")["first_wrong_step_source"] is None
@@ -136,8 +141,7 @@ def test_from_python(tmp_path):
 
 
 def test_help_teaches(capsys):
-    with pytest.raises(SystemExit, match="0"):
-        inspect("--help")
+    assert inspect("--help") == 0
     out = capsys.readouterr().out
     for part in ("contexts:", "--run", "@critic", "A_t = log p", "advantage.json", "examples:"):
         assert part in out
@@ -187,7 +191,6 @@ def test_problems_that_are_no_longer_there(run, tmp_path, capsys):
 
 
 def test_template_kwargs_are_json(case, tmp_path, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        inspect(case, "--chat_template_kwargs", "[1]", "--output_dir", tmp_path)
+    assert inspect(case, "--chat_template_kwargs", "[1]", "--output_dir", tmp_path) == 2
     assert "expected a JSON object" in capsys.readouterr().err
     assert inspect(case, "--chat_template_kwargs", '{"enable_thinking": false}', "--output_dir", tmp_path / "out") == 0

@@ -36,7 +36,7 @@ def test_it_ends_with_a_table_verdicts_and_all_numbers_in_a_file(tmp_path, capsy
 def test_started_again_it_goes_on_and_other_settings_are_not_mixed_in(tmp_path, capsys, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert preflight(whole, "--conditions", "refsol") == 0
-    from stepalign.study import preflight as module
+    from stepalign.signal import preflight as module
 
     sample_responses, calls = module.sample_responses, []
 

@@ -50,7 +50,7 @@ def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
     ],
 )
 def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, capsys, monkeypatch, argv, message):
-    monkeypatch.setattr("stepalign.training.run.is_vllm_available", lambda: False)
+    monkeypatch.setattr("stepalign.settings.resolve.is_vllm_available", lambda: False)
     assert main(["train", *QUICK, "--output_dir", str(tmp_path / "run"), *argv]) == 2
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error

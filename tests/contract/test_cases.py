@@ -10,7 +10,7 @@ from stepalign.feedback.alignment import alignment
 from stepalign.micro.arithmetic import columns
 from stepalign.micro.problems import parse_problem
 from stepalign.micro.wording import OTHER_AUTHOR, parse_step
-from stepalign.study.inspection.case import make_case, read_case_file
+from stepalign.signal.case import make_case, read_case_file
 
 DIRECTORY = Path(__file__).parents[2] / "examples" / "cases"
 PATHS = sorted(DIRECTORY.glob("*.yaml"))

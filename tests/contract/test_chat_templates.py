@@ -16,7 +16,8 @@ from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.feedback.formats import FeedbackFormat, StepAlign
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.models.prompts import chat_prompts
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +156,21 @@ def test_there_is_one_bos_where_there_is_any(run, family):
         for ids in prompts_of(trainer, batch, name):
             assert ids.count(bos) == (bos is not None)
             assert bos is None or ids[0] == bos
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kwargs", [{}, {"enable_thinking": False}])
+def test_ids_are_those_of_the_tokenizers_own_template(family, kwargs):
+    tokenizer, messages = make_tokenizer(family), ["What is 5 + 2?", "Und 3 + 4 €?"]
+    prompts = chat_prompts(tokenizer, messages, kwargs)
+    for message, prompt in zip(messages, prompts, strict=True):
+        conversation = [{"role": "user", "content": message}]
+        own = tokenizer.apply_chat_template(
+            conversation, add_generation_prompt=True, return_dict=True, **(kwargs or {})
+        )
+        assert prompt.ids == own["input_ids"] and prompt == chat_prompts(tokenizer, [conversation], kwargs)[0]
+        assert tokenizer.decode(prompt.ids, skip_special_tokens=False) == prompt.text
+    assert chat_prompts(tokenizer, []) == []
 
 
 @pytest.mark.parametrize("student_thinks", [True, False])

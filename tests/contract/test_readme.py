@@ -1,4 +1,4 @@
-"""The README's Python lines do what they say."""
+"""The README's Python blocks are short; tests/docs runs them."""
 
 import re
 from pathlib import Path
@@ -25,29 +25,6 @@ def at_the_root(monkeypatch):
 def test_each_entry_point_takes_three_lines_or_fewer():
     for name in ("parse_trace", "grade_answer", "load_problems", "build_context", "train", "evaluate"):
         assert len(lines(f"import {name}" if name != "build_context" else name)) <= 3
-
-
-def test_parse_and_grade():
-    namespace: dict = {}
-    exec(block("parse_trace"), namespace)
-    assert namespace["trace"].answer == "4"
-    exec(block("grade_answer"), namespace)
-    grade = namespace["grade_answer"](r"... so \boxed{\frac{1}{2}}", "0.5")
-    assert grade.outcome.value == "correct"
-
-
-def test_load_build_train_evaluate(tmp_path):
-    namespace: dict = {}
-    exec(block("load_problems"), namespace)
-    assert len(namespace["problems"]) == 64
-    exec(block("build_context"), namespace)
-    train = block("import train").replace('"runs/refsol"', repr(str(tmp_path / "run")))
-    exec(train.replace("max_steps=10", "max_steps=1, per_device_train_batch_size=2"), namespace)
-    assert namespace["checkpoints"][-1].name == "checkpoint-1"
-    namespace["problems"] = namespace["problems"][:2]
-    imports, call = lines("import evaluate")
-    exec(imports, namespace)
-    assert 0 <= eval(call.replace("num_samples=12", "num_samples=12, max_new_tokens=40"), namespace) <= 1
 
 
 def test_the_format_of_the_readme_registers(tmp_path):

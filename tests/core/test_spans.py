@@ -1,6 +1,8 @@
 import pytest
 
-from stepalign.core.spans import token_offsets, token_steps
+from stepalign.core.problem import Problem
+from stepalign.core.rollout import Rollout
+from stepalign.core.spans import rollout_tokens, token_offsets, token_steps
 from stepalign.core.trace import parse_trace
 from stepalign.micro import SOLVER_DIR
 
@@ -40,3 +42,10 @@ def test_tokens_belong_to_the_step_whose_text_they_overlap(tokenizer):
     assert "Now add 38: 7+8=15 carry 1; 4+3+1=8. So 85." in in_step
     assert steps[0] is None and steps[-1] is None
     assert set(steps) == {1, None}
+
+
+def test_the_texts_of_a_rollouts_tokens_are_the_response_with_its_end(tokenizer):
+    ids = [*tokenizer(TEXT, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    texts, steps = rollout_tokens(tokenizer, Rollout(Problem("p", "", "85"), 0, TEXT, tuple(ids)))
+    assert "".join(texts) == TEXT + tokenizer.eos_token
+    assert steps == [*token_steps(parse_trace(TEXT), token_offsets(tokenizer, ids[:-1])), None]

@@ -37,8 +37,8 @@ def server(serve, tmp_path_factory):
 @pytest.fixture(scope="module")
 def rollouts(micro_solver):
     """Rollouts of the solver as in training: T = 1.1, 160 new tokens."""
+    from stepalign.evaluation.evaluate import sample_problems
     from stepalign.models import Sampling
-    from stepalign.study.evaluate import sample_problems
 
     problems = make_problems(World(), NUM_ROLLOUTS + len(SEEN), SEED)
     problems = [problem for problem in problems if problem.problem not in SEEN][:NUM_ROLLOUTS]
@@ -47,8 +47,7 @@ def rollouts(micro_solver):
 
 
 @pytest.fixture
-def files(rollouts, tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPALIGN_CACHE", str(tmp_path / "cache"))
+def files(rollouts, tmp_path):
     write_jsonl(tmp_path / "P.jsonl", [rollout.problem.to_json() for rollout in rollouts])
     write_jsonl(tmp_path / "S.jsonl", [rollout.to_json() for rollout in rollouts])
     return tmp_path
@@ -104,8 +103,7 @@ def test_asked_again_over_http_it_says_something_else(server):
     assert len({ask(2.0) for _ in range(3)}) > 1
 
 
-def test_a_comparison_with_it_needs_one_flag(tmp_path, monkeypatch):
-    monkeypatch.setenv("STEPALIGN_CACHE", str(tmp_path / "cache"))
+def test_a_comparison_with_it_needs_one_flag(tmp_path):
     argv = ["compare", "--critic", "micro", "--conditions", "stepalign", "--max_steps", "2", "--save_steps", "2"]
     sizes = ["--per_device_train_batch_size", "4", "--micro_num_train", "8", "--micro_num_validation", "2"]
     assert (

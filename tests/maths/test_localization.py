@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stepalign.core.errors import DataError, ShapeError
-from stepalign.maths.localization import localization, step_statistics, unlocalized
+from stepalign.maths.localization import localization, onset_share, step_statistics, unlocalized
 
 #        tag   step 1         tag   step 2         tag   step 3  tag
 STEPS = [None, 1, 1, 1, None, 2, 2, None, 3, None]
@@ -27,6 +27,16 @@ def test_one_wrong_step_by_hand():
     assert where.min_wrong == -3.0
     assert where.first_token == -4.0
     assert (where.num_tokens, where.num_correct, where.num_wrong) == (10, 3, 2)
+
+
+def test_the_onset_share_alone_and_where_it_is_none():
+    steps = [None, 1, 1, None, 2, 2, None, 3]
+    advantage = [-0.5, -1.0, 4.0, 0.0, -3.0, 2.0, -9.0, -9.0]
+    assert onset_share(advantage, steps, 2) == localization(advantage, steps, 2).onset_share == pytest.approx(3 / 4.5)
+    assert onset_share(advantage, steps, 2, least_push=4.5) == pytest.approx(3 / 4.5)
+    assert onset_share(advantage, steps, 2, least_push=4.6) is None
+    assert onset_share([0.1] * 8, steps, 2) is None
+    assert onset_share(advantage, steps, None) is None and onset_share(advantage, steps, 4) is None
 
 
 def test_a_later_step_counts_all_steps_before_it():

@@ -7,9 +7,9 @@ import pytest
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import parse_trace
-from stepalign.micro.corpus import enumeration, solver_trace
 from stepalign.micro.critic import exact_critique
 from stepalign.micro.problems import World, make_problems, parse_problem
+from stepalign.micro.rollouts import enumeration, solver_trace
 from stepalign.micro.wording import Style
 
 PROBLEM = Problem("p", "Start with 47. Add 38. Times 6. Minus 19.", "491")

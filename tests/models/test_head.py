@@ -11,7 +11,7 @@ from transformers import (
     LlamaForCausalLM,
 )
 
-from stepalign.models.head import head_of
+from stepalign.models.head import detached_head, head_of
 
 SIZES = {
     "vocab_size": 50,
@@ -43,3 +43,12 @@ def test_the_head_gives_the_models_own_logits(model_type, config):
         hidden = model.base_model(input_ids=ids).last_hidden_state
         logits = head.finish_logits_(hidden[0] @ head.weight.T)
         torch.testing.assert_close(logits, model(input_ids=ids).logits[0])
+
+
+def test_a_detached_head_keeps_the_weights_that_others_replace():
+    model = LlamaForCausalLM(LlamaConfig(**SIZES))
+    weight, head = model.lm_head.weight.detach().clone(), detached_head(model)
+    model.lm_head.weight.data = torch.zeros_like(weight)
+    assert torch.equal(head.weight, weight) and not head.weight.requires_grad
+    model.requires_grad_(False)
+    assert detached_head(model).weight is model.lm_head.weight  # shared with the student: the kernel sees it

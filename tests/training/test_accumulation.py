@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 
 from stepalign.feedback.formats import RefSol
 from stepalign.micro import World, make_problems
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer
 
 PROBLEMS = make_problems(World(), 32, seed=6)

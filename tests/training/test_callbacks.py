@@ -1,5 +1,6 @@
 from stepalign.core.files import append_jsonl, read_jsonl, write_json
-from stepalign.training.callbacks import METRICS, PROGRESS, ROLLOUTS, checkpoints, roll_back
+from stepalign.runs.files import METRICS, PROGRESS, ROLLOUTS, checkpoints
+from stepalign.training.callbacks import roll_back
 
 
 def make_run(directory, sealed, unsealed, last_step):

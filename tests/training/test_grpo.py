@@ -5,7 +5,7 @@ import torch
 
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.micro import World, make_problems
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.rollouts import RolloutLog
 

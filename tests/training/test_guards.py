@@ -6,7 +6,7 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.files import append_jsonl, read_jsonl
-from stepalign.training.callbacks import METRICS, WARNINGS
+from stepalign.runs.files import METRICS, WARNINGS
 from stepalign.training.guards import RULES, WINDOW, Guards, findings, validation_findings
 
 CALM = {

@@ -8,7 +8,7 @@ from peft import LoraConfig
 
 from stepalign.feedback.formats import RefSol
 from stepalign.micro import World, make_problems
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer
 
 LORA = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM")

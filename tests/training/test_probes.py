@@ -13,8 +13,10 @@ from stepalign.core.files import read_jsonl
 from stepalign.feedback.formats import FeedbackFormat, RefSol, StepAlign
 from stepalign.grading import Grader
 from stepalign.micro import World, exact_critique, make_problems
-from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
-from stepalign.training.probes import KEPT, PROBES, Probes
+from stepalign.runs.files import PROBED, PROBES
+from stepalign.settings.groups import TrainSettings
+from stepalign.settings.trainer import SelfDistillationConfig
+from stepalign.training.probes import Probes
 from stepalign.training.self_distillation import SelfDistillationTrainer
 
 PROBLEMS = make_problems(World(min_steps=2, max_steps=2, min_carries=2, max_carries=3), 24, seed=9)
@@ -101,7 +103,7 @@ def test_probes_are_the_first_failures_with_a_correct_step_before_the_wrong_one(
         for r in seen[0]
         if not r.grade.is_correct and (exact_critique(r).first_wrong_step or 0) > 1 and exact_critique(r).case != "B"
     ]
-    kept = read_jsonl(tmp_path / KEPT)
+    kept = read_jsonl(tmp_path / PROBED)
     assert [(row["problem_id"], row["first_wrong_step"]) for row in kept] == expected[:3] and len(kept) >= 2
 
 
@@ -110,7 +112,7 @@ def test_conditions_share_their_probes(trainer, tmp_path):
         run = trainer(feedback, max_steps=1)
         probed(run, tmp_path / name, context=name, critic=asked)
         run.train()
-    one, other = (read_jsonl(tmp_path / name / KEPT) for name in ("refsol", "stepalign"))
+    one, other = (read_jsonl(tmp_path / name / PROBED) for name in ("refsol", "stepalign"))
     assert one and [row["token_ids"] for row in one] == [row["token_ids"] for row in other]
     mean = {name: read_jsonl(tmp_path / name / PROBES)[0]["mean_correct"] for name in ("refsol", "stepalign")}
     assert mean["stepalign"] > mean["refsol"]
@@ -135,7 +137,7 @@ def test_the_student_of_now_is_scored_against_the_teacher_of_the_loss(trainer, t
     run.train()
     student = copy.deepcopy(run.model).eval()
     with run.teacher_policy(run.model) as teacher:
-        for row, probe in zip(read_jsonl(tmp_path / PROBES)[-2:], read_jsonl(tmp_path / KEPT), strict=True):
+        for row, probe in zip(read_jsonl(tmp_path / PROBES)[-2:], read_jsonl(tmp_path / PROBED), strict=True):
             assert row["step"] == 2
             assert row["mean_advantage"] == pytest.approx(expected_advantage(student, teacher, probe), abs=1e-4)
 
@@ -194,7 +196,7 @@ def test_a_run_taken_up_again_has_the_rows_of_one_that_was_not_stopped(tmp_path,
 
 
 def test_off_by_default_and_checked(tmp_path):
-    assert StudyArguments().probe_steps == 0
+    assert TrainSettings().probe_steps == 0
     for wrong in ({"probe_steps": -1}, {"num_probes": 0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
-            StudyArguments(**wrong)
+            TrainSettings(**wrong)

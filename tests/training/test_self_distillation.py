@@ -12,7 +12,7 @@ from peft import LoraConfig
 from stepalign.core.critique import Context
 from stepalign.feedback.formats import FeedbackFormat, RefSol, StepAlign
 from stepalign.micro import World, exact_critique, make_problems
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.rollouts import RolloutLog
 from stepalign.training.self_distillation import SelfDistillationTrainer
 

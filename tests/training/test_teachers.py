@@ -18,9 +18,10 @@ from stepalign.core.errors import ConfigError, ModelError
 from stepalign.core.files import read_jsonl
 from stepalign.feedback.formats import FeedbackFormat, RefSol
 from stepalign.micro import World, make_problems
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.models.head import detached_head
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer
-from stepalign.training.teachers import TEACHER_WEIGHTS, EmaTeacher, make_teacher, teacher_head
+from stepalign.training.teachers import TEACHER_WEIGHTS, EmaTeacher, make_teacher
 
 PROBLEMS = make_problems(World(), 16, seed=4)
 LORA = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
@@ -97,7 +98,7 @@ def test_which_weights_each_teacher_has(micro_solver, name, lora):
     def logits():
         with torch.no_grad(), teacher.policy(student) as policy:
             values = policy(input_ids=ids).logits
-            head = teacher_head(policy)
+            head = detached_head(policy)
         return values, head.weight
 
     initial, _ = logits()

@@ -8,11 +8,13 @@ from trl import ModelConfig
 from stepalign.core.files import append_jsonl, read_json, read_jsonl, write_json
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.micro import SOLVER_DIR, World, make_problems
-from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
-from stepalign.training.callbacks import EVALUATIONS, METRICS, PROGRESS, WARNINGS
+from stepalign.runs.files import BEST, EVALUATIONS, METRICS, PROGRESS, WARNINGS
+from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings, ValidationSettings
+from stepalign.settings.run import Run
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.guards import Guards
-from stepalign.training.run import TrainingRun, train
-from stepalign.training.validation import BEST, KeepBest
+from stepalign.training.run import Parts, train_with
+from stepalign.training.validation import KeepBest
 
 PROBLEMS = make_problems(World(), 12, seed=5)
 
@@ -63,36 +65,41 @@ def test_a_collapse_on_validation_is_said(tmp_path):
     assert read_jsonl(tmp_path / WARNINGS)[0]["metric"] == "validation/avg@4"
 
 
-def make_run(directory, **kwargs):
+def train(directory, validate=None, patience=0):
     args = SelfDistillationConfig(
         str(directory), per_device_train_batch_size=2, learning_rate=1e-3, lr_scheduler_type="constant",
         max_completion_length=16, gradient_checkpointing=False, disable_tqdm=True, seed=3, save_steps=1, max_steps=6,
         save_total_limit=1,
     )  # fmt: skip
-    return TrainingRun(
-        StudyArguments(condition="refsol", prompt_templates="bare"),
+    run = Run(
+        TrainSettings(condition="refsol", prompt_templates="bare"),
+        MicroSettings(),
         ModelConfig(str(SOLVER_DIR), dtype="float32"),
         args,
-        PROBLEMS,
-        grade=lambda rollouts: [Grade(Outcome.WRONG) for _ in rollouts],
-        **kwargs,
+        None,
+        EvalSettings(),
+        {"train": PROBLEMS},
+        "micro",
+        {},
+        ValidationSettings(validation_problems="scripted", early_stopping_patience=patience),
     )
+    return train_with(run, Parts(lambda rollouts: [Grade(Outcome.WRONG) for _ in rollouts], validate=validate))
 
 
 def test_training_stops_and_leaves_the_best_and_the_last_checkpoint(tmp_path):
     values = {1: 0.2, 2: 0.5, 3: 0.3, 4: 0.4, 5: 0.4, 6: 0.4}
     watched = {"validate": scripted(values), "patience": 2}
-    left = train(make_run(tmp_path / "watched", **watched))
+    left = train(tmp_path / "watched", **watched)
     assert [path.name for path in left] == ["checkpoint-2", "checkpoint-4"]
     assert read_json(tmp_path / "watched" / BEST)["checkpoint"] == "checkpoint-2"
     assert [row["step"] for row in read_jsonl(tmp_path / "watched" / METRICS)] == [1, 2, 3, 4]
     before = (tmp_path / "watched" / METRICS).read_bytes()
-    assert train(make_run(tmp_path / "watched", **watched)) == left  # nothing left to do
+    assert train(tmp_path / "watched", **watched) == left  # nothing left to do
     assert (tmp_path / "watched" / METRICS).read_bytes() == before
 
     # with more patience it goes on, and ends where a run without validation does
-    train(make_run(tmp_path / "watched", **{**watched, "patience": 0}))
-    train(make_run(tmp_path / "alone"))
+    train(tmp_path / "watched", **{**watched, "patience": 0})
+    train(tmp_path / "alone")
     ends = [load_file(tmp_path / name / "checkpoint-6" / "model.safetensors") for name in ("watched", "alone")]
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
     assert [path.name for path in sorted((tmp_path / "alone").glob("checkpoint-*"))] == ["checkpoint-6"]

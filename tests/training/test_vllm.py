@@ -8,7 +8,7 @@ from stepalign.core.files import read_jsonl
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.feedback.formats import RefSol
 from stepalign.micro import World, make_problems
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.rollouts import RolloutLog
 from stepalign.training.self_distillation import SelfDistillationTrainer

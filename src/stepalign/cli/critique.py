@@ -9,53 +9,32 @@ it arrives: interrupted at any time, the same command goes on where it was and p
 
 from __future__ import annotations
 
-import argparse
 import gc
 import shlex
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING
 
+from stepalign.cli.words import asks_for_help
 from stepalign.core.errors import CriticError, DataError
+from stepalign.runs.files import CRITIQUES, LEDGER
+from stepalign.settings.commands import CRITIQUE
+from stepalign.settings.given import read_given
+from stepalign.settings.groups import CritiqueSettings
 
 if TYPE_CHECKING:
     from stepalign.core.rollout import Rollout
     from stepalign.feedback.critics.critic import Critic, CritiqueRecord
 
 
-def add_parser(subparsers: Any) -> None:
-    """Register the command."""
-    from stepalign.feedback.critics.settings import CriticSettings
-
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "critique", description="Critique given samples. Interrupted, the same command goes on where it was."
-    )
-    parser.add_argument("--problems", type=Path, required=True, metavar="P.jsonl", help="problems with ground truth")
-    parser.add_argument("--samples", type=Path, required=True, metavar="S.jsonl", help="the solver's responses")
-    parser.add_argument(
-        "--output_dir", type=Path, required=True, metavar="OUT", help="for critiques.jsonl and ledger.json"
-    )
-    add_settings(parser, CriticSettings)
-
-
-def add_settings(parser: argparse.ArgumentParser, settings: type) -> None:
-    """One option for each field of a settings class."""
-    hints = get_type_hints(settings)
-    for item in fields(settings):
-        hint, text = hints[item.name], f"{item.metadata['help']} (default: {item.default!r})"
-        if hint is bool:
-            parser.add_argument(f"--{item.name}", type=_flag, nargs="?", const=True, default=item.default, help=text)
-        else:
-            options = get_args(hint) or None
-            kind = str if options else hint
-            parser.add_argument(f"--{item.name}", type=kind, choices=options, default=item.default, help=text)
-
-
-def run(args: argparse.Namespace) -> int:
+def run(argv: Sequence[str]) -> None:
     """Critique, then write both files; also when the critic stops early, which is then raised as a `CriticError`."""
+    if asks_for_help(CRITIQUE, argv):
+        return
+    given = read_given(CRITIQUE, argv)
+    settings = given.make(CritiqueSettings)
     from stepalign.data.problems import load_problems
     from stepalign.data.samples import load_samples
     from stepalign.feedback.critics.build import build_critic
@@ -63,22 +42,21 @@ def run(args: argparse.Namespace) -> int:
     from stepalign.feedback.critics.settings import CriticSettings
     from stepalign.grading import Grader
 
-    settings = CriticSettings(**{item.name: getattr(args, item.name) for item in fields(CriticSettings)})
-    rollouts = load_samples(args.samples, load_problems(args.problems))
+    asked, directory = given.make(CriticSettings), Path(settings.output_dir)
+    rollouts = load_samples(settings.samples, load_problems(settings.problems))
     gc.freeze()  # what was loaded stays: looking through it again and again would hold up all requests
     with Grader() as grader:
-        critic = build_critic(settings, grader.grade)
+        critic = build_critic(asked, grader.grade)
         try:
             records = _with_progress(critic, rollouts)
         except CriticStopped as stop:
-            _write(args.output_dir, critic, stop.records)
+            _write(directory, critic, stop.records)
             raise CriticError(f"{stop}\n{_resume_hint()}") from None
         except KeyboardInterrupt:
             print(f"\n{_resume_hint()}", file=sys.stderr)
             raise
-    _write(args.output_dir, critic, records)
-    print(_summary(rollouts, critic, records, args.output_dir))
-    return 0
+    _write(directory, critic, records)
+    print(_summary(rollouts, critic, records, directory))
 
 
 def _with_progress(critic: Critic, rollouts: Sequence[Rollout]) -> list[CritiqueRecord]:
@@ -89,7 +67,8 @@ def _with_progress(critic: Critic, rollouts: Sequence[Rollout]) -> list[Critique
 
         def show() -> None:
             ledger = critic.ledger
-            bar.set_postfix(requests=ledger.num_requests, cached=ledger.num_cached, retries=ledger.num_retries)
+            counts = {"requests": ledger.num_requests, "cached": ledger.num_cached, "retries": ledger.num_retries}
+            bar.set_postfix(counts)  # pyright: ignore[reportUnknownMemberType]
 
         def keep_moving() -> None:
             while not is_done.wait(1.0 if sys.stderr.isatty() else 30.0):
@@ -110,8 +89,8 @@ def _write(directory: Path, critic: Critic, records: Sequence[CritiqueRecord]) -
     from stepalign.core.files import write_json, write_jsonl
 
     try:
-        write_jsonl(directory / "critiques.jsonl", [record.to_json() for record in records])
-        write_json(directory / "ledger.json", critic.ledger.to_json())
+        write_jsonl(directory / CRITIQUES, [record.to_json() for record in records])
+        write_json(directory / LEDGER, critic.ledger.to_json())
     except OSError as error:
         raise DataError(
             f"cannot write to {directory}: {error.strerror or error}. Make room or choose another --output_dir; the "
@@ -138,16 +117,8 @@ def _summary(rollouts: Sequence[Rollout], critic: Critic, records: Sequence[Crit
     if num_correct:
         share = f"{num_kept} of {num_correct} ({num_kept / num_correct:.1%})"
         lines.append(f"steps before the first wrong one that came through unchanged: {share}")
-    return "\n".join([*lines, str(directory / "critiques.jsonl")])
+    return "\n".join([*lines, str(directory / CRITIQUES)])
 
 
 def _resume_hint() -> str:
     return f"To go on where it stopped: stepalign {shlex.join(sys.argv[1:])}"
-
-
-def _flag(text: str) -> bool:
-    if text.lower() in ("true", "1", "yes"):
-        return True
-    if text.lower() in ("false", "0", "no"):
-        return False
-    raise argparse.ArgumentTypeError(f"expected true or false; got '{text}'")

@@ -3,97 +3,110 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from transformers import AutoConfig, AutoTokenizer
+
+from stepalign.core.prompts import render_prompt
+from stepalign.core.tokenizer import Tokenizer
+from stepalign.feedback.conditions import GRPO
+from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.feedback.formats import feedback_class
+from stepalign.models.loading import best_device
+from stepalign.models.prompts import chat_prompts
+from stepalign.settings.resolve import defaults_of_all
+from stepalign.settings.run import ComparedRun, Run, record_of
+from stepalign.training.plan import Plan, Workload, count_parameters, matrix_speed, plan_run
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 PROBLEMS_MEASURED = 200  # prompts whose tokens are counted; the mean of these stands for all
 
 
-def print_plan(
-    training: tuple[Any, ...],
-    more: dict[str, Any],
-    conditions: Sequence[str],
-    num_seeds: int,
-    problems: Sequence[Any],
-    num_processes: int,
-) -> None:
-    """The resolved settings and, a condition a block, the plan.
+def print_training(run: Run, show_all: bool = False) -> None:
+    """The settings as resolved, and what training one condition would take."""
+    _print_settings(record_of(run.record, run.validation, run.evaluation), show_all)
+    print_plan(run, [run.training.condition], 1, run.num_processes)
 
-    Args:
-        training: study, critic, args and model_args of `stepalign train`.
-        more: settings beyond those.
-        problems: to train on.
-        num_processes: that train a condition, on one accelerator each; on a CPU they share it.
-    """
-    import yaml
 
-    from stepalign.cli.train import plain
-    from stepalign.cli.wiring import resolve_model
-    from stepalign.models.loading import best_device, check_model, own_defaults, templates_for
-    from stepalign.study.plan import count_parameters, matrix_speed, plan_run
-
-    study, critic, args, model_args = training
-    model_args.model_name_or_path = resolve_model(model_args.model_name_or_path)
-    name = model_args.model_name_or_path
-    if Path(name).exists() or name.startswith((".", "/", "~")):  # else it is looked for in the cache alone
-        check_model(name)
-    config, tokenizer = local_model(name)
-    num_parameters = count_parameters(config) if config is not None else None
-    study.prompt_templates = templates_for(study.prompt_templates, own_defaults(config))
-    length, how = _prompt_length(study, args, problems, tokenizer)
-    speed = matrix_speed() * (1 if best_device().type == "cpu" else num_processes)
-    settings = plain({**vars(study), **vars(critic), **args.to_dict(), **vars(model_args), **more})
-    print(yaml.safe_dump(settings, sort_keys=True, allow_unicode=True))
-    print("Dry run: nothing was trained or written.\n")
-    print(f"model: {_size(num_parameters, name)}")
-    print(f"problems: {len(problems)}, prompts of {length:.0f} tokens in the mean ({how})")
-    for condition in conditions:
-        work = workload(condition, study, args, model_args, len(problems), length, num_processes)
-        plan = plan_run(work, num_parameters)
-        print(f"\n{condition}{f', each of {num_seeds} seeds' if num_seeds > 1 else ''}:")
-        for line in _lines(work, plan, critic, speed):
-            print(f"  {line}")
+def print_comparison(run: ComparedRun, show_all: bool = False) -> None:
+    """The settings as resolved, and what every condition and the evaluations would take."""
+    chosen = run.comparison
+    _print_settings(record_of(run.trainer.to_dict(), run.model, run.record), show_all)
+    print_plan(run, chosen.conditions, len(chosen.seeds), chosen.num_processes)
+    num_models = 1 + run.num_checkpoints * len(chosen.conditions) * len(chosen.seeds)
+    num_problems = len(run.problems["validation"]) + len(run.problems["test"])
+    num_responses = num_models * run.evaluation.num_samples * num_problems
     print(
-        "\nFLOPs, time and cost are estimates with every response at its longest; see stepalign/study/plan.py for the "
-        "formula. Expect a factor of three either way."
+        f"Evaluation comes on top: {num_models} models (checkpoints and the base), {num_responses} responses, at most "
+        f"{num_responses * (run.trainer.max_completion_length or 0)} tokens."
     )
 
 
-def workload(
-    condition: str,
-    study: Any,
-    args: Any,
-    model_args: Any,
-    num_problems: int,
-    length: float,
-    num_processes: int,
-) -> Any:
-    """What one condition does; a context is taken to be as long as the longest response."""
-    from stepalign.feedback.formats import feedback_class
-    from stepalign.study.plan import Workload
-    from stepalign.training.run import GRPO
+def _print_settings(settings: Mapping[str, object], show_all: bool) -> None:
+    """As YAML: those that differ from their defaults, or all."""
+    if show_all:
+        print(yaml.safe_dump(dict(settings), sort_keys=True, allow_unicode=True))
+        return
+    defaults = defaults_of_all()
+    differing = {name: value for name, value in settings.items() if defaults.get(name, value) != value}
+    print("# settings that differ from their defaults; --show_all prints all")
+    print(yaml.safe_dump(differing, sort_keys=True, allow_unicode=True))
 
-    grpo = condition == GRPO
+
+def print_plan(run: Run, conditions: Sequence[str], num_seeds: int, num_processes: int) -> None:
+    """The plan, a condition a block.
+
+    Args:
+        num_processes: that train a condition, on one accelerator each; on a CPU they share it.
+    """
+    config, tokenizer = local_model(run.model_name)
+    num_parameters = count_parameters(config) if config is not None else None
+    problems = run.problems["train"]
+    length, how = _prompt_length(run, tokenizer)
+    speed = matrix_speed() * (1 if best_device().type == "cpu" else num_processes)
+    print("Dry run: nothing was trained or written.\n")
+    print(f"model: {_size(num_parameters, run.model_name)}")
+    print(f"problems: {len(problems)}, prompts of {length:.0f} tokens in the mean ({how})")
+    for condition in conditions:
+        work = workload(run, condition, length, num_processes)
+        plan = plan_run(work, num_parameters)
+        print(f"\n{condition}{f', each of {num_seeds} seeds' if num_seeds > 1 else ''}:")
+        for line in _lines(work, plan, run.critic, speed):
+            print(f"  {line}")
+    print(
+        "\nFLOPs, time and cost are estimates with every response at its longest; see stepalign/training/plan.py for "
+        "the formula. Expect a factor of three either way."
+    )
+
+
+def workload(run: Run, condition: str, length: float, num_processes: int) -> Workload:
+    """What one condition does; a context is taken to be as long as the longest response.
+
+    Args:
+        length: of a prompt, tokens.
+    """
+    args, grpo = run.trainer, condition == GRPO
     prompts = args.per_device_train_batch_size * args.gradient_accumulation_steps * num_processes
-    epoch = num_problems // prompts
-    limit = args.max_completion_length
+    epoch = len(run.problems["train"]) // prompts
+    limit = args.max_completion_length or 0
     return Workload(
         num_steps=args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * epoch),
         prompts_per_step=prompts,
         max_completion_length=limit,
         prompt_length=length,
-        rollouts_per_prompt=study.num_generations if grpo else 1,
-        teacher_prompt_length=0.0 if grpo else min(length + limit, study.max_teacher_prompt_length),
+        rollouts_per_prompt=run.training.num_generations if grpo else 1,
+        teacher_prompt_length=0.0 if grpo else min(length + limit, run.training.max_teacher_prompt_length),
         asks_critic=not grpo and feedback_class(condition).needs_critic,
-        lora=bool(model_args.use_peft),
+        lora=bool(run.model.use_peft),
         checkpointing=bool(args.gradient_checkpointing),
     )
 
 
-def _lines(work: Any, plan: Any, critic: Any, speed: float) -> list[str]:
-    from stepalign.models.loading import best_device
-
+def _lines(work: Workload, plan: Plan, critic: CriticSettings | None, speed: float) -> list[str]:
     rollouts = f"{work.prompts_per_step} prompts x {work.rollouts_per_prompt} a step"
     lines = [
         f"steps: {work.num_steps}",
@@ -109,47 +122,39 @@ def _lines(work: Any, plan: Any, critic: Any, speed: float) -> list[str]:
         lines.append(
             f"time: about {_duration(seconds)} on this machine (matrix products at {speed / 1e12:.2g} TFLOP/s)"
         )
-    if plan.num_critic_calls and (critic.critic_price_in or critic.critic_price_out):
+    if critic and plan.num_critic_calls and (critic.critic_price_in or critic.critic_price_out):
         most_in = work.prompt_length + 2 * work.max_completion_length  # problem, solution, response
         per_call = most_in * critic.critic_price_in + critic.critic_max_tokens * critic.critic_price_out
         lines.append(f"critic's cost: about {plan.num_critic_calls * per_call / 1e6:.2f} at most, without asking again")
     return lines
 
 
-def _asked_again(plan: Any, critic: Any) -> str:
-    asks_again = critic.critic in (None, "openai", "local") and critic.critic_num_reasks
-    if not plan.num_critic_calls or not asks_again:
+def _asked_again(plan: Plan, critic: CriticSettings | None) -> str:
+    if critic is None or not plan.num_critic_calls:
+        return ""
+    if critic.critic not in ("openai", "local") or not critic.critic_num_reasks:
         return ""
     return f", at most {plan.num_critic_calls * (1 + critic.critic_num_reasks)} with those asked again"
 
 
-def local_model(name: str) -> tuple[Any, Any]:
+def local_model(name: str) -> tuple[PretrainedConfig | None, Tokenizer | None]:
     """Config and tokenizer as far as they are on this machine, None for what is not."""
-    from transformers import AutoConfig, AutoTokenizer
-
     found: list[Any] = []
     for kind in (AutoConfig, AutoTokenizer):
         try:
-            found.append(kind.from_pretrained(name, local_files_only=True))
+            found.append(kind.from_pretrained(name, local_files_only=True))  # pyright: ignore[reportUnknownMemberType]
         except Exception:  # transformers raises many kinds; here they all mean: not known
             found.append(None)
     return found[0], found[1]
 
 
-def _prompt_length(study: Any, args: Any, problems: Sequence[Any], tokenizer: Any) -> tuple[float, str]:
-    from stepalign.core.prompts import render_prompt
-
-    texts = [render_prompt(study.prompt_templates, "student", problem=p) for p in problems[:PROBLEMS_MEASURED]]
+def _prompt_length(run: Run, tokenizer: Tokenizer | None) -> tuple[float, str]:
+    problems = run.problems["train"][:PROBLEMS_MEASURED]
+    texts = [render_prompt(run.prompt_templates, "student", problem=problem) for problem in problems]
     if tokenizer is None or tokenizer.chat_template is None:
         return sum(map(len, texts)) / len(texts) / 4, "4 characters a token: the tokenizer is not on this machine"
-    encoded = tokenizer.apply_chat_template(
-        [[{"role": "user", "content": text}] for text in texts],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        **(args.chat_template_kwargs or {}),
-    )["input_ids"]
-    return sum(map(len, encoded)) / len(encoded), "counted"
+    prompts = chat_prompts(tokenizer, texts, run.chat_template_kwargs)
+    return sum(len(prompt.ids) for prompt in prompts) / len(prompts), "counted"
 
 
 def _size(num_parameters: int | None, name: str) -> str:

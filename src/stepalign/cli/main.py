@@ -1,13 +1,9 @@
 """`stepalign COMMAND ...`: find the command, run it, and turn what went wrong into one message and an exit code.
 
-A command is a module with two functions, and one line in COMMANDS. It is imported only when it is called, so
+A command is a module with one function and one line in COMMANDS. It is imported only when it is called, so
 `stepalign --help` is quick; its own imports belong into `run`.
 
-    def add_parser(subparsers): ...     # subparsers.add_parser("grade", description=...) and its arguments
-    def run(args): ...                  # the work; raises a StepalignError for what the user can put right
-
-A command whose settings come from recipes parses them itself: it has no `add_parser`, and `run` gets the list of the
-arguments that follow its name.
+    def run(argv): ...      # the words after the name; raises a StepalignError for what the user can put right
 
 Exit codes: 0 done; 2 a usage, data or file error; 130 interrupted.
 """
@@ -20,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stepalign.core.errors import StepalignError, suggest
 
@@ -61,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     Raises:
-        SystemExit: by argparse, with 0 for `--help` and `--version`, 2 for arguments that it does not accept.
+        SystemExit: by argparse, with 0 for `--help` and `--version`, 2 for an option that it does not have.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
@@ -94,14 +90,11 @@ def _run(arguments: list[str]) -> int | None:
         return 2
     if name not in COMMANDS:
         return _fail(f"unknown command '{name}'{suggest(name, COMMANDS)}")
-    module = import_module(COMMANDS[name].module)
-    if not hasattr(module, "add_parser"):
-        return module.run(arguments[1:])
-    return module.run(_parser(name, module).parse_args(arguments))
+    return import_module(COMMANDS[name].module).run(arguments[1:])
 
 
-def _parser(name: str | None = None, module: Any = None) -> argparse.ArgumentParser:
-    """The parser of all commands; only the command that was called gets its arguments, from its module."""
+def _parser() -> argparse.ArgumentParser:
+    """The help of the program, a line a command."""
     parser = argparse.ArgumentParser(
         prog="stepalign",
         description="Self-distillation from feedback that follows the model's own reasoning step by step.",
@@ -110,18 +103,15 @@ def _parser(name: str | None = None, module: Any = None) -> argparse.ArgumentPar
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for other, command in COMMANDS.items():
-        if other == name:
-            module.add_parser(subparsers)
-        else:
-            subparsers.add_parser(other, help=command.help, add_help=False)
+    for name, command in COMMANDS.items():
+        subparsers.add_parser(name, help=command.help, add_help=False)
     return parser
 
 
 class _Version(argparse.Action):
     """Looks the version up only when it is asked for: reading the package's metadata takes a while."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *unused: Any) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, *unused: object) -> None:
         from importlib.metadata import version
 
         print(f"stepalign {version('stepalign')}")

@@ -5,22 +5,20 @@ The run directory is what `stepalign compare` writes; the report is one HTML fil
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from stepalign.cli.words import asks_for_help
+from stepalign.settings.commands import REPORT
+from stepalign.settings.given import read_given
+from stepalign.settings.groups import ReportSettings
 
 
-def add_parser(subparsers: Any) -> None:
-    """Declare the command's arguments."""
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "report", description="Write the report of a run, finished or not, as one HTML file that opens from disk."
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="the run directory that `stepalign compare` wrote")
-    parser.add_argument("--output", type=Path, metavar="F.html", help="where to write it (default: RUN/report.html)")
-
-
-def run(args: argparse.Namespace) -> None:
+def run(argv: Sequence[str]) -> None:
     """Write the report and print where it is; a run directory that cannot be read raises `DataError`."""
-    from stepalign.study.report import write_report
+    if asks_for_help(REPORT, argv):
+        return
+    settings = read_given(REPORT, argv).make(ReportSettings)
+    from stepalign.report.comparison import write_report
 
-    print(write_report(args.run, args.output))
+    print(write_report(Path(settings.run), None if settings.output is None else Path(settings.output)))

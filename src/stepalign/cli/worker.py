@@ -16,56 +16,59 @@ import signal
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import yaml
 
 from stepalign.cli.main import guarded
+from stepalign.comparison.tasks import PARENT
 from stepalign.core.errors import StepalignError
-from stepalign.core.files import append_jsonl, exclusive, read_jsonl
-from stepalign.study.tasks import PARENT
+from stepalign.core.files import exclusive
+from stepalign.runs.files import CONFIG, SETTINGS, checkpoints, problems_file
+from stepalign.runs.world import WORLD
+from stepalign.settings.commands import COMPARE
+from stepalign.settings.given import given_values
+
+if TYPE_CHECKING:
+    from stepalign.evaluation.checkpoints import Evaluator
+    from stepalign.settings.run import Run
 
 TRAIN = "--train"
 LOCK_TIMEOUT_S = 60  # an orphan of a killed comparison may take a moment to notice
-OWN_SETTINGS = "settings.yaml"
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+OF_THE_COMPARISON = (WORLD, "validation_problems", "test_problems")  # in its record, and nothing that a child sets
 
 
 def work(run_directory: Path, directory: Path) -> None:
     """Do what is not done yet in one directory of a comparison."""
-    from stepalign.cli.train import train_condition
-    from stepalign.cli.wiring import make_evaluator, resolve_model
-    from stepalign.study.checkpoints import EVALUATIONS, evaluate_checkpoints, evaluation_row
-    from stepalign.training.callbacks import checkpoints
+    from stepalign.evaluation.checkpoints import evaluate_base, evaluate_checkpoints
+    from stepalign.training.run import train as train_run
 
-    trains = (directory / OWN_SETTINGS).exists()
+    trains = (directory / SETTINGS).exists()
     settings = read_settings(run_directory, directory)
-    num_processes = settings["num_processes"]
+    num_processes = cast("int", settings["num_processes"])
     if trains and num_processes > 1:
         train_in_processes(num_processes, run_directory, directory)
-    study, critic, args, model_args, compare = parse(settings)  # after training: TRL's settings take up a GPU
-    base_model = resolve_model(model_args.model_name_or_path)
-    with (
-        exclusive(directory, LOCK_TIMEOUT_S),
-        make_evaluator(study, args, compare, run_directory) as evaluator,
-    ):
+    run = resolved(settings)  # after training: TRL's settings take up a GPU
+    with exclusive(directory, LOCK_TIMEOUT_S), make_evaluator(run, run_directory) as evaluator:
         if trains:
             if num_processes == 1:
-                train_condition(study, critic, args, model_args)
-            evaluate_checkpoints(directory, checkpoints(directory), base_model, evaluator)
-        elif not read_jsonl(directory / EVALUATIONS):
-            append_jsonl(directory / EVALUATIONS, {"step": 0, **evaluation_row(evaluator.evaluate(base_model))})
+                train_run(run)
+            evaluate_checkpoints(directory, checkpoints(directory), run.model_name, evaluator)
+        else:
+            evaluate_base(directory, run.model_name, evaluator)
 
 
 def train(run_directory: Path, directory: Path) -> None:
     """Train as one of several processes; the first one holds the directory."""
-    from stepalign.cli.train import train_condition
+    from stepalign.training.run import train as train_run
 
-    study, critic, args, model_args, _ = parse(read_settings(run_directory, directory))
-    with exclusive(directory, LOCK_TIMEOUT_S) if args.process_index == 0 else nullcontext():
-        train_condition(study, critic, args, model_args)
+    run = resolved(read_settings(run_directory, directory))
+    with exclusive(directory, LOCK_TIMEOUT_S) if run.process_index == 0 else nullcontext():
+        train_run(run)
 
 
 def train_in_processes(num_processes: int, run_directory: Path, directory: Path) -> None:
@@ -75,7 +78,7 @@ def train_in_processes(num_processes: int, run_directory: Path, directory: Path)
         StepalignError: one of them failed, with what it said. The others are stopped first.
     """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import main as torchrun
+    from torch.distributed.run import main as torchrun  # pyright: ignore[reportUnknownVariableType]
 
     os.environ[PARENT] = str(os.getpid())  # they end with this process, as it does with the comparison
     script = ["-m", "stepalign.cli.worker", str(run_directory), str(directory), TRAIN]
@@ -84,34 +87,47 @@ def train_in_processes(num_processes: int, run_directory: Path, directory: Path)
         torchrun(["--standalone", "--nproc-per-node", str(num_processes), *script])
     except ChildFailedError as error:
         process, failure = error.get_first_failure()
-        said: Any = failure.message
-        said = said["message"] if isinstance(said, dict) else said
+        said: object = failure.message
+        said = cast("dict[str, object]", said)["message"] if isinstance(said, dict) else said
         raise StepalignError(f"process {process} of {num_processes} failed: {said}") from None
     finally:
         for number, handler in handlers.items():  # torchrun leaves its own
             signal.signal(number, handler)
 
 
-def read_settings(run_directory: Path, directory: Path) -> dict[str, Any]:
+def read_settings(run_directory: Path, directory: Path) -> dict[str, object]:
     """The comparison's settings with those of this directory, as they were laid out."""
-    settings: dict[str, Any] = yaml.safe_load((run_directory / "config.yaml").read_text(encoding="utf-8"))
-    own = directory / OWN_SETTINGS
+    settings: dict[str, object] = yaml.safe_load((run_directory / CONFIG).read_text(encoding="utf-8"))
+    own = directory / SETTINGS
     if own.exists():
         settings |= yaml.safe_load(own.read_text(encoding="utf-8"))
+    else:
+        settings["condition"] = "grpo"  # the base model is only evaluated: no feedback, no critic
     settings.setdefault("output_dir", str(directory))
     settings["disable_tqdm"] = True  # what it prints goes to a log; the parent shows the progress
-    return settings
+    return {name: value for name, value in settings.items() if name not in OF_THE_COMPARISON}
 
 
-def parse(settings: dict[str, Any]) -> tuple[Any, ...]:
-    """Study, critic, args and model_args of `stepalign train`, and the comparison's."""
-    from stepalign.cli.config import parse_settings
+def resolved(settings: Mapping[str, object]) -> Run:
+    """The run of this directory."""
     from stepalign.cli.quiet import quieten
-    from stepalign.cli.train import types
-    from stepalign.study.compare import CompareArguments
+    from stepalign.settings.resolve import resolve_training
 
     quieten()
-    return parse_settings([*types(), CompareArguments], [], settings)[0]
+    return resolve_training(given_values(COMPARE, None, settings))
+
+
+@contextmanager
+def make_evaluator(run: Run, run_directory: Path) -> Generator[Evaluator]:
+    """The evaluator of a comparison: its validation and test problems, and one sampling for all."""
+    from stepalign.data.problems import load_problems
+    from stepalign.evaluation.checkpoints import Evaluator
+    from stepalign.evaluation.sampling import evaluation_sampling
+    from stepalign.grading import Grader
+
+    splits = {split: load_problems(problems_file(run_directory, split)) for split in ("validation", "test")}
+    with Grader(patterns=run.training.answer_patterns) as grader:
+        yield Evaluator(splits, evaluation_sampling(run), grader, run.prompt_templates, run.chat_template_kwargs)
 
 
 def end_with_parent(poll_s: float = 0.5) -> None:

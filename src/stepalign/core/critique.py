@@ -3,7 +3,10 @@
 Cases (arXiv 2606.11173): A everything is right; B the answer is right but a justification is missing; C the trace is
 unfinished; D a step is wrong. A step marked "copied" holds the solver's characters exactly.
 
-    Critique(case="A", first_wrong_step=None, steps=(CritiqueStep("2 + 2 = 4", "copied"),), answer="4").text
+    >>> critique = Critique(case="A", first_wrong_step=None, steps=(CritiqueStep("2 + 2 = 4", "copied"),), answer="4")
+    >>> print(critique.text)
+    <step_1>2 + 2 = 4</step_1>
+    <answer>4</answer>
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any, Literal
 
 from stepalign.core.trace import render_steps
 
-Case = Literal["A", "B", "C", "D"]
+CritiqueCase = Literal["A", "B", "C", "D"]
 Origin = Literal["copied", "rewritten", "inserted"]
 
 
@@ -33,7 +36,7 @@ class Critique:
     answer was graded correct. `source` names the critic.
     """
 
-    case: Case
+    case: CritiqueCase
     first_wrong_step: int | None
     steps: tuple[CritiqueStep, ...]
     answer: str

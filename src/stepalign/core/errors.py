@@ -2,7 +2,10 @@
 
 The command line turns any `StepalignError` into one message on stderr and exit code 2. `assert` is for our own bugs.
 
-    raise ConfigError(f"unknown condition 'stepalgin'{suggest('stepalgin', ['grpo', 'refsol', 'stepalign'])}")
+    >>> raise ConfigError(f"unknown condition 'stepalgin'{suggest('stepalgin', ['grpo', 'refsol', 'stepalign'])}")
+    Traceback (most recent call last):
+        ...
+    stepalign.core.errors.ConfigError: unknown condition 'stepalgin'; perhaps you meant 'stepalign'?
 """
 
 from __future__ import annotations

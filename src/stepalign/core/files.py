@@ -1,8 +1,8 @@
 """Files of a run that survive a kill: JSON written whole or not at all, JSONL appended a line at a time.
 
-write_json(run / "results.json", results)
-append_jsonl(run / "metrics.jsonl", {"step": 1, "loss": 0.2})
-rows = read_jsonl(run / "metrics.jsonl")        # a half-written last line is dropped
+>>> append_jsonl(directory / "metrics.jsonl", {"step": 1, "loss": 0.2})
+>>> read_jsonl(directory / "metrics.jsonl")     # a half-written last line is dropped
+[{'step': 1, 'loss': 0.2}]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether the Hugging Face hub can be reached, told at once instead of after its client's many retries.
 
-error = connection_error()      # None: it answers, or a proxy is set and the client must find out
+>>> error = connection_error()      # None: it answers, or a proxy is set and the client must find out
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A problem: what the solver is asked, the answer it is graded by, and perhaps a reference solution.
 
-Problem(id="p1", problem="What is 2 + 2?", answer="4")
+>>> Problem(id="p1", problem="What is 2 + 2?", answer="4").to_json()
+{'id': 'p1', 'problem': 'What is 2 + 2?', 'answer': '4'}
 """
 
 from __future__ import annotations

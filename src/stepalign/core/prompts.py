@@ -4,7 +4,13 @@ The student sees the problem; the self-teacher sees the problem and the context.
 the step tags and suits any instruct model; `bare` adds next to nothing and suits a model that already writes the tags,
 such as the micro solver. A path to a directory with `student.jinja` and `teacher.jinja` is a family of your own.
 
-    render_prompt("steps", "teacher", problem=problem, context=context)
+    >>> problem, context = Problem("p1", "What is 2 + 2?", "4"), Context("It is 4.")
+    >>> print(render_prompt("bare", "teacher", problem=problem, context=context))
+    What is 2 + 2?
+    <BLANKLINE>
+    It is 4.
+    <BLANKLINE>
+    Solve it.
 """
 
 from __future__ import annotations
@@ -38,6 +44,11 @@ def _environment(family: str) -> Environment:
     return Environment(
         loader=FileSystemLoader(directory), undefined=StrictUndefined, trim_blocks=True, autoescape=False
     )
+
+
+def check_templates(family: str) -> None:
+    """Raises ConfigError where there is no such family, with the nearest name."""
+    _environment(family)
 
 
 def render_prompt(

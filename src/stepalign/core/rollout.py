@@ -1,6 +1,8 @@
 """A rollout: one sampled response with its token ids, why it stopped, and its grade once it has one.
 
-Rollout(problem, sample=0, text="<step_1>...", token_ids=(5, 9), finish_reason="stop")
+>>> rollout = Rollout(Problem("p1", "What is 2 + 2?", "4"), sample=0, text="<answer>4</answer>", token_ids=(5, 9))
+>>> rollout.num_tokens, rollout.finish_reason, rollout.trace.answer
+(2, 'stop', '4')
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ class Grade:
 
     @property
     def is_correct(self) -> bool:
+        """Whether the answer is right; what could not be graded is not."""
         return self.outcome is Outcome.CORRECT
 
 
@@ -58,9 +61,11 @@ class Rollout:
 
     @property
     def trace(self) -> Trace:
+        """The text split into steps and an answer."""
         return parse_trace(self.text)
 
     def graded(self, grade: Grade) -> Rollout:
+        """The same rollout with a grade."""
         return replace(self, grade=grade)
 
     def to_json(self) -> dict[str, Any]:

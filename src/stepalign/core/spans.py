@@ -3,27 +3,44 @@
 Sampled ids need not be the ids that the tokenizer gives for the decoded text, so offsets come from decoding the ids
 themselves, with a short window, as streaming servers do.
 
-    offsets = token_offsets(tokenizer, rollout.token_ids)
-    steps = token_steps(parse_trace(rollout.text), offsets)      # [None, None, 1, 1, ...]
+    >>> from stepalign.core.trace import parse_trace
+    >>> ids = tokenizer.encode("<step_1>So 8.</step_1>", add_special_tokens=False)
+    >>> token_steps(parse_trace(tokenizer.decode(ids)), token_offsets(tokenizer, ids))
+    [None, None, None, 1, 1, 1, None, None, None]
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple
 
-from stepalign.core.trace import Trace
+from stepalign.core.rollout import Rollout
+from stepalign.core.tokenizer import Tokenizer
+from stepalign.core.trace import Trace, parse_trace
 
 WINDOW = 6  # tokens decoded before the current one; merges and spaces depend on near neighbours only
 
 
-class Decoder(Protocol):
-    """What is needed of a tokenizer: `decode` as in transformers."""
+class RolloutTokens(NamedTuple):
+    """`texts` joined are the response with its special tokens; `steps` count from 1, None in tags, gaps and answer."""
 
-    def decode(self, token_ids: Sequence[int], /, *, skip_special_tokens: bool = False) -> str: ...
+    texts: list[str]
+    steps: list[int | None]
 
 
-def token_offsets(tokenizer: Decoder, token_ids: Sequence[int]) -> list[tuple[int, int]]:
+def rollout_tokens(tokenizer: Tokenizer, rollout: Rollout) -> RolloutTokens:
+    """Text and step of each sampled token, the end-of-sequence token included."""
+    ids = list(rollout.token_ids)
+    text = tokenizer.decode(ids, skip_special_tokens=False)
+    offsets = token_offsets(tokenizer, ids)
+    # a special token at the end belongs to no step; elsewhere only the full text fits the offsets
+    trace = parse_trace(rollout.text if text.startswith(rollout.text) else text)
+    # tokens that are bytes of one character share its span: the first shows it
+    texts = ["" if i and span == offsets[i - 1] else text[slice(*span)] for i, span in enumerate(offsets)]
+    return RolloutTokens(texts, token_steps(trace, offsets))
+
+
+def token_offsets(tokenizer: Tokenizer, token_ids: Sequence[int]) -> list[tuple[int, int]]:
     """Character span of each token in `tokenizer.decode(token_ids)`, special tokens included in the text.
 
     Tokens that together form one character (bytes of an emoji) all get that character's span.

@@ -10,9 +10,11 @@ shape has a defined result:
 - `<think>…</think>` is not part of the steps; an unclosed `<think>` hides all that follows it.
 - Without step tags the paragraphs (split at blank lines) are the steps; with a single paragraph, its lines.
 
-    trace = parse_trace("<step_1>2 + 2 = 4</step_1><answer>4</answer>")
-    trace.steps[0].text, trace.answer        # ('2 + 2 = 4', '4')
-    trace.render()                           # the identical text
+    >>> trace = parse_trace("<step_1>2 + 2 = 4</step_1><answer>4</answer>")
+    >>> trace.steps[0].text, trace.answer
+    ('2 + 2 = 4', '4')
+    >>> trace.render()
+    '<step_1>2 + 2 = 4</step_1><answer>4</answer>'
 """
 
 from __future__ import annotations
@@ -46,10 +48,12 @@ class Step:
 
     @property
     def end(self) -> int:
+        """Offset of the first character behind `text` in the response."""
         return self.start + len(self.text)
 
     @property
     def closed(self) -> bool:
+        """Whether the step has a close tag, or needs none."""
         return bool(self.close_tag) or not self.open_tag
 
 

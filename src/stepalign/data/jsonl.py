@@ -1,7 +1,14 @@
 """JSONL that a user wrote: every message names the file and the line, what was got and what was expected.
 
-for row in read_rows("problems.jsonl"):
-    row.string("id", numbers=True)        # DataError: problems.jsonl, line 3: 'id' is missing ...
+>>> for row in read_rows("problems.jsonl"):
+...     row.string("id", numbers=True)
+'micro-0000'
+'micro-0001'
+'micro-0002'
+>>> row.string("hint")
+Traceback (most recent call last):
+    ...
+stepalign.core.errors.DataError: problems.jsonl, line 3: 'hint' is missing; got 'id', ...
 """
 
 from __future__ import annotations
@@ -23,6 +30,7 @@ class Row:
     values: dict[str, Any]
 
     def error(self, message: str) -> DataError:
+        """An error about this row, to be raised."""
         return DataError(f"{self.where}: {message}")
 
     def string(self, key: str, *, numbers: bool = False, empty: bool = False) -> str:

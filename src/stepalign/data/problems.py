@@ -2,7 +2,9 @@
 
 {"id": "p1", "problem": "What is 2 + 2?", "answer": "4"}
 
-problems = load_problems("problems.jsonl")
+    >>> problems = load_problems("problems.jsonl")
+    >>> problems[0].answer
+    '167'
 """
 
 from __future__ import annotations

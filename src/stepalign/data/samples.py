@@ -2,7 +2,9 @@
 
 {"problem_id": "p1", "sample": 0, "text": "<answer>4</answer>", "num_tokens": 9, "finish_reason": "stop"}
 
-rollouts = load_samples("samples.jsonl", problems)
+    >>> rollouts = load_samples("samples.jsonl", problems)
+    >>> rollouts[0].problem.id, rollouts[0].sample
+    ('micro-0000', 0)
 """
 
 from __future__ import annotations

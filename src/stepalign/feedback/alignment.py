@@ -4,8 +4,9 @@ A teacher that sees its own correct steps in the context copies them; words that
 unlearns. So the share of the correct text that stands in the context says, before any forward pass, whether feedback is
 aligned. And a context that quotes the wrong step makes the teacher copy the error: `quotes_wrong_step` is a warning.
 
-    measured = alignment(parse_trace(rollout.text), context.text, first_wrong_step=2)
-    measured.overall, measured.steps[0].share, measured.quotes_wrong_step       # (0.97, 0.97, False)
+    >>> measured = alignment(rollout.trace, critique.text, first_wrong_step=2)
+    >>> measured.overall, measured.steps[0].share, measured.quotes_wrong_step
+    (1.0, 1.0, False)
 
 Correct steps are those before the first wrong one, all where none is wrong. Both texts are freed of tags and line
 breaks; letters, digits and symbols stay as they are, since the teacher copies tokens. A character counts when it lies
@@ -27,7 +28,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rapidfuzz.distance import LCSseq
@@ -61,13 +62,8 @@ class Alignment:
     quotes_wrong_step: bool
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "overall": self.overall,
-            "steps": [
-                {"step": part.step, "share": part.share, "num_characters": part.num_characters} for part in self.steps
-            ],
-            "quotes_wrong_step": self.quotes_wrong_step,
-        }
+        """As a part of `advantage.json`."""
+        return {**asdict(self), "steps": [asdict(part) for part in self.steps]}
 
 
 def alignment(trace: Trace, context_text: str, first_wrong_step: int | None = None) -> Alignment:
@@ -109,6 +105,7 @@ class _Flat:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> _Flat:
+        """These texts, one after the other."""
         pieces: list[str] = []
         spans: list[tuple[int, int]] = []
         edges: set[int] = set()

@@ -1,15 +1,12 @@
-"""Critiques on record: how they are written, how they are read back, and where they say that a response goes wrong.
+"""What a critique says of a response: whether it judges it at all, and where it says that it goes wrong.
 
-row = critique_row(critique)
-critique_in(row) == critique
-first_wrong_step(rollout, critique)        # 2, or None where no step is wrong
+>>> first_wrong_step(rollout, critique)         # None where no step is wrong
+2
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from stepalign.core.critique import Critique, CritiqueStep
+from stepalign.core.critique import Critique
 from stepalign.core.rollout import Rollout
 
 STAND_IN = "reference"  # the source of a reference solution in the place of a rejected critique
@@ -18,18 +15,6 @@ STAND_IN = "reference"  # the source of a reference solution in the place of a r
 def judging(critique: Critique | None) -> Critique | None:
     """The critique, None where it is a stand-in, which never looked at the response and cannot say what is wrong."""
     return None if critique is None or critique.source == STAND_IN else critique
-
-
-def critique_row(critique: Critique | None) -> dict[str, Any] | None:
-    """The critique as JSON, None for none."""
-    if critique is None:
-        return None
-    return {**critique.to_json(), "verified": critique.verified, "source": critique.source}
-
-
-def critique_in(row: dict[str, Any] | None) -> Critique | None:
-    """The critique that `critique_row` wrote."""
-    return None if row is None else Critique(**{**row, "steps": tuple(CritiqueStep(**s) for s in row["steps"])})
 
 
 def first_wrong_step(rollout: Rollout, critique: Critique) -> int | None:

@@ -1,9 +1,11 @@
 """Feedback formats: rollouts in, contexts or none out. One small class each, registered by name.
 
-    @register_feedback("hint")
-    class Hint(FeedbackFormat):
-        def contexts(self, rollouts):
-            return [Context(f"The answer is {rollout.problem.answer}.") for rollout in rollouts]
+    >>> @register_feedback("hint")
+    ... class Hint(FeedbackFormat):
+    ...     def contexts(self, rollouts):
+    ...         return [Context(f"The answer is {rollout.problem.answer}.") for rollout in rollouts]
+    >>> build_context(rollout, "hint").text
+    'The answer is 170.'
 
 The name is then a condition: `stepalign train --condition hint --plugins my_feedback.py`.
 """
@@ -15,17 +17,14 @@ import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, TypeVar
 
 from stepalign.core.critique import Context, Critique
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.rollout import Rollout
 
-
-class CritiqueSource(Protocol):
-    """What a format needs of a critic: a critique for each rollout, None where none could be had."""
-
-    def __call__(self, rollouts: Sequence[Rollout], /) -> Sequence[Critique | None]: ...
+# a critic as formats ask it: a critique for each rollout, None where none could be had
+AskCritic = Callable[[Sequence[Rollout]], Sequence[Critique | None]]
 
 
 class FeedbackFormat:
@@ -34,7 +33,7 @@ class FeedbackFormat:
     name: ClassVar[str] = ""
     needs_critic: ClassVar[bool] = False
 
-    def __init__(self, critic: CritiqueSource | None = None):
+    def __init__(self, critic: AskCritic | None = None):
         if self.needs_critic and critic is None:
             raise ConfigError(
                 f"feedback '{self.name}' needs a critic; got none. "
@@ -63,6 +62,7 @@ def register_feedback(name: str) -> Callable[[Format], Format]:
 
 
 def feedback_names() -> list[str]:
+    """All names under which a format is registered, in order."""
     return sorted(_FORMATS)
 
 
@@ -77,7 +77,7 @@ def feedback_class(name: str) -> type[FeedbackFormat]:
     return _FORMATS[name]
 
 
-def build_context(rollout: Rollout, format: str = "refsol", critic: CritiqueSource | None = None) -> Context | None:
+def build_context(rollout: Rollout, format: str = "refsol", critic: AskCritic | None = None) -> Context | None:
     """The context of one rollout under a feedback format; None where the format has none for it."""
     return feedback_class(format)(critic).contexts([rollout])[0]
 
@@ -107,6 +107,7 @@ class RefSol(FeedbackFormat):
     """The dataset's reference solution, whatever the rollout says (OPSD; the paper's RefSol)."""
 
     def contexts(self, rollouts: Sequence[Rollout]) -> list[Context | None]:
+        """The reference solution of each problem, None where it has none."""
         return [Context(r.problem.solution) if r.problem.solution else None for r in rollouts]
 
 
@@ -117,5 +118,6 @@ class StepAlign(FeedbackFormat):
     needs_critic = True
 
     def contexts(self, rollouts: Sequence[Rollout]) -> list[Context | None]:
+        """The text of each critique, None where there is none."""
         assert self.critic is not None
         return [Context(c.text, c) if c is not None else None for c in self.critic(rollouts)]

@@ -1,6 +1,7 @@
 """Grading: is the answer of a response mathematically equal to the true one?
 
-grade_answer("16 - 3 = 13\\nA: 13", "13")       # Grade(Outcome.CORRECT, '13')
+>>> grade_answer("16 - 3 = 13\\nA: 13", "13")
+Grade(outcome=<Outcome.CORRECT: 'correct'>, extracted='13')
 """
 
 from __future__ import annotations

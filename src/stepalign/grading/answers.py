@@ -10,8 +10,10 @@ Thinking is stripped first; `thinking_open` says that the prompt ended inside it
 calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search is linear in the length of the text, whatever the
 text.
 
-    extract_answer("16 - 3 = <<16-3=13>>13\nA: 13")                      # '13'
-    extract_answer(r"\boxed{3}, no: \boxed{4}", patterns=("boxed",))      # '4'
+    >>> extract_answer("16 - 3 = <<16-3=13>>13\nA: 13")
+    '13'
+    >>> extract_answer(r"\boxed{3}, no: \boxed{4}", patterns=("boxed",))
+    '4'
 """
 
 from __future__ import annotations

@@ -4,9 +4,11 @@ Micro-world and most benchmark answers are plain numbers, so no process is ever 
 mathematics goes to a worker that is killed and replaced when it exceeds its time or memory or crashes; that grade is a
 timeout, counted on its own.
 
-    with Grader(timeout_s=5) as grader:
-        grader.grade(r"... so \boxed{2^{-1}}", r"\frac{1}{2}")       # Grade(Outcome.CORRECT, '2^{-1}')
-        grader.group(["1/2", "0.5", None, "3"])                       # [0, 0, None, 1]
+    >>> with Grader(timeout_s=5) as grader:
+    ...     grader.grade(r"... so \boxed{2^{-1}}", r"\frac{1}{2}")
+    ...     grader.group(["1/2", "0.5", None, "3"])
+    Grade(outcome=<Outcome.CORRECT: 'correct'>, extracted='2^{-1}')
+    [0, 0, None, 1]
 """
 
 from __future__ import annotations

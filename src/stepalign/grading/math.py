@@ -3,7 +3,8 @@ r"""Whether two answers are mathematically equal. Runs in the worker only: some 
 Both answers are parsed into trees (parser.py) and compared by what they are: formulas (equality.py), sets of reals
 (regions.py), lists, relations, ratios, matrices. What equality means is in docs/grading.md.
 
-    compare(r"\frac{1}{2}", "2^{-1}")      # Outcome.CORRECT
+    >>> compare(r"\frac{1}{2}", "2^{-1}")
+    <Outcome.CORRECT: 'correct'>
 """
 
 from __future__ import annotations

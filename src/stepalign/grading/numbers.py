@@ -8,8 +8,10 @@ A plain number may carry thousands commas, a percent sign, a scale or a unit: "1
 - otherwise a decimal meets an exact value when it agrees to six places (six significant digits below 0.1);
 - "50%" is both 50 and 0.5, as problems that ask for a percentage have either as their answer.
 
-    as_number("1,000 kg").value                # Fraction(1000, 1)
-    equal(as_number("3.14"), as_number("3.15"))    # False
+    >>> as_number("1,000 kg").value
+    Fraction(1000, 1)
+    >>> equal(as_number("3.14"), as_number("3.15"))
+    False
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 r"""Parse a normalized answer into a tree: lists, relations, sets, ratios and matrices around formulas.
 
-    parse("x<2 or x>3")                 # Node('or', (Node('chain', ...), Node('chain', ...)))
-    parse(r"(-\infty,2]\cup\{5\}")      # Node('cup', (Node('list', ...), Node('list', ...)))
+    >>> tree = parse("x<2 or x>3")
+    >>> tree.op, [relation.op for relation in tree.args]
+    ('or', ['chain', 'chain'])
 
 A formula is read by formula.py. What neither knows (integrals, sums, cases) is no formula: it is graded by its text.
 """

@@ -1,8 +1,10 @@
 r"""What can be graded by looking: identical texts, plain numbers, words, choices, times. No process, microseconds.
 
-plain_outcome("1000", "$1,000.00")      # Outcome.CORRECT
-plain_outcome("18", "17")               # Outcome.WRONG
-plain_outcome("1/2", r"\frac{x}{2x}")   # None: it takes mathematics
+>>> plain_outcome("1000", "$1,000.00")
+<Outcome.CORRECT: 'correct'>
+>>> plain_outcome("18", "17")
+<Outcome.WRONG: 'wrong'>
+>>> plain_outcome("1/2", r"\frac{x}{2x}")  # None: it takes mathematics
 """
 
 from __future__ import annotations

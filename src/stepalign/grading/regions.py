@@ -3,7 +3,9 @@ r"""Sets of real numbers: intervals, unions, complements and the conditions that
 A region is a sorted list of half-open stretches between cuts. The cut (a, 0) lies just before a and (a, 1) just behind
 it, so that [a, b) runs from (a, 0) to (b, 0), and union, intersection and complement need no other cases.
 
-    region(parse("x<2 or x>3")) == region(parse(r"(-\infty,2)\cup(3,\infty)"))      # True
+    >>> from stepalign.grading.parser import parse
+    >>> region(parse("x<2 or x>3")) == region(parse(r"(-\infty,2)\cup(3,\infty)"))
+    True
 """
 
 from __future__ import annotations

@@ -8,8 +8,10 @@ r"""One spelling for answers: what models write in Unicode, Markdown and LaTeX, 
   gone;
 - a repeating decimal is `0.1\overline{6}` however its period was marked.
 
-    normalize("**≈ ７０，０００ $**")                # '70,000'
-    normalize(r"\boldsymbol{2√3}\,\text{cm}")        # '2\sqrt{3} "cm"'
+    >>> normalize("**≈ ７０,０００ $**")
+    '70,000'
+    >>> print(normalize(r"\boldsymbol{2√3}\,\text{cm}"))
+    {2\sqrt {3}} "cm"
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@ r"""The tokens of a formula in normalized spelling, and its readings where a com
 LaTeX and plain text share one alphabet: `\sin` and `sin`, `\pi` and `pi` are one token. Letters that stand together are
 single symbols (`mgh`), unless they are a name (`sin`), a joining word (`or`) or a word (`Area`).
 
-    [token.text for token in tokenize(r"2pi r^{2}")]      # ['2', '\\pi', 'r', '^', '{', '2', '}']
-    readings("2,500")                                      # ['2500', '2, 500']
+    >>> " ".join(token.text for token in tokenize(r"2pi r^{2}"))
+    '2 \\pi r ^ { 2 }'
+    >>> readings("2,500")
+    ['2500', '2, 500']
 """
 
 from __future__ import annotations

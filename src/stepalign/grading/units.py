@@ -5,8 +5,8 @@ or one letter of the table set off from the number (`3 J`). In the true answer i
 letters of the answer, not a unit: `5m` is five times m, `2mg` twice m times g. Two stated units of the table must
 agree: 5 m is 500 cm and not 5 cm. A word that is not in the table (`18 eggs`) is any unit.
 
-    split_unit('9.8 m/s^{2}')          # ('9.8', Unit(...))
-    split_unit('2R')                   # ('2R', None)
+    >>> split_unit("9.8 m/s^{2}")[0], split_unit("2R")
+    ('9.8', ('2R', None))
 """
 
 from __future__ import annotations

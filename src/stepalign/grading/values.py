@@ -5,7 +5,9 @@ any other is worked out to more digits than its parts could hide. A first pass a
 intermediate values (2^{-99} is 30 digits small, so a sum in which it stands needs 30 digits more), and the second works
 with that many digits beyond the 40 that must agree. Nothing is rounded to zero.
 
-    same_value(parse(r"2^{-99}"), parse(r"2^{-98}"), {})       # False
+    >>> from stepalign.grading.parser import parse
+    >>> same_value(parse("2^{-99}"), parse("2^{-98}"), {}, real=True)
+    False
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ r"""Answers that are words, choices or times of day: what is decided without mat
 - A time of day: "10:30", "5:00 p.m.", "5 PM", "17:00". A true time without a.m. or p.m. leaves the half of the day
   open; one with it does not.
 
-    words_outcome("Yes", "YES")             # Outcome.CORRECT
-    choice("(C) 12")                        # Choice(letter='C', text='12')
-    time_outcome("5:00 PM", "5:00 a.m.")    # Outcome.WRONG
+    >>> words_outcome("Yes", "YES"), time_outcome("5:00 PM", "5:00 a.m.")
+    (<Outcome.CORRECT: 'correct'>, <Outcome.WRONG: 'wrong'>)
+    >>> choice("(C) 12")
+    Choice(letter='C', text='12')
 """
 
 from __future__ import annotations

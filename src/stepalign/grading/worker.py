@@ -4,9 +4,10 @@ It is a fresh interpreter with the grader's imports and nothing else: no torch, 
 a second time. Requests and replies are lines of JSON on its standard input and output. It ends when its input does;
 should the parent be killed while it computes, its own alarm ends it.
 
-    worker = Worker(timeout_s=5.0, memory_limit_mb=1024)
-    worker.compare(r"\\frac{1}{2}", "2^{-1}")      # starts the process; Outcome.CORRECT
-    worker.close()
+    >>> worker = Worker(timeout_s=5.0, memory_limit_mb=1024)
+    >>> worker.compare(r"\\frac{1}{2}", "2^{-1}")        # starts the process
+    <Outcome.CORRECT: 'correct'>
+    >>> worker.close()
 """
 
 from __future__ import annotations

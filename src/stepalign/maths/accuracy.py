@@ -3,9 +3,12 @@
 All three are expectations over k samples drawn from the n without replacement, computed exactly: they need no seed and
 do not depend on the order of the samples. With k = n they are what their names say of these n samples.
 
-    pass_at_k(num_samples=12, num_correct=3, k=4)                      # 0.745
-    avg_at_k(num_samples=12, num_correct=3, k=12)                      # 0.25
-    maj_at_k(["7", "7", "9", None], [True, True, False, False], k=4)   # 1.0
+    >>> round(pass_at_k(num_samples=12, num_correct=3, k=4), 3)
+    0.745
+    >>> avg_at_k(num_samples=12, num_correct=3, k=12)
+    0.25
+    >>> maj_at_k(["7", "7", "9", None], [True, True, False, False], k=4)
+    1.0
 """
 
 from __future__ import annotations

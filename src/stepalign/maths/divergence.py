@@ -4,10 +4,13 @@ On the student's own rollout, at every sampled token, the student (problem only)
 model with a context in its prompt), over the full vocabulary. The loss is the mean divergence over tokens; the gradient
 goes to the student alone. With it come the figures that show what the context does: A_t, entropy, log-probabilities.
 
-    head = Head(model.lm_head.weight)
-    output = divergence_loss(student_hidden, teacher_hidden, head, token_ids, mask, kind="forward_kl", clip=0.05)
-    output.loss.backward()
-    output.advantage          # A_t, (B, T), nats
+    >>> student, teacher = torch.randn(2, 1, 3, 8).requires_grad_()                     # (B, T, H)
+    >>> token_ids, mask = torch.tensor([[4, 0, 2]]), torch.tensor([[True, True, False]])
+    >>> head = Head(torch.randn(5, 8))                                                  # (V, H)
+    >>> output = divergence_loss(student, teacher, head, token_ids, mask, kind="forward_kl", clip=0.05)
+    >>> output.loss.backward()
+    >>> output.advantage.shape      # A_t, (B, T), nats
+    torch.Size([1, 3])
 
 Hidden states are those that predict the token: `token_ids[:, t]` is scored by the logits of `hidden[:, t]`, so the
 caller shifts by one. The kinds are defined in `stepalign.maths.objective`, the computation in `stepalign.maths.kernel`.
@@ -125,7 +128,10 @@ def per_token_scores(
     teacher_head: Head | None = None,
     chunk_size: int | None = None,
 ) -> DivergenceOutput:
-    """`divergence_loss` without gradients, for analysis: the same figures by the same computation, two products."""
+    """`divergence_loss` without gradients, for analysis: the same figures by the same computation, two products.
+
+    Args are those of `divergence_loss`: hidden states (B, T, H), `token_ids` and `mask` (B, T).
+    """
     return divergence_loss(
         student_hidden,
         teacher_hidden,

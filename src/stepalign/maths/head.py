@@ -4,8 +4,11 @@ A head multiplies by its weight, adds a bias if it has one, multiplies by `logit
 softly, `cap * tanh(x / cap)` (Gemma). The product with the weight is the costly part and is done elsewhere, chunk by
 chunk (`stepalign.maths.kernel`); here is what comes after it, and its derivative.
 
-    head = Head(weight, softcap=30.0)
-    logits = head.finish_logits_(hidden @ head.weight.T)
+    >>> import torch
+    >>> head = Head(torch.eye(2), softcap=30.0)
+    >>> hidden = torch.tensor([[3.0, 300.0]])
+    >>> head.finish_logits_(hidden @ head.weight.T)
+    tensor([[ 2.9900, 30.0000]])
 """
 
 from __future__ import annotations
@@ -40,10 +43,12 @@ class Head:
 
     @property
     def vocabulary_size(self) -> int:
+        """V, the number of logits."""
         return self.weight.shape[0]
 
     @property
     def hidden_size(self) -> int:
+        """H, the width of the hidden states."""
         return self.weight.shape[1]
 
     def finish_logits_(self, product: Tensor) -> Tensor:

@@ -4,8 +4,10 @@ Problems are resampled with replacement, since another benchmark would have had 
 compared on the same problems, resampled together: what makes a problem hard then cancels out. Several seeds are
 averaged per problem first; the interval then speaks of these seeds, not of where another training run would land.
 
-    bootstrap_interval([0.5, 0.0, 1.0, 0.25])              # Interval(estimate=0.4375, low=0.125, high=0.8125, ...)
-    paired_bootstrap(one_accuracy, other_accuracy)         # Difference(estimate=..., ..., share_above_zero=...)
+    >>> bootstrap_interval([0.5, 0.0, 1.0, 0.25])
+    Interval(estimate=0.4375, low=0.125, high=0.8125, num_problems=4)
+    >>> paired_bootstrap([0.5, 0.0, 1.0, 0.25], [0.25, 0.0, 0.5, 0.25]).share_above_zero
+    0.936
 
 With one problem, or with all values equal, an interval has no width: there is no spread to see. Show `num_problems`
 beside it.

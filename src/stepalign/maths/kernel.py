@@ -10,8 +10,11 @@ Within a chunk the entrywise work goes block by block through a few buffers that
 Softmaxes and sums are in float32 (float64 for float64 inputs). Products take the hidden states' dtype, or autocast's;
 in half precision CUDA returns them in float32, while a CPU rounds them to that dtype, as a model's own forward does.
 
-    head = Head(weight)
-    total, stats = divergence_sum(student_hidden, Batch(head, head, teacher_hidden, token_ids, Divergence()))
+    >>> head, hidden = Head(torch.randn(5, 8)), torch.randn(2, 3, 8)                    # (V, H), twice (N, H)
+    >>> batch = Batch(head, head, hidden[1], torch.tensor([4, 0, 2]), Divergence())
+    >>> total, stats = divergence_sum(hidden[0], batch)
+    >>> total.shape, stats.divergence.shape
+    (torch.Size([]), torch.Size([3]))
 
 Training calls it through `stepalign.maths.divergence.divergence_loss`.
 """
@@ -210,7 +213,10 @@ def _has_precise_product(device: torch.device) -> bool:
 
 
 def multiply(hidden: Tensor, weight: Tensor, buffer: Tensor) -> Tensor:
-    """`hidden @ weight.T` in the first rows of the buffer; in half precision a CPU rounds the product to that."""
+    """The product of `hidden` (N, H) and `weight` (V, H): (N, V), the first rows of the buffer.
+
+    In half precision a CPU rounds it to that.
+    """
     out = buffer[: len(hidden)]
     if out.dtype == hidden.dtype:
         return torch.mm(hidden, weight.t(), out=out)

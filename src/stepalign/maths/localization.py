@@ -3,9 +3,12 @@
 A context that localizes leaves the correct steps alone and pushes the first wrong step down. All figures are of one
 response under one context, from its A_t (nats) and the step of each token; no model is needed.
 
-    where = localization(advantage, token_steps, first_wrong_step=2)
-    where.auroc, where.mean_correct, where.negative_mass_share
-    step_statistics(advantage, token_steps)[1].mean
+    >>> advantage, token_steps = [0.1, 0.2, -0.1, 0.0, -4.0], [None, 1, 1, 2, 2]
+    >>> where = localization(advantage, token_steps, first_wrong_step=2)
+    >>> where.auroc, where.mean_correct, round(where.negative_mass_share, 2)
+    (0.8333333333333334, 0.05, 0.98)
+    >>> step_statistics(advantage, token_steps)[1].mean
+    -2.0
 
 They describe; they do not test. One response has a handful of steps and its tokens are not independent: compare
 contexts on the same response, or means over many responses, and leave single values alone.
@@ -38,6 +41,7 @@ class StepStatistics:
     num_tokens: int
 
     def to_json(self) -> dict[str, Any]:
+        """The fields by name, as they are written to files."""
         return asdict(self)
 
 
@@ -89,6 +93,7 @@ class Localization:
     num_wrong: int | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """The fields by name, as they are written to files."""
         return asdict(self)
 
 
@@ -115,13 +120,11 @@ def localization(
             correct.append(value)
         elif step is not None and step == first_wrong_step:
             wrong.append(value)
-    steps = list(token_steps)
-    before = values[: steps.index(first_wrong_step)] if wrong and correct else []
-    until = values[: len(steps) - steps[::-1].index(first_wrong_step)] if wrong else []
+    before = values[: list(token_steps).index(first_wrong_step)] if wrong and correct else []
     return Localization(
         auroc=_auroc(wrong, before),
         negative_mass_share=_share(wrong, values),
-        onset_share=_share(wrong, until),
+        onset_share=onset_share(values, token_steps, first_wrong_step),
         mean_correct=_mean(correct),
         pushed_down_rate=_mean([float(value < PUSHED_DOWN) for value in correct]),
         min_correct=min(correct, default=None),
@@ -134,8 +137,30 @@ def localization(
     )
 
 
+def onset_share(
+    advantage: Sequence[float] | Tensor,
+    token_steps: Sequence[int | None],
+    first_wrong_step: int | None,
+    least_push: float = 0.0,
+) -> float | None:
+    """`Localization.onset_share` alone.
+
+    Args:
+        advantage, token_steps, first_wrong_step: as in `localization`.
+        least_push: nats; where less than this is pushed down in all up to the end of the step, there is no share.
+    Raises:
+        ShapeError: the two lists differ in length.
+    """
+    values, steps = _values(advantage, token_steps), list(token_steps)
+    if first_wrong_step is None or first_wrong_step not in steps:
+        return None
+    wrong = [value for value, step in zip(values, steps, strict=True) if step == first_wrong_step]
+    until = values[: len(steps) - steps[::-1].index(first_wrong_step)]
+    return _share(wrong, until) if _push(until) >= least_push else None
+
+
 def unlocalized(advantage: Sequence[float] | Tensor) -> Localization:
-    """What is left where nobody knows which step is wrong: the first token's A_t and the number of tokens."""
+    """What is left of A_t, (T,) nats, where nobody knows which step is wrong: the first token's, and their number."""
     first = float(advantage[0]) if len(advantage) else None
     return Localization(first_token=first, num_tokens=len(advantage))
 
@@ -143,6 +168,9 @@ def unlocalized(advantage: Sequence[float] | Tensor) -> Localization:
 def step_statistics(advantage: Sequence[float] | Tensor, token_steps: Sequence[int | None]) -> list[StepStatistics]:
     """A_t step by step, in order; a step without a token of its own is left out.
 
+    Args:
+        advantage: (T,) nats; A_t.
+        token_steps: (T,) the step of each token, from 1; None outside the steps.
     Raises:
         ShapeError: the two lists differ in length.
     """
@@ -167,8 +195,13 @@ def _auroc(wrong: Sequence[float], before: Sequence[float]) -> float | None:
 
 def _share(part: Sequence[float], whole: Sequence[float]) -> float | None:
     """Of what is pushed down in the whole, the share in the part; None where the part is empty or there is nothing."""
-    mass = fsum(max(0.0, -value) for value in whole)
-    return fsum(max(0.0, -value) for value in part) / mass if part and mass else None
+    mass = _push(whole)
+    return _push(part) / mass if part and mass else None
+
+
+def _push(values: Sequence[float]) -> float:
+    """How far values are pushed down in all, nats."""
+    return fsum(max(0.0, -value) for value in values)
 
 
 def _mean(values: Sequence[float]) -> float | None:

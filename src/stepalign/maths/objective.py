@@ -19,7 +19,8 @@ and the gradient by the student's logits is slope - p * sum(slope). Two variatio
 jsd is the generalized Jensen-Shannon divergence of GKD (arXiv 2306.13649) as TRL computes it: beta 0 stands for the
 forward KL and 1 for the reverse KL.
 
-    Divergence("jsd", beta=0.5, temperature=2.0, clip=0.05)
+    >>> Divergence("jsd", beta=0.5, temperature=2.0, clip=0.05).weight_of_teacher
+    0.5
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Divergence:
         return {"forward_kl": 0.0, "reverse_kl": 1.0}.get(self.kind, self.beta)
 
 
-class Evaluation(NamedTuple):
+class ValueAndGradient(NamedTuple):
     """`value` (N,) in nats, `gradient` (N, V) by the student's logits, `num_clipped` (N,) entries."""
 
     value: Tensor
@@ -78,7 +79,7 @@ class Evaluation(NamedTuple):
     num_clipped: Tensor
 
 
-def evaluate(divergence: Divergence, buffers: list[Tensor]) -> Evaluation:
+def evaluate(divergence: Divergence, buffers: list[Tensor]) -> ValueAndGradient:
     """The divergence of each row and its gradient by the student's logits (already divided by the temperature).
 
     Args:
@@ -89,10 +90,10 @@ def evaluate(divergence: Divergence, buffers: list[Tensor]) -> Evaluation:
     if divergence.top_k is not None:
         return _evaluate_buckets(divergence, divergence.top_k, buffers)
     value, slope, num_clipped = _evaluate_entries(divergence, buffers)
-    return Evaluation(value, slope.addcmul_(buffers[2], slope.sum(-1, keepdim=True), value=-1), num_clipped)
+    return ValueAndGradient(value, slope.addcmul_(buffers[2], slope.sum(-1, keepdim=True), value=-1), num_clipped)
 
 
-def _evaluate_entries(divergence: Divergence, buffers: list[Tensor]) -> Evaluation:
+def _evaluate_entries(divergence: Divergence, buffers: list[Tensor]) -> ValueAndGradient:
     """As `evaluate`, with slopes in place of the gradient and `p`, the third buffer, left as it is."""
     beta, p = divergence.weight_of_teacher, buffers[2]
     entry, slope = _entry_and_slope(beta, *buffers)
@@ -106,7 +107,7 @@ def _evaluate_entries(divergence: Divergence, buffers: list[Tensor]) -> Evaluati
     # Multiples of p in the slopes leave no trace in the gradient; this one makes it exactly 0 where p = q.
     if beta in (0, 1):
         slope.add_(p, alpha=1 - 2 * beta)
-    return Evaluation(entry.sum(-1), slope, num_clipped)
+    return ValueAndGradient(entry.sum(-1), slope, num_clipped)
 
 
 def _entry_and_slope(
@@ -124,7 +125,7 @@ def _entry_and_slope(
     return log_q.sub_(log_m).mul_(q).mul_(beta).add_(slope), slope
 
 
-def _evaluate_buckets(divergence: Divergence, top_k: int, buffers: list[Tensor]) -> Evaluation:
+def _evaluate_buckets(divergence: Divergence, top_k: int, buffers: list[Tensor]) -> ValueAndGradient:
     log_p, log_q, p, tail_p, tail_q = buffers
     top = log_q.topk(min(top_k, log_q.shape[-1])).indices
     # The tail's mass is summed, not taken as 1 - top: with a confident model few digits of that would be right.
@@ -141,4 +142,4 @@ def _evaluate_buckets(divergence: Divergence, top_k: int, buffers: list[Tensor])
     # Entries of the tail share its slope in proportion to their probability; the sum of slopes stays the same.
     total = slope.sum(-1, keepdim=True)
     gradient = tail_p.mul_(slope[:, -1:] / mass_p).scatter_(-1, top, slope[:, :-1])
-    return Evaluation(value, gradient.addcmul_(p, total, value=-1), num_clipped)
+    return ValueAndGradient(value, gradient.addcmul_(p, total, value=-1), num_clipped)

@@ -9,9 +9,10 @@ pair of logit rows s and t it takes their maxima and one softmax each:
 
 so a block of rows stays in the processor's cache, and most of the time is spent in the products with the head.
 
-    head = Head(model.lm_head.weight)
-    refsol, stepalign = score_tokens(student_hidden, [refsol_hidden, stepalign_hidden], head, token_ids)
-    refsol.advantage          # A_t, (T,), nats
+    >>> head, (student, refsol, stepalign) = Head(torch.randn(5, 8)), torch.randn(3, 4, 8)      # (V, H), three (T, H)
+    >>> scores = score_tokens(student, [refsol, stepalign], head, torch.tensor([4, 0, 2, 2]))
+    >>> scores[0].advantage.shape   # A_t, (T,), nats
+    torch.Size([4])
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class TokenScores(NamedTuple):
     """A_t = `teacher_logp` - `student_logp`. Positive: the context reinforces the token."""
     divergence: Tensor
     """KL(teacher || student) over the full vocabulary, the forward KL of the loss."""
+
+    def to_json(self) -> dict[str, list[float]]:
+        """Each of the four as plain numbers, by name."""
+        return {name: values.tolist() for name, values in self._asdict().items()}
 
 
 @torch.no_grad()

@@ -3,8 +3,8 @@
 Everything here is constructed, so that the whole software runs on a real model on a laptop and every claim about a
 trace can be checked exactly. Its numbers are no evidence about language models at large.
 
-    from stepalign.micro import World, make_problems, exact_critique, SOLVER_DIR
-    problems = make_problems(World(), count=3, seed=0)
+    >>> from stepalign.micro import World, make_problems, exact_critique, SOLVER_DIR
+    >>> problems = make_problems(World(), count=3, seed=0)
 """
 
 from stepalign.micro.critic import exact_critique

@@ -1,8 +1,11 @@
 """Column arithmetic: the working of one operation as columns, with or without its carries.
 
-columns(47, "+", 38)     # [Column('7+8', 15, 1), Column('4+3+1', 8, 0)]
-result(columns(47, "+", 38))                               # 85
-result(columns(47, "+", 38, forget=lambda: True))          # 75: the carry was dropped
+>>> columns(47, "+", 38)
+[Column(expression='7+8', value=15, carry=1), Column(expression='4+3+1', value=8, carry=0)]
+>>> result(columns(47, "+", 38))
+85
+>>> result(columns(47, "+", 38, forget=lambda: True))       # the carry was dropped
+75
 """
 
 from __future__ import annotations
@@ -24,10 +27,12 @@ class Column:
 
     @property
     def digit(self) -> int:
+        """The digit of the result that this column gives."""
         return self.value % 10
 
 
 def never() -> bool:
+    """No carry is forgotten."""
     return False
 
 
@@ -74,4 +79,5 @@ def num_carries(value: int, op: Op, operand: int) -> int:
 
 
 def compute(value: int, op: Op, operand: int) -> int:
+    """`value op operand`, as it should be."""
     return value + operand if op == "+" else value - operand if op == "-" else value * operand

@@ -4,8 +4,9 @@ A right step is copied character for character. The earliest wrong step is worke
 answer, in the words that the solver itself used in this trace. Nothing is right when the whole approach is wrong; the
 critique is then a full solution of the critic's own.
 
-    critique = exact_critique(rollout)
-    critique.case, critique.first_wrong_step, critique.text
+    >>> critique = exact_critique(rollout)
+    >>> critique.case, critique.first_wrong_step, critique.answer
+    ('D', 2, '170')
 
 A step counts as right when its operation, its columns and its result are those of the problem at this place; as
 incomplete when the result is right and the columns are missing. A skipped operation whose later steps are right is
@@ -17,7 +18,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from stepalign.core.critique import Case, Critique, CritiqueStep
+from stepalign.core.critique import Critique, CritiqueCase, CritiqueStep
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import Step
 from stepalign.micro.arithmetic import columns
@@ -100,7 +101,7 @@ def _judge(worked: WorkedStep | None, chain: Chain, k: int) -> str:
     return "right" if list(worked.work) == columns(chain.before[k], worked.op, worked.operand) else "wrong"
 
 
-def _case(reading: _Reading, chain: Chain, rollout: Rollout, answer_is_right: bool) -> Case:
+def _case(reading: _Reading, chain: Chain, rollout: Rollout, answer_is_right: bool) -> CritiqueCase:
     complete = reading.done == len(chain.operations)
     steps = rollout.trace.steps
     unfinished = not steps or not steps[-1].closed  # only a step that was cut off is excused

@@ -1,6 +1,7 @@
 """Problems of the micro world: chained arithmetic with a chosen number of steps and carries, from a seed.
 
-    make_problems(World(), count=1, seed=0)[0].problem      # 'Start with 47. Add 38. Times 6. Minus 19.'
+    >>> make_problems(World(), count=1, seed=0)[0].problem
+    'Start with 68. Add 258. Add 175.'
 
 The dials of the world are how long and how hard problems are, and how foreign the reference solutions are: `foreign`
 is the share of words taken from another author, `condensed` the share of steps without their working.
@@ -83,10 +84,12 @@ class Chain:
 
     @property
     def carries(self) -> int:
+        """Carries and borrows in all its steps together."""
         return sum(num_carries(v, op, n) for v, (op, n) in zip(self.before, self.operations, strict=True))
 
     @property
     def text(self) -> str:
+        """The problem in words, which `parse_problem` reads back."""
         return " ".join([f"Start with {self.start}.", *(f"{VERBS[op]} {n}." for op, n in self.operations)])
 
 

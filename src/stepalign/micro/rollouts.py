@@ -1,6 +1,9 @@
 """Rollouts of the micro world that need no model: written from a seed, with every kind of error in them.
 
-rollouts = made_rollouts(make_problems(World(), count=20, seed=0), seed=0)
+>>> from stepalign.micro.problems import World, make_problems
+>>> rollouts = made_rollouts(make_problems(World(), count=20, seed=0), seed=0)
+>>> rollouts[19].finish_reason
+'length'
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from collections.abc import Sequence
 
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
-from stepalign.micro.corpus import enumeration, solver_trace
-from stepalign.micro.problems import parse_problem
-from stepalign.micro.wording import Style
+from stepalign.core.trace import render_steps
+from stepalign.micro.arithmetic import columns, compute, result
+from stepalign.micro.problems import Chain, parse_problem
+from stepalign.micro.wording import Style, word_step
 
 FORGET = 0.1  # probability that a carry is dropped
 CONDENSED = 0.1  # share of steps without their working
@@ -35,3 +39,29 @@ def _made_rollout(problem: Problem, place: int, rng: random.Random) -> Rollout:
     if place == 18:
         return Rollout(problem, 0, text[: len(text) // 2], finish_reason="length")
     return Rollout(problem, 0, text)
+
+
+def solver_trace(
+    chain: Chain, rng: random.Random, style: Style, forget: float, condensed: float = 0.0, skipped: float = 0.0
+) -> str:
+    """A trace as the solver writes it: errors carry on into the later steps and the answer."""
+    value, steps = chain.start, list[str]()
+    for op, operand in chain.operations:
+        if op == "-" and value < operand:  # only after an error or a reordering; there is no column work for it
+            op = "+"
+        if rng.random() < condensed:
+            work, after = None, compute(value, op, operand)
+        else:
+            work = columns(value, op, operand, lambda: rng.random() < forget)
+            after = result(work)
+        if rng.random() >= skipped:
+            steps.append(word_step(op, operand, work, after, style))
+        value = after
+    return render_steps(steps, str(value))
+
+
+def enumeration(rng: random.Random) -> str:
+    """The wrong approach: guess after guess, never closed."""
+    first = rng.randint(10, 900)
+    guesses = " ".join(f"Try {first + i}: no." for i in range(rng.randint(30, 40)))
+    return f"<step_1>{guesses}"

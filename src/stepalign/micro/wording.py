@@ -72,6 +72,7 @@ class Style:
         self.rng, self.foreign, self.fixed = rng, foreign, dict(fixed or {})
 
     def word(self, slot: str) -> str:
+        """A word for the slot."""
         if slot in self.fixed:
             return self.fixed[slot]
         author = OTHER_AUTHOR if self.rng.random() < self.foreign else SOLVER

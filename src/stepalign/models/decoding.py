@@ -1,8 +1,11 @@
 """The next token's logits for a batch of rows, a token at a time.
 
-    decoder = decoder_for(model)
-    logits = decoder.prefill(input_ids, mask, rows)      # each prompt once, however many rows continue it
-    logits = decoder.step(choose(logits))                # and so on; decoder.keep(rows) lets the others go
+    >>> decoder = decoder_for(model)
+    >>> ids = torch.tensor([tokenizer.encode("Start with 47.")])
+    >>> logits = decoder.prefill(ids, torch.ones_like(ids), torch.tensor([0, 0]))   # each prompt once, for two rows
+    >>> logits = decoder.step(logits.argmax(-1))        # and so on; decoder.keep(rows) lets the others go
+    >>> logits.shape
+    torch.Size([2, 447])
 
 A step of a model as small as the micro solver takes transformers longer in copies of the cache (all of it, at every
 token), masks and Python than in matrix products. `Qwen3Decoder` does the same arithmetic in the same order, with a
@@ -12,12 +15,14 @@ Qwen3 in float32 on a CPU; everything else goes through `TransformersDecoder`.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol, TypeGuard, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear, pad, scaled_dot_product_attention, silu
-from transformers import DynamicCache, Qwen3ForCausalLM
+from transformers import DynamicCache, PreTrainedModel, Qwen3ForCausalLM
+from transformers.models.qwen3.modeling_qwen3 import Qwen3DecoderLayer
 
 GROW_BY = 64  # tokens of room that the cache gets when it is full
 
@@ -38,18 +43,19 @@ class Decoder(Protocol):
         ...
 
 
-def decoder_for(model: Any) -> Decoder:
+def decoder_for(model: PreTrainedModel) -> Decoder:
     """The fastest decoder for this model."""
     return Qwen3Decoder(model) if is_plain_qwen3(model) else TransformersDecoder(model)
 
 
 class TransformersDecoder:
-    """Any causal LM of transformers, by its forward."""
+    """Any causal LM of transformers, by its forward. Shapes as in `Decoder`."""
 
-    def __init__(self, model: Any):
+    def __init__(self, model: PreTrainedModel):
         self.model = model
 
     def prefill(self, input_ids: Tensor, mask: Tensor, rows: Tensor) -> Tensor:
+        """Read prompts (P, T); logits (B, V) of the rows that continue them."""
         self.cache = DynamicCache(config=self.model.config)
         self.mask, self.position = mask, (mask.cumsum(dim=1) - 1).clamp(min=0)
         logits = self._forward(input_ids, logits_to_keep=1)
@@ -59,15 +65,17 @@ class TransformersDecoder:
         return logits[rows]
 
     def step(self, tokens: Tensor) -> Tensor:
+        """Append tokens (B,); logits (B, V)."""
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
         self.position = self.position + 1
         return self._forward(tokens[:, None])
 
     def keep(self, rows: Tensor) -> None:
+        """Go on with the rows of these numbers, (fewer,)."""
         self.mask, self.position = self.mask[rows], self.position[rows]
         self.cache.batch_select_indices(rows)
 
-    def _forward(self, input_ids: Tensor, **kwargs: Any) -> Tensor:
+    def _forward(self, input_ids: Tensor, **kwargs: int) -> Tensor:
         state = {"attention_mask": self.mask, "position_ids": self.position, "past_key_values": self.cache}
         return self.model(input_ids=input_ids, **state, **kwargs).logits[:, -1]
 
@@ -85,15 +93,18 @@ class Layer(NamedTuple):
 
 
 class Qwen3Decoder:
-    """Plain Qwen3. D is the size of a head; the cache holds keys and values, (B, heads of keys, capacity, D) each."""
+    """Plain Qwen3. Shapes as in `Decoder`; D is the size of a head.
 
-    def __init__(self, model: Any):
-        config = model.config
+    The cache holds keys and values, (B, heads of keys, capacity, D) each.
+    """
+
+    def __init__(self, model: Qwen3ForCausalLM):
+        config: Any = model.config
         self.model, self.eps, self.size = model, config.rms_norm_eps, config.head_dim
         self.num_heads, self.num_key_heads = config.num_attention_heads, config.num_key_value_heads
-        self.layers = [self._weights(layer) for layer in model.model.layers]
+        self.layers = [self._weights(layer) for layer in cast("Iterable[Qwen3DecoderLayer]", model.model.layers)]
 
-    def _weights(self, layer: Any) -> Layer:
+    def _weights(self, layer: Qwen3DecoderLayer) -> Layer:
         attention, mlp = layer.self_attn, layer.mlp
         query_norm = attention.q_norm.weight.expand(self.num_heads, -1)
         key_norm = attention.k_norm.weight.expand(self.num_key_heads, -1)
@@ -108,6 +119,7 @@ class Qwen3Decoder:
         )
 
     def prefill(self, input_ids: Tensor, mask: Tensor, rows: Tensor) -> Tensor:
+        """Read prompts (P, T); logits (B, V) of the rows that continue them."""
         prompts = TransformersDecoder(self.model)
         logits = prompts.prefill(input_ids, mask, torch.arange(len(mask)))
         self.length = mask.size(1)
@@ -119,6 +131,7 @@ class Qwen3Decoder:
         return logits[rows]
 
     def step(self, tokens: Tensor) -> Tensor:
+        """Append tokens (B,); logits (B, V)."""
         if self.length == self.bias.size(-1):
             self._grow()
         self.position = self.position + 1
@@ -144,6 +157,7 @@ class Qwen3Decoder:
         return read.reshape(len(heads), -1)
 
     def keep(self, rows: Tensor) -> None:
+        """Go on with the rows of these numbers, (fewer,)."""
         self.position, self.bias = self.position[rows], self.bias[rows]
         self.keys, self.values = ([self._select(x, rows) for x in cache] for cache in (self.keys, self.values))
 
@@ -163,7 +177,7 @@ class Qwen3Decoder:
         return weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps))
 
 
-def is_plain_qwen3(model: Any) -> bool:
+def is_plain_qwen3(model: PreTrainedModel) -> TypeGuard[Qwen3ForCausalLM]:
     """Whether `Qwen3Decoder` knows all that this model does in a forward pass."""
     if type(model) is not Qwen3ForCausalLM or model.device.type != "cpu":
         return False

@@ -1,26 +1,31 @@
 """Load a causal LM and its tokenizer from a directory or the hub, and say at once what is wrong when that cannot work.
 
-model, tokenizer = load_model("path/to/model", adapter="path/to/adapter")
+>>> from stepalign.micro import SOLVER_DIR
+>>> model, tokenizer = load_model(str(SOLVER_DIR))      # or a hub's name; adapter="path/to/adapter"
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 
 from stepalign.core.errors import ModelError, first_line
 from stepalign.core.hub import connection_error
 from stepalign.core.prompts import DEFAULT_TEMPLATES
+from stepalign.core.tokenizer import Tokenizer
 
 
 class LoadedModel(NamedTuple):
-    model: Any
-    tokenizer: Any
+    """A causal LM (PEFT's model where there is an adapter, which passes for it) and its tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: Tokenizer
 
 
 def best_device() -> torch.device:
@@ -59,7 +64,7 @@ def load_model(
     return LoadedModel(model.to(torch.device(device or best_device())).eval(), tokenizer)
 
 
-def load_tokenizer(name: str) -> Any:
+def load_tokenizer(name: str) -> Tokenizer:
     """The tokenizer of a model, padding on the left, with a padding token.
 
     Raises:
@@ -73,10 +78,10 @@ def load_tokenizer(name: str) -> Any:
         raise ModelError(f"the tokenizer of '{name}' has no chat template. Use an instruct model, or add the template.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+    return cast("Tokenizer", tokenizer)
 
 
-def own_defaults(config: Any) -> dict[str, Any]:
+def own_defaults(config: PreTrainedConfig | None) -> dict[str, Any]:
     """What a model's config says of its use here: `{"prompt_templates", "max_new_tokens"}` under the key `stepalign`.
 
     The micro models carry it, and so do checkpoints trained from them; others have none.
@@ -84,7 +89,7 @@ def own_defaults(config: Any) -> dict[str, Any]:
     return dict(getattr(config, "stepalign", None) or {})
 
 
-def templates_for(given: str | None, own: dict[str, Any]) -> str:
+def templates_for(given: str | None, own: Mapping[str, Any]) -> str:
     """The family of prompts: the one that was given, else what the model's `own_defaults` say, else `steps`."""
     return given or own.get("prompt_templates", DEFAULT_TEMPLATES)
 

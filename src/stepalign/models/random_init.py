@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from transformers import Qwen2Tokenizer, Qwen3Config, Qwen3ForCausalLM
@@ -40,8 +40,8 @@ def save_random_qwen3(directory: Path, texts: Iterable[str], seed: int = 0) -> P
         max_position_embeddings=4096,
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=cast("int", tokenizer.eos_token_id),
+        pad_token_id=cast("int", tokenizer.pad_token_id),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -51,14 +51,15 @@ def save_random_qwen3(directory: Path, texts: Iterable[str], seed: int = 0) -> P
     return directory
 
 
-def train_tokenizer(texts: Iterable[str]) -> Any:
+def train_tokenizer(texts: Iterable[str]) -> Qwen2Tokenizer:
     """Qwen3's tokenizer with a vocabulary of its own. Any text can be encoded: it is byte-level."""
     from trl.chat_template_utils import qwen3_chat_template  # as the model ships it
 
     untrained = Qwen2Tokenizer(  # Qwen3's class, too
         eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>", "<|im_end|>"]
     )
-    tokenizer: Any = untrained.train_new_from_iterator(texts, VOCAB_SIZE, show_progress=False)
+    trained = untrained.train_new_from_iterator(texts, VOCAB_SIZE, show_progress=False)
+    tokenizer = cast("Qwen2Tokenizer", trained)
     tokenizer.add_tokens(["<think>", "</think>"])
     tokenizer.chat_template = qwen3_chat_template
     return tokenizer
@@ -77,6 +78,7 @@ def read_texts(path: Path) -> list[str]:
 
 
 def main() -> None:
+    """The command line: texts in, a model directory out."""
     parser = argparse.ArgumentParser(
         prog="python -m stepalign.models.random_init",
         description="Write a small Qwen3 with random weights, to try a recipe and its data without a download.",

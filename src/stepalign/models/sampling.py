@@ -1,8 +1,11 @@
 """Sample responses in process: prompts of similar length together, one prefill for all samples of a prompt (whether by
 `num_samples` or because it is given several times), and finished sequences leave the batch.
 
-    for batch in sample_responses(model, prompt_ids, Sampling(num_samples=12, temperature=1.1), eos_token_ids):
-        for response in batch: ...
+    >>> prompt_ids = [tokenizer.encode("Start with 47. Add 38.")]
+    >>> sampling = Sampling(num_samples=2, temperature=1.1, max_new_tokens=4)
+    >>> for batch in sample_responses(model, prompt_ids, sampling, eos_token_ids=[tokenizer.eos_token_id]):
+    ...     print([(response.prompt, response.sample) for response in batch])
+    [(0, 0), (0, 1)]
 
 Every batch has a generator of its own, seeded by `seed` and the batch's number, so that the result depends on the
 arguments alone and not on what was sampled before.
@@ -12,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
+from transformers import PreTrainedModel
 
 from stepalign.core.errors import ConfigError
 from stepalign.models.decoding import decoder_for
@@ -68,7 +72,7 @@ class Response(NamedTuple):
 
 
 def sample_responses(
-    model: Any,
+    model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
     eos_token_ids: Sequence[int],
@@ -96,7 +100,7 @@ def sample_responses(
 
 @torch.inference_mode()
 def _sample_batch(
-    model: Any,
+    model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
     eos_token_ids: Sequence[int],
@@ -133,7 +137,7 @@ def _sample_batch(
 
 
 def choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
-    """One token a row. logits: (B, V). Returns (B,) int64."""
+    """One token a row: logits (B, V) to token ids (B,) int64."""
     if sampling.temperature == 0:
         return logits.argmax(dim=-1)
     logits = logits.float() / sampling.temperature

@@ -8,27 +8,33 @@ by token ids, so a response is scored with its own ids whatever stands before it
 hidden states that predict the response are kept; the head is applied to them chunk by chunk (`stepalign.maths.scores`),
 so the logits of the whole response never exist at once. The student is forwarded once for all contexts.
 
-    scores = score_response(model, prompt_ids, {"refsol": refsol_ids, "stepalign": stepalign_ids}, response_ids)
-    scores["refsol"].advantage          # (T,), nats
+    >>> student, teacher, response = (tokenizer.encode(text) for text in ("2 + 2?", "2 + 2? It is 4.", "4"))
+    >>> scores = score_response(model, student, {"hint": teacher}, response)
+    >>> scores["hint"].advantage.shape      # A_t, (T,), nats
+    torch.Size([1])
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from stepalign.core.errors import ModelError
 from stepalign.maths.scores import TokenScores, score_tokens
-from stepalign.models.head import head_of
+from stepalign.models.evaluation_mode import evaluation_mode
+from stepalign.models.head import detached_head, head_of
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 __all__ = ["Scorable", "TokenScores", "check_scoring", "score_response", "score_responses"]
 
-TeacherModel = Callable[[], AbstractContextManager[Any]]
+TeacherModel = Callable[[], AbstractContextManager[PreTrainedModel]]
 PROBED_TOKENS = 4  # whose logits `check_scoring` compares
 
 
@@ -41,7 +47,7 @@ class Scorable(NamedTuple):
 
 
 def score_response(
-    model: Any,
+    model: PreTrainedModel,
     student_prompt_ids: Sequence[int],
     teacher_prompt_ids: Mapping[str, Sequence[int]],
     response_ids: Sequence[int],
@@ -71,7 +77,7 @@ def score_response(
 
 @torch.no_grad()
 def score_responses(
-    model: Any,
+    model: PreTrainedModel,
     items: Sequence[Scorable],
     *,
     teacher: TeacherModel | None = None,
@@ -79,13 +85,12 @@ def score_responses(
     chunk_size: int | None = None,
 ) -> list[dict[str, TokenScores]]:
     """`score_response` of several, `batch_size` sequences in a forward pass, padded on the right."""
-    with _in_evaluation(model):
-        head = head_of(model)
-        if teacher is not None:  # a teacher may put its weights in the student's parameters: keep the student's own
-            head = replace(head, weight=head.weight.detach(), bias=None if head.bias is None else head.bias.detach())
+    with evaluation_mode(model):
+        # a teacher may put its weights in the student's parameters: keep the student's own
+        head = head_of(model) if teacher is None else detached_head(model)
         sequences = [(item.student_prompt_ids, item.response_ids) for item in items]
         student = _hidden_states(model, sequences, batch_size)
-    with nullcontext(model) if teacher is None else teacher() as tutor, _in_evaluation(tutor):
+    with nullcontext(model) if teacher is None else teacher() as tutor, evaluation_mode(tutor):
         teacher_head = head_of(tutor)  # here: an adapter may have a head of its own
         sequences = [(prompt, item.response_ids) for item in items for prompt in item.teacher_prompt_ids.values()]
         taught = iter(_hidden_states(tutor, sequences, batch_size))
@@ -98,14 +103,14 @@ def score_responses(
     return scores
 
 
-def check_scoring(model: Any, token_ids: Sequence[int]) -> None:
+def check_scoring(model: PreTrainedModel, token_ids: Sequence[int]) -> None:
     """Compare the logits that scoring computes with the model's own, on the first few of `token_ids`.
 
     Raises:
         ModelError: they differ, as with an adapter on the head, or a model that treats its logits in a way of its own.
     """
     ids = torch.tensor([list(token_ids[:PROBED_TOKENS])], device=model.device)
-    with torch.no_grad(), _in_evaluation(model):
+    with torch.no_grad(), evaluation_mode(model):
         own = model(input_ids=ids, use_cache=False).logits[0].float()
         head = head_of(model)
         hidden = _backbone(model)(input_ids=ids, use_cache=False).last_hidden_state[0]
@@ -121,7 +126,7 @@ def check_scoring(model: Any, token_ids: Sequence[int]) -> None:
 
 
 def _hidden_states(
-    model: Any, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], batch_size: int
+    model: PreTrainedModel, sequences: Sequence[tuple[Sequence[int], Sequence[int]]], batch_size: int
 ) -> list[Tensor]:
     """For each (prompt, response) the last hidden states that predict the response, (T, H), in order."""
     backbone, device = _backbone(model), model.device
@@ -142,32 +147,21 @@ def _hidden_states(
     return states
 
 
-def _backbone(model: Any) -> Any:
+def _backbone(model: PreTrainedModel) -> PreTrainedModel:
     """The model without its head; adapters on its layers stay in force.
 
     Raises:
         ModelError: it has none, or its adapter adds virtual tokens to the prompt.
     """
     if hasattr(model, "get_base_model"):
-        if model.active_peft_config.is_prompt_learning:
-            kind = model.active_peft_config.peft_type.value
+        wrapped = cast("PeftModel", model)
+        if wrapped.active_peft_config.is_prompt_learning:
+            kind = getattr(wrapped.active_peft_config.peft_type, "value", "an adapter")
             raise ModelError(
                 f"adapter is {kind}, which adds virtual tokens to the prompt; expected one that changes weights, "
                 "such as LoRA."
             )
-        model = model.get_base_model()
+        model = cast("PreTrainedModel", wrapped.get_base_model())
     if model.base_model is model:
         raise ModelError(f"{type(model).__name__} cannot be run without its head; expected a plain causal LM.")
-    return model.base_model
-
-
-@contextmanager
-def _in_evaluation(model: Any) -> Generator[None]:
-    """Dropout off; afterwards each module is as it was."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
+    return cast("PreTrainedModel", model.base_model)

@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from stepalign.core.files import append_jsonl, keep_rows, read_json, write_json
+from stepalign.core.files import keep_rows, write_json
+from stepalign.runs.files import EVALUATIONS, METRICS, PROGRESS, ROLLOUTS, WARNINGS, checkpoint_directory, checkpoints
+from stepalign.runs.row import append_rows
+from stepalign.runs.rows import MetricsRow, Progress, read_progress
 from stepalign.training.rollouts import RolloutLog
-
-METRICS, ROLLOUTS, PROGRESS = "metrics.jsonl", "rollouts.jsonl", "progress.json"
-WARNINGS, EVALUATIONS = "warnings.jsonl", "evaluations.jsonl"
 
 
 class RunRecorder(TrainerCallback):
@@ -39,6 +39,7 @@ class RunRecorder(TrainerCallback):
 
     @property
     def totals(self) -> dict[str, Any]:
+        """Rollouts, generated tokens and seconds of training so far."""
         return {
             "num_rollouts": self.rollout_log.num_rollouts,
             "num_generated_tokens": self.rollout_log.num_generated_tokens,
@@ -46,6 +47,7 @@ class RunRecorder(TrainerCallback):
         }
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """The clock starts."""
         self.started = time.monotonic()
 
     def on_log(
@@ -56,13 +58,15 @@ class RunRecorder(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
+        """A row of metrics, with the totals."""
         if state.is_world_process_zero and logs is not None and "loss" in logs:
-            append_jsonl(self.directory / METRICS, {"step": state.global_step, **logs, **self.totals})
+            append_rows(self.directory / METRICS, MetricsRow(step=state.global_step, **logs, **self.totals))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Seal the checkpoint."""
         if state.is_world_process_zero:
-            checkpoint = self.directory / f"checkpoint-{state.global_step}"
-            write_json(checkpoint / PROGRESS, {"step": state.global_step, **self.totals})
+            progress = Progress(step=state.global_step, **self.totals)
+            write_json(checkpoint_directory(self.directory, state.global_step) / PROGRESS, progress.to_json())
 
 
 class ShortProgress(ProgressCallback):
@@ -82,15 +86,10 @@ class ShortProgress(ProgressCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
+        """Show the few numbers beside the bar."""
         if state.is_world_process_zero and self.training_bar is not None and logs:
             shown = {name: f"{logs[key]:.3g}" for key, name in self.SHOWN.items() if isinstance(logs.get(key), float)}
             self.training_bar.set_postfix(shown)
-
-
-def checkpoints(directory: Path) -> list[Path]:
-    """The sealed checkpoints of a run, first step first."""
-    sealed = (path.parent for path in directory.glob(f"checkpoint-*/{PROGRESS}"))
-    return sorted(sealed, key=lambda path: int(path.name.split("-")[-1]))
 
 
 def roll_back(directory: Path) -> tuple[Path | None, float]:
@@ -102,7 +101,7 @@ def roll_back(directory: Path) -> tuple[Path | None, float]:
     for path in directory.glob("checkpoint-*"):
         if path not in sealed:
             shutil.rmtree(path)
-    progress = read_json(sealed[-1] / PROGRESS) if sealed else {"step": 0, "wall_s": 0.0}
+    progress = read_progress(sealed[-1]) if sealed else Progress(step=0)
     for name in (METRICS, ROLLOUTS, WARNINGS, EVALUATIONS):
-        keep_rows(directory / name, lambda row: row["step"] <= progress["step"])
-    return (sealed[-1] if sealed else None), progress["wall_s"]
+        keep_rows(directory / name, lambda row: row["step"] <= progress.step)
+    return (sealed[-1] if sealed else None), progress.wall_s or 0.0

@@ -7,13 +7,21 @@ sequences leave the batch. On a GPU, with vLLM, or with a setting that only `gen
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import torch
+from accelerate import Accelerator
+from datasets import Dataset
+from torch.nn import Module
+from transformers import PreTrainedModel
+from trl import DistillationConfig, GRPOConfig
 from trl.models.utils import unwrap_model_for_generation
 from trl.trainer.utils import RepeatSampler
 
 from stepalign.models.sampling import Sampling, sample_responses
+
+Generated = list[list[int]] | tuple[list[list[int]], list[list[float]] | None]
+"""Token ids, and from TRL's own GRPO the sampler's log-probabilities."""
 
 
 class EpochSampler(RepeatSampler):
@@ -30,14 +38,28 @@ class EpochSampler(RepeatSampler):
 class OwnRollouts:
     """Mixin before a TRL trainer."""
 
-    def _get_train_sampler(self: Any, dataset: Any = None) -> EpochSampler:
-        sampler = super()._get_train_sampler(dataset)  # pyright: ignore
+    accelerator: Accelerator
+    args: DistillationConfig | GRPOConfig
+    model_wrapped: Module
+    eos_token_ids: list[int]
+    max_completion_length: int
+    temperature: float
+    top_k: int | None
+    top_p: float
+    use_vllm: bool
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> EpochSampler:
+        sampler: RepeatSampler = super()._get_train_sampler(dataset)  # pyright: ignore
         names = ("data_source", "mini_repeat_count", "batch_size", "repeat_count", "shuffle", "seed")
         return EpochSampler(**{name: getattr(sampler, name) for name in names})
 
-    def _generate_single_turn(self: Any, prompt_ids: list[list[int]], *args: Any, **kwargs: Any) -> Any:
-        if not self._can_sample_in_process(*args):
-            return super()._generate_single_turn(prompt_ids, *args, **kwargs)  # pyright: ignore
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: object, multimodal_fields: object, *more: object, **options: object
+    ) -> Generated:
+        if images or multimodal_fields or not self._can_sample_in_process():
+            return super()._generate_single_turn(  # pyright: ignore
+                prompt_ids, images, multimodal_fields, *more, **options
+            )
         # drawn from the global generator, which checkpoints keep: a resumed run samples what an undisturbed one does
         seed = int(torch.randint(2**31, (1,)))
         sampling = Sampling(
@@ -49,15 +71,14 @@ class OwnRollouts:
             batch_size=len(prompt_ids),
         )
         with unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model:
-            batches = sample_responses(model, prompt_ids, sampling, self.eos_token_ids)
+            batches = sample_responses(cast("PreTrainedModel", model), prompt_ids, sampling, self.eos_token_ids)
             responses = {r.prompt: r.token_ids for batch in batches for r in batch}
         return [responses[i] for i in range(len(prompt_ids))]
 
-    def _can_sample_in_process(self: Any, images: Any = None, multimodal_fields: Any = None, *_: Any) -> bool:
+    def _can_sample_in_process(self) -> bool:
         args = self.args
-        plain = not (images or multimodal_fields or self.use_vllm or args.generation_kwargs or args.min_p)
         return (
-            plain
+            not (self.use_vllm or args.generation_kwargs or args.min_p)
             and self.accelerator.device.type == "cpu"
             and self.accelerator.num_processes == 1
             and args.repetition_penalty == 1.0

@@ -15,19 +15,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
 
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Outcome
-from stepalign.training.arguments import SelfDistillationConfig
-from stepalign.training.generation import OwnRollouts
+from stepalign.core.tokenizer import Tokenizer
+from stepalign.settings.trainer import SelfDistillationConfig
+from stepalign.training.generation import Generated, OwnRollouts
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.self_distillation import student_dataset
+from stepalign.training.trl_hooks import check_hooks
 
 # Names that both configurations have with different meanings: TRL's GRPO keeps its own defaults.
 NOT_SHARED = {"beta", "vllm_structured_outputs_regex"}
 PROMPT, COMPLETION = ("prompt_ids", "prompt_mask"), ("completion_ids", "completion_mask")
 BATCH_KEYS = {*PROMPT, *COMPLETION, "advantages", "num_items_in_batch"}
+Batch = dict[str, torch.Tensor]
 
 
 def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GRPOConfig:
@@ -41,11 +45,12 @@ def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GRPOConfi
     return GRPOConfig(**values, num_generations=num_generations, scale_rewards="group")
 
 
-def without_idle_rows(batches: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_idle_rows(batches: Sequence[Batch]) -> list[Batch]:
     """As many micro-batches, of the rollouts with an advantage alone: the longest first, with little padding.
 
     Args:
-        batches: with `BATCH_KEYS`, all padded alike: prompts on the left, completions on the right.
+        batches: with `BATCH_KEYS`, all padded alike: prompts (B, P) on the left, completions (B, T) on the right;
+            `advantages` is (B,).
     """
     whole = {key: torch.cat([batch[key] for batch in batches]) for key in (*PROMPT, *COMPLETION, "advantages")}
     idle, lengths = (whole["advantages"] == 0).tolist(), whole["completion_mask"].sum(dim=1).tolist()
@@ -55,7 +60,7 @@ def without_idle_rows(batches: Sequence[dict[str, Any]]) -> list[dict[str, Any]]
     return [{**batch, **_trimmed(whole, rows)} for batch, rows in zip(batches, split, strict=True)]
 
 
-def _trimmed(whole: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
+def _trimmed(whole: Batch, rows: torch.Tensor) -> Batch:
     """Some rows, with the columns that the longest of them needs."""
     prompt, completion = (max(1, int(whole[keys[1]][rows].sum(dim=1).max())) for keys in (PROMPT, COMPLETION))
     trimmed = {key: whole[key][rows, -prompt:] for key in PROMPT}
@@ -66,12 +71,12 @@ def _trimmed(whole: dict[str, torch.Tensor], rows: torch.Tensor) -> dict[str, to
 class GroupTrainer(OwnRollouts, GRPOTrainer):
     """TRL's GRPO trainer on our problems, with graded answers as reward and rollouts recorded."""
 
-    model: Any
-    args: Any
+    model: PreTrainedModel
+    _tokenizer: Tokenizer
 
     def __init__(
         self,
-        model: Any,
+        model: PreTrainedModel,
         *,
         problems: Sequence[Problem],
         args: GRPOConfig,
@@ -85,13 +90,16 @@ class GroupTrainer(OwnRollouts, GRPOTrainer):
         self.rollout_log = rollout_log
         dataset = student_dataset(problems, prompt_templates)
         super().__init__(model=model, args=args, reward_funcs=self.correctness, train_dataset=dataset, **kwargs)
+        check_hooks(self)
 
-    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
-        generated = super()._generate_single_turn(*args, **kwargs)
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: object, multimodal_fields: object, *more: object, **options: object
+    ) -> Generated:
+        generated = super()._generate_single_turn(prompt_ids, images, multimodal_fields, *more, **options)
         # GRPO also expects the sampler's log-probabilities; None makes it compute them where it needs them
         return generated if isinstance(generated, tuple) else (generated, None)
 
-    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+    def _prepare_inputs(self, generation_batch: list[dict[str, Any]] | Batch) -> Batch:
         earlier = self._buffered_inputs
         inputs = super()._prepare_inputs(generation_batch)
         batches = self._buffered_inputs
@@ -100,20 +108,20 @@ class GroupTrainer(OwnRollouts, GRPOTrainer):
         self._buffered_inputs = without_idle_rows(batches)
         return self._buffered_inputs[self._step % len(batches)]
 
-    def _is_sum_over_advantages(self, batches: list[dict[str, Any]]) -> bool:
+    def _is_sum_over_advantages(self, batches: Sequence[Batch]) -> bool:
         """Whether the loss is a sum over tokens with the rollout's advantage as a factor, so that 0 is left out."""
         more = self.beta or self._entropy_bonus_enabled or self.aux_loss_enabled or self.top_entropy_quantile < 1
         alone = self.accelerator.num_processes == 1  # TRL gathers metrics over as many rollouts in each process
         return self.loss_type == "dapo" and not more and alone and set(batches[0]) == BATCH_KEYS
 
-    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Batch:
         output = super()._generate_and_score_completions(inputs)
         if self.rollout_log is not None and self.accelerator.is_main_process:
             prompt = first_prompt(self._tokenizer, output["prompt_ids"], output["prompt_mask"])
             self.rollout_log.save_prompts(prompt, None)
         return output
 
-    def correctness(self, completion_ids: list[list[int]], problem_id: list[str], **_: Any) -> list[float | None]:
+    def correctness(self, completion_ids: list[list[int]], problem_id: list[str], **_: object) -> list[float | None]:
         """Reward of each rollout: 1 correct, 0 wrong or unparseable, None for a timeout."""
         problems = [self.problems[i] for i in problem_id]
         rollouts = make_rollouts(problems, completion_ids, self._tokenizer, self.eos_token_ids)

@@ -4,7 +4,7 @@ Each rule compares the mean of the last WINDOW logged steps with the mean of the
 before both are full. What fires is printed and appended to the run's `warnings.jsonl`: step, metric, value, start,
 message. Training goes on: a guard informs, it does not decide.
 
-    trainer.add_callback(Guards(directory))
+    >>> trainer.add_callback(Guards(directory))
 
 | metric | fires when its mean is |
 |---|---|
@@ -27,8 +27,9 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from stepalign.core.files import append_jsonl, read_jsonl
-from stepalign.training.callbacks import METRICS, WARNINGS
+from stepalign.runs.files import METRICS, WARNINGS
+from stepalign.runs.row import append_rows, read_rows
+from stepalign.runs.rows import MetricsRow, WarningRow
 
 WINDOW = 5  # logged steps
 MAX_TRUNCATED_RATE, TRUNCATED_GROWTH = 0.5, 3.0
@@ -114,8 +115,8 @@ class Guards(TrainerCallback):
 
     def __init__(self, directory: Path):
         self.path = directory / WARNINGS
-        self.rows = [_watched(row) for row in read_jsonl(directory / METRICS)]
-        self.said = {row["metric"] for row in read_jsonl(self.path)}
+        self.rows = [_watched(row.to_json()) for row in read_rows(directory / METRICS, MetricsRow)]
+        self.said = {row.metric for row in read_rows(self.path, WarningRow)}
 
     def on_log(
         self,
@@ -125,6 +126,7 @@ class Guards(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
+        """Look at the newest step's metrics."""
         if state.is_world_process_zero and logs is not None and "loss" in logs:
             self.rows = [*self.rows[:WINDOW], *self.rows[WINDOW:][1 - WINDOW :], _watched(logs)]
             self.say(state.global_step, findings(self.rows))
@@ -134,7 +136,7 @@ class Guards(TrainerCallback):
         for finding in found:
             if finding["metric"] not in self.said:
                 self.said.add(finding["metric"])
-                append_jsonl(self.path, {"step": step, **finding})
+                append_rows(self.path, WarningRow(step=step, **finding))
                 warnings.warn(f"step {step}: {finding['message']}", stacklevel=2)
 
 

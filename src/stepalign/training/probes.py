@@ -13,7 +13,7 @@ number, restores the model's mode, and leaves the run's own numbers alone. It ke
     probes/rollouts.jsonl     what is probed
     probes/ledger.json        of the critic, where it was asked for the probes alone
 
-    trainer.add_callback(Probes(trainer, directory, context="refsol", every=10, num_probes=8, critic=critic))
+    >>> trainer.add_callback(Probes(trainer, directory, context="refsol", every=10, num_probes=8, critic=None))
 """
 
 from __future__ import annotations
@@ -22,22 +22,25 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.critique import Context, Critique
-from stepalign.core.files import append_jsonl, keep_rows, read_jsonl, write_jsonl
+from stepalign.core.files import keep_rows, write_jsonl
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
+from stepalign.core.spans import rollout_tokens
 from stepalign.feedback.critiques import first_wrong_step
-from stepalign.feedback.formats import CritiqueSource, FeedbackFormat
+from stepalign.feedback.formats import AskCritic, FeedbackFormat
 from stepalign.maths.localization import localization
-from stepalign.models.layout import layout
+from stepalign.models.prompts import chat_prompts
 from stepalign.models.scoring import Scorable, score_responses
+from stepalign.runs.files import PROBED, PROBES
+from stepalign.runs.row import append_rows, read_rows
+from stepalign.runs.rows import ProbedRow, ProbeRow
+from stepalign.training.self_distillation import SelfDistillationTrainer
 
-PROBES = "probes.jsonl"
-KEPT = "probes/rollouts.jsonl"
 CANDIDATES = 4  # rollouts looked at for each probe that is wanted: the most that a critic is asked about
 METRICS = (
     "mean_advantage",
@@ -48,8 +51,6 @@ METRICS = (
     "pushed_down_rate",
     "first_token",
 )
-
-Row = dict[str, Any]
 
 
 class Watched(FeedbackFormat):
@@ -62,6 +63,7 @@ class Watched(FeedbackFormat):
         self.inner, self.look = inner, look
 
     def contexts(self, rollouts: Sequence[Rollout]) -> list[Context | None]:
+        """Those of the format inside."""
         contexts = self.inner.contexts(rollouts)
         self.look(rollouts, contexts)
         return contexts
@@ -71,7 +73,7 @@ class Probes(TrainerCallback):
     """Scores the probes of one self-distillation run, on its main process.
 
     Args:
-        trainer: a `SelfDistillationTrainer`; its feedback format is watched for the first step's rollouts.
+        trainer: of the run; its feedback format is watched for the first step's rollouts.
         directory: of the run.
         context: the context's name in the rows: the condition.
         every: optimizer steps from one scoring to the next.
@@ -82,17 +84,17 @@ class Probes(TrainerCallback):
 
     def __init__(
         self,
-        trainer: Any,
+        trainer: SelfDistillationTrainer,
         directory: Path,
         *,
         context: str,
         every: int,
         num_probes: int,
-        critic: CritiqueSource | None = None,
+        critic: AskCritic | None = None,
     ) -> None:
         self.trainer, self.directory, self.context = trainer, directory, context
         self.every, self.num_probes, self.critic = every, num_probes, critic
-        self.probes: list[Row] = []
+        self.probes: list[ProbedRow] = []
         sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
         if sharded:
             warnings.warn("probe_steps has no effect under FSDP or DeepSpeed: a shard cannot be scored.", stacklevel=2)
@@ -100,13 +102,15 @@ class Probes(TrainerCallback):
             trainer.feedback = Watched(trainer.feedback, self.choose)
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """A resumed run probes what it probed before."""
         if state.is_world_process_zero and state.global_step:  # the first step's rollouts are gone
-            self.probes = read_jsonl(self.directory / KEPT)
+            self.probes = read_rows(self.directory / PROBED, ProbedRow)
             keep_rows(self.directory / PROBES, lambda row: row["step"] <= state.global_step)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Score the probes every so many steps."""
         if self.probes and state.global_step % self.every == 0:
-            append_jsonl(self.directory / PROBES, *self.score(state.global_step))
+            append_rows(self.directory / PROBES, *self.score(state.global_step))
 
     def choose(self, rollouts: Sequence[Rollout], contexts: Sequence[Context | None]) -> None:
         """At the first step: choose the probes, write them down, and score them before the model changes."""
@@ -120,11 +124,10 @@ class Probes(TrainerCallback):
         wrong = {i: first_wrong_step(rollouts[i], c) for i, c in zip(failed, critiques, strict=True) if c is not None}
         chosen = [(i, step) for i, step in wrong.items() if step is not None and step > 1]
         self.probes = [
-            {**self._describe(rollouts[i]), "teacher_prompt_ids": teacher.token_ids[i], "first_wrong_step": step}
-            for i, step in chosen[: self.num_probes]
+            self._describe(rollouts[i], list(teacher.token_ids[i]), step) for i, step in chosen[: self.num_probes]
         ]
-        write_jsonl(self.directory / KEPT, self.probes)
-        write_jsonl(self.directory / PROBES, self.score(0))
+        write_jsonl(self.directory / PROBED, (probe.to_json() for probe in self.probes))
+        write_jsonl(self.directory / PROBES, (row.to_json() for row in self.score(0)))
         if not self.probes:
             warnings.warn(
                 "no rollout of the first step can be probed: none is known to go wrong after a correct step. "
@@ -132,26 +135,23 @@ class Probes(TrainerCallback):
                 stacklevel=2,
             )
 
-    def score(self, step: int) -> list[Row]:
+    def score(self, step: int) -> list[ProbeRow]:
         """The rows of one step; their means go to TRL's metrics, and with them to the trackers and `metrics.jsonl`."""
-        student = self.trainer.accelerator.unwrap_model(self.trainer.model)
-        items = [
-            Scorable(p["student_prompt_ids"], {self.context: p["teacher_prompt_ids"]}, p["token_ids"])
-            for p in self.probes
-        ]
+        student = cast("PreTrainedModel", self.trainer.accelerator.unwrap_model(self.trainer.model))
+        items = [Scorable(p.student_prompt_ids, {self.context: p.teacher_prompt_ids}, p.token_ids) for p in self.probes]
         # one at a time: probing must not need more memory than a training step
         scores = score_responses(student, items, teacher=lambda: self.trainer.teacher_policy(student), batch_size=1)
-        measured: list[Row] = []
+        measured: list[dict[str, Any]] = []
         for probe, scored in zip(self.probes, scores, strict=True):
             advantage = scored[self.context].advantage.tolist()
-            located = localization(advantage, probe["token_steps"], probe["first_wrong_step"])
+            located = localization(advantage, probe.token_steps, probe.first_wrong_step)
             measured.append({"mean_advantage": fmean(advantage), **located.to_json()})
         for key in METRICS:
             values = [row[key] for row in measured if row[key] is not None]
             if values:
                 self.trainer._metrics["train"][f"probe/{key}"].append(fmean(values))
         return [
-            {"step": step, "probe": i, "problem_id": probe["problem_id"], "context": self.context, **row}
+            ProbeRow(step=step, probe=i, problem_id=probe.problem_id, context=self.context, **row)
             for i, (probe, row) in enumerate(zip(self.probes, measured, strict=True))
         ]
 
@@ -164,21 +164,17 @@ class Probes(TrainerCallback):
                 critiques[i] = critique
         return critiques
 
-    def _describe(self, rollout: Rollout) -> Row:
+    def _describe(self, rollout: Rollout, teacher_prompt_ids: list[int], first_wrong_step: int) -> ProbedRow:
         trainer = self.trainer
         text = render_prompt(trainer.prompt_templates, "student", problem=rollout.problem)
-        encoded = trainer.processing_class.apply_chat_template(
-            [{"role": "user", "content": text}],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            **trainer.chat_template_kwargs,
+        (prompt,) = chat_prompts(trainer._tokenizer, [text], trainer.chat_template_kwargs)
+        return ProbedRow(
+            problem_id=rollout.problem.id,
+            sample=rollout.sample,
+            text=rollout.text,
+            token_ids=list(rollout.token_ids),
+            token_steps=list(rollout_tokens(trainer._tokenizer, rollout).steps),
+            student_prompt_ids=prompt.ids,
+            teacher_prompt_ids=teacher_prompt_ids,
+            first_wrong_step=first_wrong_step,
         )
-        return {
-            "problem_id": rollout.problem.id,
-            "sample": rollout.sample,
-            "text": rollout.text,
-            "token_ids": list(rollout.token_ids),
-            "token_steps": layout(trainer._tokenizer, rollout).steps,
-            "student_prompt_ids": list(encoded["input_ids"]),
-        }

@@ -12,13 +12,15 @@ from typing import Any
 
 from accelerate.utils import gather_object
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from stepalign.core.critique import Context
-from stepalign.core.files import append_jsonl, read_jsonl, write_json
+from stepalign.core.files import write_json
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
-from stepalign.feedback.critiques import critique_row
+from stepalign.core.tokenizer import Tokenizer
+from stepalign.runs.files import PROMPTS
+from stepalign.runs.row import append_rows, read_rows
+from stepalign.runs.rows import CritiqueRow, RolloutRow
 
 GradeRollouts = Callable[[Sequence[Rollout]], list[Grade]]
 
@@ -26,7 +28,7 @@ GradeRollouts = Callable[[Sequence[Rollout]], list[Grade]]
 def make_rollouts(
     problems: Sequence[Problem],
     token_ids: Sequence[Sequence[int]],
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     eos_token_ids: Sequence[int],
 ) -> list[Rollout]:
     """One ungraded rollout for each problem and its sampled ids; repeats of a problem are numbered from 0."""
@@ -40,9 +42,9 @@ def make_rollouts(
     return rollouts
 
 
-def first_prompt(tokenizer: PreTrainedTokenizerBase, ids: Tensor, mask: Tensor, row: int = 0) -> str:
+def first_prompt(tokenizer: Tokenizer, ids: Tensor, mask: Tensor, row: int = 0) -> str:
     """The text of one left-padded prompt of a batch, special tokens included."""
-    return str(tokenizer.decode(ids[row][mask[row].bool()], skip_special_tokens=False))
+    return tokenizer.decode(ids[row][mask[row].bool()].tolist(), skip_special_tokens=False)
 
 
 class RolloutLog:
@@ -50,10 +52,10 @@ class RolloutLog:
 
     def __init__(self, path: Path):
         self.path = path
-        self.prompts_path = path.with_name("prompts.json")
-        rows = read_jsonl(path)
+        self.prompts_path = path.with_name(PROMPTS)
+        rows = read_rows(path, RolloutRow)
         self.num_rollouts = len(rows)
-        self.num_generated_tokens = sum(row.get("num_tokens", 0) for row in rows)
+        self.num_generated_tokens = sum(row.num_tokens or 0 for row in rows)
 
     def add(
         self,
@@ -64,19 +66,19 @@ class RolloutLog:
         write: bool = True,
     ) -> None:
         """Record the rollouts of one step from all processes; only the main process (`write`) touches the file."""
-        rows: list[dict[str, Any]] = []
+        own: list[dict[str, Any]] = []
         for i, rollout in enumerate(rollouts):
             context = contexts[i] if contexts is not None else None
             row = {"step": step, **rollout.to_json(), "context": context.text if context else None}
             row["context_status"] = statuses[i] if statuses is not None else "not_used"
             if context is not None and context.critique is not None:
-                row["critique"] = critique_row(context.critique)
-            rows.append(row)
-        rows = numbered(gather_object(rows))
+                row["critique"] = CritiqueRow.of(context.critique)
+            own.append(row)
+        rows = [RolloutRow(**row) for row in numbered(gather_object(own))]
         self.num_rollouts += len(rows)
-        self.num_generated_tokens += sum(row.get("num_tokens", 0) for row in rows)
+        self.num_generated_tokens += sum(row.num_tokens or 0 for row in rows)
         if write:
-            append_jsonl(self.path, *rows)
+            append_rows(self.path, *rows)
 
     def save_prompts(self, student: str, teacher: str | None) -> None:
         """Keep both rendered prompts of the run's first rollout, once, exactly as they were tokenized."""

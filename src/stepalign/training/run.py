@@ -1,31 +1,51 @@
 """One training run: a model, problems, a condition, and a directory to leave everything in.
 
-    train(TrainingRun(study, model_args, args, problems=problems, grade=grade, critic=critic))
+    >>> from stepalign.settings.commands import TRAIN
+    >>> from stepalign.settings.given import read_given
+    >>> from stepalign.settings.resolve import resolve_training
+    >>> argv = ["--config", "my.yaml", "--condition", "refsol", "--max_steps", "1", "--output_dir", "runs/refsol"]
+    >>> [path.name for path in train(resolve_training(read_given(TRAIN, argv)))]
+    ['checkpoint-1']
 
 Started again on the same directory it goes on from its last checkpoint, or returns at once if it was finished.
 """
 
 from __future__ import annotations
 
+import errno
+import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from accelerate.utils import DistributedType
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import PreTrainedModel, PrinterCallback, ProgressCallback, TrainerCallback
 from trl import ModelConfig, get_peft_config, get_quantization_config
-from trl.import_utils import is_vllm_available
 from trl.trainer.utils import create_model_from_path
 
-from stepalign.core.errors import ConfigError, suggest
-from stepalign.core.problem import Problem
-from stepalign.core.prompts import DEFAULT_TEMPLATES
-from stepalign.feedback.formats import CritiqueSource, feedback_class, feedback_names
-from stepalign.models.loading import check_model, load_tokenizer
-from stepalign.training.arguments import SelfDistillationConfig, StudyArguments
-from stepalign.training.callbacks import ROLLOUTS, RunRecorder, ShortProgress, checkpoints, roll_back
+from stepalign.core.environment import describe_environment
+from stepalign.core.errors import ConfigError
+from stepalign.core.files import write_json, write_text
+from stepalign.core.rollout import Grade, Rollout
+from stepalign.core.settings import may_change
+from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint
+from stepalign.evaluation.sampling import evaluation_sampling
+from stepalign.feedback.conditions import GRPO, check_condition
+from stepalign.feedback.critics.recorded import make_recorded_critic
+from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.feedback.formats import AskCritic, feedback_class
+from stepalign.grading import Grader
+from stepalign.models.loading import load_tokenizer
+from stepalign.runs.files import CONFIG, ENVIRONMENT, PROBES_DIRECTORY, ROLLOUTS, checkpoint_directory, checkpoints
+from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings, ValidationSettings
+from stepalign.settings.run import Run
+from stepalign.settings.same import check_same
+from stepalign.settings.trainer import TRL_MAY_CHANGE
+from stepalign.training.callbacks import RunRecorder, ShortProgress, roll_back
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.guards import Guards
 from stepalign.training.probes import Probes
@@ -33,120 +53,150 @@ from stepalign.training.rollouts import GradeRollouts, RolloutLog
 from stepalign.training.self_distillation import SelfDistillationTrainer
 from stepalign.training.validation import KeepBest, Validate
 
-GRPO = "grpo"
+GROUPS = (TrainSettings, MicroSettings, ValidationSettings, EvalSettings, CriticSettings)
 
 
 @dataclass
-class TrainingRun:
-    """All that a run needs. `critic` may stay None where the condition's format asks for none; `probe_critic` is then
-    asked where the probes' rollouts go wrong. `validate` and `patience` are those of `training.validation.KeepBest`."""
+class Parts:
+    """What a run works with. `critic` may stay None where the condition's format asks for none; `probe_critic` is then
+    asked where the probes' rollouts go wrong. `validate` evaluates a checkpoint while training goes on."""
 
-    study: StudyArguments
-    model_args: ModelConfig
-    args: SelfDistillationConfig
-    problems: Sequence[Problem]
     grade: GradeRollouts
-    critic: CritiqueSource | None = None
-    probe_critic: CritiqueSource | None = None
+    critic: AskCritic | None = None
+    probe_critic: AskCritic | None = None
     callbacks: list[TrainerCallback] = field(default_factory=list[TrainerCallback])
     validate: Validate | None = None
-    patience: int = 0
 
 
-def check_condition(condition: str) -> None:
-    """Raises ConfigError where no such condition exists, with the nearest name."""
-    names = [GRPO, *feedback_names()]
-    if condition not in names:
-        raise ConfigError(f"unknown condition '{condition}'{suggest(condition, names)}")
-
-
-def train(run: TrainingRun) -> list[Path]:
-    """Train to the end and return the checkpoints, first step first.
+def train(run: Run) -> list[Path]:
+    """Train to the end, or go on, and return the checkpoints, first step first.
 
     Raises:
-        ConfigError: an unknown condition, a format whose critic is missing, or vLLM is asked for and missing.
+        ConfigError: the directory holds another run.
         ModelError: the model does not load.
+        OSError: the disk is full.
     """
-    check_condition(run.study.condition)
-    check_num_problems(len(run.problems), run.args, run.args.world_size)
-    check_sampler(run.args)
-    directory = Path(str(run.args.output_dir))
-    with run.args.main_process_first(desc="rolling back to the last checkpoint"):
+    directory = run.directory
+    check_same_run(directory, run.record)
+    if run.process_index == 0:
+        write_text(directory / CONFIG, yaml.safe_dump(run.record, sort_keys=True, allow_unicode=True))
+        write_json(directory / ENVIRONMENT, describe_environment())
+    condition = run.training.condition
+    with Grader(patterns=run.training.answer_patterns) as grader:
+
+        def grade(rollouts: Sequence[Rollout]) -> list[Grade]:
+            return [grader.grade(r.text, r.problem.answer) for r in rollouts]
+
+        needs_critic = condition != GRPO and feedback_class(condition).needs_critic
+        processes = (run.process_index, run.num_processes)
+        critic = make_recorded_critic(run.critic, grader.grade, directory, processes) if needs_critic else None
+        probed = run.training.probe_steps and condition != GRPO and not needs_critic
+        probe_critic = make_recorded_critic(run.critic, grader.grade, directory / PROBES_DIRECTORY) if probed else None
+        validate = make_validate(run, grader) if run.problems.get("validation") else None
+        with disk_full_as_os_error(directory):
+            sealed = train_with(run, Parts(grade, critic, probe_critic, validate=validate))
+        if critic is not None:
+            critic.write_total()
+        return sealed
+
+
+def check_same_run(directory: Path, record: Mapping[str, object]) -> None:
+    """Raises ConfigError where the directory holds another run, ours with other settings or a foreign one."""
+    path = directory / CONFIG
+    if not path.exists() and list(directory.glob("checkpoint-*")):
+        raise ConfigError(
+            f"{directory} holds checkpoints of another program; they would be removed. Use another --output_dir."
+        )
+    if path.exists() and checkpoints(directory):
+        stored = yaml.safe_load(path.read_text(encoding="utf-8"))
+        free = {*TRL_MAY_CHANGE, *may_change(*GROUPS)}
+        check_same(stored, record, f"{directory} holds a run", may_change=free)
+
+
+def make_validate(run: Run, grader: Grader) -> Validate:
+    """What evaluates a checkpoint while training goes on; the numbers are those of `compare`, by the same path."""
+    sampling = evaluation_sampling(run)
+    splits = {"validation": run.problems["validation"]}
+    evaluator = Evaluator(splits, sampling, grader, run.prompt_templates, run.chat_template_kwargs)
+
+    def validate(checkpoint: Path) -> dict[str, Any]:
+        return evaluate_checkpoint(checkpoint, run.model_name, evaluator)
+
+    return validate
+
+
+@contextmanager
+def disk_full_as_os_error(directory: Path) -> Generator[None]:
+    """safetensors and torch tell of a full disk by errors of their own; make it the one that has a clear message."""
+    try:
+        yield
+    except Exception as error:
+        full = "No space left" in str(error) or shutil.disk_usage(directory).free < 4096
+        if isinstance(error, OSError) or not full:
+            raise
+        raise OSError(errno.ENOSPC, "No space left on device", str(directory)) from error
+
+
+def train_with(run: Run, parts: Parts) -> list[Path]:
+    """The same with parts of one's own, without the record of settings."""
+    check_condition(run.training.condition)
+    directory, args = run.directory, run.trainer
+    with args.main_process_first(desc="rolling back to the last checkpoint"):
         last, wall_s = roll_back(directory)
         guards = Guards(directory)
-        best = KeepBest(directory, run.validate, run.patience, guards) if run.validate is not None else None
-        if best is not None and run.args.process_index == 0:
+        patience = run.validation.early_stopping_patience
+        best = KeepBest(directory, parts.validate, patience, guards) if parts.validate is not None else None
+        if best is not None and args.process_index == 0:
             best.catch_up(checkpoints(directory))
-    complete = last is not None and run.args.max_steps > 0 and last.name == f"checkpoint-{run.args.max_steps}"
+    complete = last is not None and args.max_steps > 0 and last == checkpoint_directory(directory, args.max_steps)
     if complete or (best is not None and best.exhausted):
         return checkpoints(directory)
     rollout_log = RolloutLog(directory / ROLLOUTS)
-    trainer = _make_trainer(run, rollout_log)
-    if run.args.fsdp and trainer.accelerator.distributed_type != DistributedType.FSDP:
+    trainer = _make_trainer(run, parts, rollout_log)
+    if args.fsdp and trainer.accelerator.distributed_type != DistributedType.FSDP:
         warnings.warn("fsdp has no effect here: accelerate shards a model over several accelerators.", stacklevel=2)
     recorder = RunRecorder(directory, rollout_log, wall_s, paused_s=lambda: best.seconds if best is not None else 0.0)
     trainer.remove_callback(ProgressCallback)  # prints every metric of every step
     trainer.remove_callback(PrinterCallback)
-    shown = [] if run.args.disable_tqdm else [ShortProgress()]
+    shown = [] if args.disable_tqdm else [ShortProgress()]
     kept = [] if best is None else [best]  # after the recorder, which seals the checkpoint
-    for callback in (recorder, guards, *kept, *shown, *_probes(run, trainer, directory), *run.callbacks):
+    for callback in (recorder, guards, *kept, *shown, *_probes(run, parts, trainer), *parts.callbacks):
         trainer.add_callback(callback)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     return checkpoints(directory)
 
 
-def _probes(run: TrainingRun, trainer: Any, directory: Path) -> list[TrainerCallback]:
-    if not run.study.probe_steps or run.study.condition == GRPO:  # GRPO has no context that could be probed
+def _probes(run: Run, parts: Parts, trainer: SelfDistillationTrainer | GroupTrainer) -> list[TrainerCallback]:
+    condition, every = run.training.condition, run.training.probe_steps
+    if not every or isinstance(trainer, GroupTrainer):  # GRPO has no context that could be probed
         return []
-    every, num = run.study.probe_steps, run.study.num_probes
-    context, critic = run.study.condition, run.probe_critic
-    return [Probes(trainer, directory, context=context, every=every, num_probes=num, critic=critic)]
+    num_probes = run.training.num_probes
+    critic = parts.probe_critic
+    return [Probes(trainer, run.directory, context=condition, every=every, num_probes=num_probes, critic=critic)]
 
 
-def check_num_problems(num_problems: int, args: SelfDistillationConfig, num_processes: int) -> None:
-    """Raises ConfigError where the problems do not fill one step: TRL's sampler would then yield nothing at all."""
-    size = args.per_device_train_batch_size
-    prompts = size * args.gradient_accumulation_steps * num_processes
-    if num_problems < prompts:
-        raise ConfigError(
-            f"{num_problems} training problems do not fill one step of {prompts} prompts. Give more problems, or lower "
-            f"per_device_train_batch_size (now {size}) or gradient_accumulation_steps."
-        )
-
-
-def check_sampler(args: SelfDistillationConfig) -> None:
-    """Raises ConfigError where rollouts are to come from a vLLM that is not installed here."""
-    if args.use_vllm and not is_vllm_available():
-        raise ConfigError(
-            "use_vllm is set, and vLLM is not installed in this environment. Install it (pip install 'stepalign[vllm]' "
-            "in an environment of its own), or sample with transformers: --use_vllm false."
-        )
-
-
-def _make_trainer(run: TrainingRun, rollout_log: RolloutLog) -> Any:
-    name = run.model_args.model_name_or_path or ""
-    feedback = None if run.study.condition == GRPO else feedback_class(run.study.condition)(run.critic)
-    check_model(name)
+def _make_trainer(run: Run, parts: Parts, rollout_log: RolloutLog) -> GroupTrainer | SelfDistillationTrainer:
+    condition = run.training.condition
     shared: dict[str, Any] = {
-        "model": _load(name, run.model_args),
-        "processing_class": load_tokenizer(name),
-        "peft_config": get_peft_config(run.model_args),
-        "problems": run.problems,
-        "grade": run.grade,
-        "prompt_templates": run.study.prompt_templates or DEFAULT_TEMPLATES,
+        "model": _load(run.model_name, run.model),
+        "processing_class": load_tokenizer(run.model_name),
+        "peft_config": get_peft_config(run.model),
+        "problems": run.problems["train"],
+        "grade": parts.grade,
+        "prompt_templates": run.prompt_templates,
         "rollout_log": rollout_log,
     }
-    if feedback is None:
-        return GroupTrainer(args=grpo_config(run.args, run.study.num_generations), **shared)
-    limit = run.study.max_teacher_prompt_length
-    return SelfDistillationTrainer(args=run.args, feedback=feedback, max_teacher_prompt_length=limit, **shared)
+    if condition == GRPO:
+        return GroupTrainer(args=grpo_config(run.trainer, run.training.num_generations), **shared)
+    feedback, limit = feedback_class(condition)(parts.critic), run.training.max_teacher_prompt_length
+    return SelfDistillationTrainer(args=run.trainer, feedback=feedback, max_teacher_prompt_length=limit, **shared)
 
 
-def _load(name: str, model_args: ModelConfig) -> Any:
+def _load(name: str, model: ModelConfig) -> PreTrainedModel:
     kwargs: dict[str, Any] = {
-        "dtype": model_args.dtype or "float32",
-        "revision": model_args.model_revision,
-        "attn_implementation": model_args.attn_implementation,
-        "quantization_config": get_quantization_config(model_args),
+        "dtype": model.dtype or "float32",
+        "revision": model.model_revision,
+        "attn_implementation": model.attn_implementation,
+        "quantization_config": get_quantization_config(model),
     }
     return create_model_from_path(name, **{key: value for key, value in kwargs.items() if value is not None})

@@ -7,8 +7,15 @@ generation, distribution over devices, checkpoints and trackers are TRL's. Two o
 - `_generate_and_score_completions`: after the rollouts, ask the feedback format for contexts, add teacher prompts.
 - `_compute_loss`: student and teacher each on their own prompt, then `maths.divergence` on their hidden states.
 
-    trainer = SelfDistillationTrainer(model, feedback=RefSol(), problems=problems, args=SelfDistillationConfig("out"))
-    trainer.train()
+    >>> from stepalign.feedback.formats import RefSol
+    >>> from stepalign.settings.trainer import SelfDistillationConfig
+    >>> args = SelfDistillationConfig("out", max_steps=1, per_device_train_batch_size=2, max_completion_length=40)
+    >>> trainer = SelfDistillationTrainer(
+    ...     model, feedback=RefSol(), problems=problems, args=args, prompt_templates="bare", processing_class=tokenizer
+    ... )
+    >>> trainer.train().global_step
+    {'loss': ...
+    1
 """
 
 from __future__ import annotations
@@ -19,11 +26,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
+from torch.nn import Module
+from transformers import PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 from trl import DistillationTrainer
 from trl.trainer.utils import pad
@@ -32,15 +41,27 @@ from stepalign.core.critique import Context
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Rollout
+from stepalign.core.tokenizer import Tokenizer
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.maths.divergence import divergence_loss, per_token_scores
-from stepalign.models.head import head_of
-from stepalign.training.arguments import SelfDistillationConfig
+from stepalign.models.head import detached_head, head_of
+from stepalign.models.prompts import chat_prompts
+from stepalign.runs.files import checkpoint_directory
+from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.generation import OwnRollouts
-from stepalign.training.packing import ONE_PASS, PASS_COST, Packed, Sequences, packed_hidden_states
+from stepalign.training.length_bucketing import (
+    ONE_PASS,
+    PASS_COST,
+    BucketedStates,
+    Sequences,
+    bucketed_hidden_states,
+)
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.signal import signal_metrics, signal_sums
-from stepalign.training.teachers import TeacherUpdates, make_teacher, teacher_head
+from stepalign.training.teachers import TeacherUpdates, make_teacher
+from stepalign.training.trl_hooks import check_hooks
+
+Batch = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -76,14 +97,14 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         Others are TRL's.
     """
 
-    args: Any  # SelfDistillationConfig; the base class declares its own
-    model: Any
-    processing_class: Any
-    _tokenizer: Any
+    args: SelfDistillationConfig
+    model: PreTrainedModel
+    chat_template_kwargs: dict[str, object]
+    _tokenizer: Tokenizer
 
     def __init__(
         self,
-        model: Any,
+        model: PreTrainedModel,
         *,
         feedback: FeedbackFormat,
         problems: Sequence[Problem],
@@ -99,20 +120,21 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         self.problems = {problem.id: problem for problem in problems}
         self.prompt_templates = prompt_templates
         self.max_teacher_prompt_length = max_teacher_prompt_length
-        self.teacher_template_kwargs: dict[str, Any] = dict(args.teacher_chat_template_kwargs or {})  # pyright: ignore
+        self.teacher_template_kwargs = cast("dict[str, object]", args.teacher_chat_template_kwargs or {})
         self.grade = grade
         self.rollout_log = rollout_log
-        student = self.accelerator.unwrap_model(self.model)
+        student = cast("PreTrainedModel", self.accelerator.unwrap_model(self.model))
         sharded = self.is_fsdp_enabled or is_deepspeed_zero3_enabled()
         self.teacher = make_teacher(
             args.teacher, student, decay=args.teacher_ema_decay, sharded=sharded, device=self.accelerator.device
         )
         self.add_callback(TeacherUpdates(self.teacher, student))
         self.passes = self._plan_passes()
+        check_hooks(self)
 
     def _plan_passes(self) -> tuple[int | None, int]:
         """The most tokens of a pass, and what a pass costs; one pass where several are not safe or not possible."""
-        checkpointing: dict[str, Any] = self.args.gradient_checkpointing_kwargs or {}
+        checkpointing = cast("dict[str, object]", self.args.gradient_checkpointing_kwargs or {})
         reentrant = self.args.gradient_checkpointing and checkpointing.get("use_reentrant", False)
         if not (self.is_fsdp_enabled or self.is_deepspeed_enabled or reentrant):
             return self.args.max_tokens_per_pass, PASS_COST.get(self.accelerator.device.type, PASS_COST["cuda"])
@@ -122,8 +144,8 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             )
         return None, ONE_PASS
 
-    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        output: Any = super()._generate_and_score_completions(inputs)
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Batch:
+        output: Batch = super()._generate_and_score_completions(inputs)
         lengths = output["completion_mask"].sum(dim=1).tolist()
         token_ids = [ids[:n].tolist() for ids, n in zip(output["completion_ids"], lengths, strict=True)]
         problems = [self.problems[row["problem_id"]] for row in inputs]
@@ -157,16 +179,10 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             render_prompt(self.prompt_templates, "teacher", problem=r.problem, context=c) if c is not None else ""
             for r, c in zip(rollouts, contexts, strict=True)
         ]
-        encoded = self.processing_class.apply_chat_template(
-            [[{"role": "user", "content": text}] for text in texts],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            **self.teacher_template_kwargs,
-        )["input_ids"]
+        prompts = chat_prompts(self._tokenizer, texts, self.teacher_template_kwargs)
         token_ids: list[list[int]] = []
         statuses: list[str] = []
-        for context, ids in zip(contexts, encoded, strict=True):
+        for context, (_, ids) in zip(contexts, prompts, strict=True):
             fits = len(ids) <= self.max_teacher_prompt_length
             statuses.append("none" if context is None else "ok" if fits else "too_long")
             token_ids.append(ids if statuses[-1] == "ok" else [self._tokenizer.pad_token_id])
@@ -185,12 +201,12 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             self.rollout_log.add(step, rollouts, contexts, statuses, write=self.accelerator.is_main_process)
 
     def _compute_loss(
-        self, unwrapped_student: Any, inputs: dict[str, Any], num_items_in_batch: Any
+        self, unwrapped_student: PreTrainedModel, inputs: Batch, num_items_in_batch: torch.Tensor | float | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         student = self._hidden_states(unwrapped_student, inputs, "prompt")
         with torch.no_grad(), self.teacher_policy(unwrapped_student) as policy:
             teacher = self._hidden_states(policy, inputs, "teacher_prompt")
-            its_head = teacher_head(policy)  # here: its weights are in place only inside
+            teacher_head = detached_head(policy)  # here: its weights are in place only inside
         completion_ids = inputs["completion_ids"]
         args, head, mask = self.args, head_of(unwrapped_student), inputs["loss_mask"].bool()
         output = divergence_loss(
@@ -199,9 +215,9 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
             head,
             completion_ids,
             mask,
-            teacher_head=its_head,
+            teacher_head=teacher_head,
             kind=args.divergence,
-            beta=args.beta,
+            beta=cast("float", args.beta),
             temperature=args.loss_temperature,
             clip=args.divergence_clip,
             top_k=args.divergence_top_k,
@@ -211,33 +227,40 @@ class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
         if args.mask_first_tokens:  # it carries no loss; what the teacher makes of it is shown all the same
             at, ids = mask.any(dim=1, keepdim=True), completion_ids[:, :1]
             states = student.hidden[:, :1], teacher.hidden[:, :1]
-            first = per_token_scores(*states, head, ids, at, teacher_head=its_head).advantage[:, 0]
+            first = per_token_scores(*states, head, ids, at, teacher_head=teacher_head).advantage[:, 0]
         self._signal = signal_sums(output, first, mask, (student, teacher))
         return output.loss, output.entropy.sum(), mask.sum()
 
-    def _hidden_states(self, model: Any, inputs: dict[str, Any], prompt: str) -> Packed:
+    def _hidden_states(self, model: PreTrainedModel, inputs: Batch, prompt: str) -> BucketedStates:
         ids, mask = inputs[f"{prompt}_ids"], inputs[f"{prompt}_mask"]
         batch = Sequences(ids, mask, inputs["completion_ids"], inputs["completion_mask"], inputs["loss_mask"])
-        return packed_hidden_states(partial(self._get_last_hidden_state, model), batch, *self.passes)
+        return bucketed_hidden_states(partial(self._get_last_hidden_state, model), batch, *self.passes)
 
-    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    def compute_loss(
+        self,
+        model: Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """TRL's, which leads to `_compute_loss`: the loss () of a micro-batch. Metrics of the signal join TRL's."""
         with self.accelerator.autocast():  # TRL's detour to the backbone leaves out the forward that has it
-            loss = super().compute_loss(model, inputs, *args, **kwargs)
+            loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         values = signal_metrics(self.accelerator.gather(self._signal[None]).sum(dim=0))  # pyright: ignore
         for key, value in values.items():
             if key != "divergence/clipped_share" or self.args.divergence_clip is not None:
                 self._metrics["train" if self.model.training else "eval"][key].append(value)
         return loss
 
-    def teacher_policy(self, unwrapped_student: Any) -> AbstractContextManager[Any]:
+    def teacher_policy(self, unwrapped_student: PreTrainedModel) -> AbstractContextManager[PreTrainedModel]:
         """The self-teacher's model, in evaluation mode, for as long as the context is open."""
         return self.teacher.policy(unwrapped_student)
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+    def _save_checkpoint(self, model: Module, trial: object) -> None:
         super()._save_checkpoint(model, trial)
         if self.accelerator.is_main_process:
-            self.teacher.save(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+            self.teacher.save(checkpoint_directory(Path(str(self.args.output_dir)), self.state.global_step))
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         self.teacher.load(Path(resume_from_checkpoint))

@@ -1,7 +1,9 @@
 """Metrics of the learning signal: sums on each process first, since collectives have no place inside a wrapped forward.
 
-    sums = signal_sums(output, first_advantage, mask, (student, teacher))    # in the forward
-    signal_metrics(accelerator.gather(sums[None]).sum(0))                    # after it, over all processes
+    >>> sums = torch.tensor([4.0, 2.0, 1.0, 0.8, 0.0, 2.0, 0.5, 12.0, 9.0])     # of `signal_sums`, over all processes
+    >>> metrics = signal_metrics(sums)
+    >>> metrics["advantage/mean"], metrics["padding/waste_rate"]
+    (0.5, 0.25)
 
 `advantage/first_token` is measured where the first token carries no loss, too: with a thinking teacher it shows the
 spike that `mask_first_tokens` takes out of the loss.
@@ -15,10 +17,12 @@ import torch
 from torch import Tensor
 
 from stepalign.maths.divergence import DivergenceOutput
-from stepalign.training.packing import Packed
+from stepalign.training.length_bucketing import BucketedStates
 
 
-def signal_sums(output: DivergenceOutput, first_advantage: Tensor, mask: Tensor, forwards: Sequence[Packed]) -> Tensor:
+def signal_sums(
+    output: DivergenceOutput, first_advantage: Tensor, mask: Tensor, forwards: Sequence[BucketedStates]
+) -> Tensor:
     """Sums over this process's micro-batch, in the order that `signal_metrics` reads.
 
     Args:

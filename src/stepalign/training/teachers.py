@@ -4,10 +4,12 @@
     ema       a moving average over training: after each optimizer step, average = d * average + (1 - d) * weights
     live      as it is now; no gradient goes through it
 
-    teacher = make_teacher("ema", student, decay=0.999)
-    with torch.no_grad(), teacher.policy(student) as policy: ...
-    teacher.update(student)                  # after each optimizer step
-    teacher.save(checkpoint); teacher.load(checkpoint)
+    >>> teacher = make_teacher("ema", student, decay=0.999)
+    >>> with torch.no_grad(), teacher.policy(student) as policy:
+    ...     logits = policy(torch.tensor([[1, 2]])).logits
+    >>> teacher.update(student)                 # after each optimizer step
+    >>> teacher.save(directory)
+    >>> teacher.load(directory)
 
 The average covers the trainable parameters alone (with LoRA the adapter's), is kept in float32 or wider, because steps
 of 1 - d are lost in bfloat16, and stands in the checkpoint as `teacher.safetensors`.
@@ -18,18 +20,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import TrainerCallback
+from torch.nn import Parameter
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.errors import ConfigError, ModelError
-from stepalign.maths.head import Head
-from stepalign.models.head import head_of
+from stepalign.models.evaluation_mode import evaluation_mode
 
 TEACHER_WEIGHTS = "teacher.safetensors"
 
@@ -37,11 +38,11 @@ TEACHER_WEIGHTS = "teacher.safetensors"
 class Teacher:
     """What the trainer asks of a teacher. Without weights of its own only `policy` is of interest."""
 
-    def policy(self, student: Any) -> AbstractContextManager[Any]:
+    def policy(self, student: PreTrainedModel) -> AbstractContextManager[PreTrainedModel]:
         """The self-teacher's model, in evaluation mode, for as long as the context is open."""
         raise NotImplementedError
 
-    def update(self, student: Any) -> None:
+    def update(self, student: PreTrainedModel) -> None:
         """Called after each optimizer step."""
 
     def save(self, directory: Path) -> None:
@@ -54,32 +55,34 @@ class Teacher:
 class LiveTeacher(Teacher):
     """The current weights."""
 
-    def policy(self, student: Any) -> AbstractContextManager[Any]:
-        return _evaluating(student)
+    def policy(self, student: PreTrainedModel) -> AbstractContextManager[PreTrainedModel]:
+        """The student."""
+        return evaluation_mode(student)
 
 
 class InitialTeacher(Teacher):
     """The policy before training; `copy` is None where switching an adapter off gives it without one."""
 
-    def __init__(self, student: Any, device: Any = None):
+    def __init__(self, student: PreTrainedModel, device: torch.device | None = None):
         self.copy = None
         if not isinstance(student, PeftModel):
             frozen = copy.deepcopy(student).eval().requires_grad_(False)
-            self.copy = frozen if device is None else frozen.to(device)
+            self.copy = frozen if device is None else frozen.to(device)  # pyright: ignore
 
     @contextmanager
-    def policy(self, student: Any) -> Generator[Any]:
+    def policy(self, student: PreTrainedModel) -> Generator[PreTrainedModel]:
+        """The copy, or the student with its adapter switched off."""
         if self.copy is not None:
             yield self.copy
         else:
-            with _evaluating(student), student.disable_adapter():
+            with evaluation_mode(student), cast("PeftModel", student).disable_adapter():
                 yield student
 
 
 class EmaTeacher(Teacher):
     """The moving average of the student's trainable parameters, put in their place while the teacher is asked."""
 
-    def __init__(self, student: Any, decay: float):
+    def __init__(self, student: PreTrainedModel, decay: float):
         self.decay = decay
         self.average = {
             name: parameter.detach().to(torch.promote_types(parameter.dtype, torch.float32), copy=True)
@@ -87,26 +90,34 @@ class EmaTeacher(Teacher):
         }
 
     @torch.no_grad()
-    def update(self, student: Any) -> None:
+    def update(self, student: PreTrainedModel) -> None:
+        """average = decay * average + (1 - decay) * weights, parameter by parameter."""
         for name, parameter in _trainable(student).items():
             average = self.average[name]
             average.lerp_(parameter.detach().to(average.dtype), 1 - self.decay)
 
     @contextmanager
-    def policy(self, student: Any) -> Generator[Any]:
+    def policy(self, student: PreTrainedModel) -> Generator[PreTrainedModel]:
+        """The student with the average for its weights, which come back afterwards."""
         parameters = _trainable(student)
         weights = {name: parameter.data for name, parameter in parameters.items()}
         try:
             _put(parameters, {name: average.to(parameters[name].dtype) for name, average in self.average.items()})
-            with _evaluating(student):
+            with evaluation_mode(student):
                 yield student
         finally:
             _put(parameters, weights)
 
     def save(self, directory: Path) -> None:
+        """Write the average beside the checkpoint's own files."""
         save_file(self.average, directory / TEACHER_WEIGHTS)
 
     def load(self, directory: Path) -> None:
+        """Take up the average that `save` wrote.
+
+        Raises:
+            ModelError: the checkpoint has none, or that of other parameters.
+        """
         path = directory / TEACHER_WEIGHTS
         if not path.is_file():
             raise ModelError(f"{directory} has no {TEACHER_WEIGHTS}. Expected a checkpoint trained with teacher: ema.")
@@ -120,14 +131,19 @@ class EmaTeacher(Teacher):
 class TeacherUpdates(TrainerCallback):
     """Tells the teacher of each optimizer step; `student` is the model without what wraps it."""
 
-    def __init__(self, teacher: Teacher, student: Any):
+    def __init__(self, teacher: Teacher, student: PreTrainedModel):
         self.teacher, self.student = teacher, student
 
-    def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """After each optimizer step."""
         self.teacher.update(self.student)
 
 
-def make_teacher(name: str, student: Any, *, decay: float, sharded: bool = False, device: Any = None) -> Teacher:
+def make_teacher(
+    name: str, student: PreTrainedModel, *, decay: float, sharded: bool = False, device: torch.device | None = None
+) -> Teacher:
     """The teacher of that name.
 
     Args:
@@ -146,30 +162,11 @@ def make_teacher(name: str, student: Any, *, decay: float, sharded: bool = False
     return LiveTeacher() if name == "live" else InitialTeacher(student, device)
 
 
-def teacher_head(policy: Any) -> Head:
-    """The head of an open policy, good after it closes: a trained one is not the same parameter as the student's."""
-    head = head_of(policy)
-    if not head.weight.requires_grad:
-        return head
-    return replace(head, weight=head.weight.detach(), bias=None if head.bias is None else head.bias.detach())
-
-
-@contextmanager
-def _evaluating(model: Any) -> Generator[Any]:
-    """Without dropout; the mode from before comes back."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield model
-    finally:
-        model.train(was_training)
-
-
-def _trainable(model: Any) -> dict[str, Any]:
+def _trainable(model: PreTrainedModel) -> dict[str, Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def _put(parameters: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+def _put(parameters: dict[str, Parameter], weights: dict[str, torch.Tensor]) -> None:
     for name, parameter in parameters.items():
         parameter.data = weights[name]
     torch.clear_autocast_cache()  # autocast keeps a parameter's copy in half precision and would go on using it

@@ -1,7 +1,7 @@
 """Validation while a model trains: each checkpoint is evaluated as it is saved, the best one is recorded, and training
 stops where none was better for a while.
 
-    trainer.add_callback(KeepBest(directory, validate, patience=3, guards=guards))
+    >>> trainer.add_callback(KeepBest(directory, lambda checkpoint: {"validation": {"avg@12": 0.5}}, patience=3))
 
 `validate` takes a checkpoint's directory and gives a row with `validation`, its metrics; avg@k decides, the earliest of
 equals wins. The run's directory gets
@@ -23,12 +23,15 @@ import torch
 from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from stepalign.core.files import append_jsonl, read_json, read_jsonl, write_json
-from stepalign.training.callbacks import EVALUATIONS, PROGRESS
+from stepalign.core.files import read_json, write_json
+from stepalign.runs.choose import selected
+from stepalign.runs.evaluations import EvaluationRow, accuracy_keys, main_key
+from stepalign.runs.files import BEST, EVALUATIONS, checkpoint_directory
+from stepalign.runs.row import append_rows, read_rows
+from stepalign.runs.rows import read_progress
 from stepalign.training.guards import Guards, validation_findings
 
 Validate = Callable[[Path], dict[str, Any]]
-BEST = "best.json"
 
 
 class KeepBest(TrainerCallback):
@@ -47,45 +50,45 @@ class KeepBest(TrainerCallback):
 
     def catch_up(self, sealed: Sequence[Path]) -> None:
         """Evaluate the checkpoints that a kill left without an evaluation."""
-        done = {row["step"] for row in read_jsonl(self.directory / EVALUATIONS)}
+        done = {row.step for row in self._rows()}
         for checkpoint in sealed:
-            if read_json(checkpoint / PROGRESS)["step"] not in done:
+            if read_progress(checkpoint).step not in done:
                 self.evaluate(checkpoint)
 
     @property
     def exhausted(self) -> bool:
         """Whether patience is at its end, by what is on disk."""
-        values = self._values()
-        return bool(self.patience) and len(values) - 1 - _best(values) >= self.patience if values else False
+        rows = self._rows()
+        best = selected(rows, _metric(rows))
+        return bool(self.patience) and best is not None and len(rows) - 1 - rows.index(best) >= self.patience
 
     def evaluate(self, checkpoint: Path) -> None:
         """Evaluate one checkpoint and record it, and the best so far."""
-        progress = read_json(checkpoint / PROGRESS)
+        progress = read_progress(checkpoint)
         with torch.random.fork_rng():  # loading a model may draw numbers; the run must not notice
-            row = {**progress, **self.validate(checkpoint)}
-        append_jsonl(self.directory / EVALUATIONS, row)
-        rows, values = read_jsonl(self.directory / EVALUATIONS), self._values()
-        best, metric = rows[_best(values)], accuracy_name(row)
-        write_json(
-            self.directory / BEST,
-            {
-                "checkpoint": f"checkpoint-{best['step']}",
-                "step": best["step"],
-                "metric": metric,
-                "value": best["validation"][metric],
-            },
-        )
+            row = EvaluationRow(**progress.to_json(), **self.validate(checkpoint))
+        append_rows(self.directory / EVALUATIONS, row)
+        rows = self._rows()
+        metric = _metric(rows)
+        best = selected(rows, metric)
+        assert best is not None and metric is not None
+        name = checkpoint_directory(self.directory, best.step).name
+        record = {"checkpoint": name, "step": best.step, "metric": metric, "value": best.validation[metric]}
+        write_json(self.directory / BEST, record)
         if self.guards is not None:
-            self.guards.say(progress["step"], validation_findings(metric, values))
+            found = validation_findings(metric, [row.validation[metric] for row in rows])
+            self.guards.say(progress.step, found)
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """The best checkpoint so far is kept."""
         self._protect(state)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Evaluate the checkpoint; stop where patience is at its end."""
         stop = [False]
         if state.is_world_process_zero:
             began = time.monotonic()
-            self.evaluate(self.directory / f"checkpoint-{state.global_step}")
+            self.evaluate(checkpoint_directory(self.directory, state.global_step))
             self.seconds += time.monotonic() - began
             stop = [self.exhausted]
         broadcast_object_list(stop)
@@ -100,14 +103,10 @@ class KeepBest(TrainerCallback):
         if path.exists():
             state.best_model_checkpoint = str(self.directory / read_json(path)["checkpoint"])
 
-    def _values(self) -> list[float]:
-        return [row["validation"][accuracy_name(row)] for row in read_jsonl(self.directory / EVALUATIONS)]
+    def _rows(self) -> list[EvaluationRow]:
+        return read_rows(self.directory / EVALUATIONS, EvaluationRow)
 
 
-def accuracy_name(row: dict[str, Any]) -> str:
-    """The name of the metric that decides, avg@k for the k of this evaluation."""
-    return next(name for name in row["validation"] if name.startswith("avg@"))
-
-
-def _best(values: Sequence[float]) -> int:
-    return max(range(len(values)), key=lambda i: values[i])
+def _metric(rows: Sequence[EvaluationRow]) -> str | None:
+    """The metric that decides, avg@k for the k of these evaluations."""
+    return main_key(accuracy_keys(row.validation for row in rows))

@@ -8,26 +8,17 @@ from typing import Any
 
 import pytest
 
+from stepalign.clients.ledger import Ledger
+from stepalign.clients.server import ServerClient
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.budget import Budget
-from stepalign.feedback.critics.cache import ReplyCache
-from stepalign.feedback.critics.endpoint import EndpointWriter
 from stepalign.feedback.critics.language_model import LanguageModelCritic
-from stepalign.feedback.critics.ledger import Ledger
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.grading import Grader
 
 PROBLEM = Problem("p", "Start with 2. Add 3. Times 4.", "20", "2 + 3 makes 5.\n5 times 4 makes 20.")
 RIGHT = "<step_1>2 + 3 = 5</step_1>\n<step_2>5 * 4 = 20</step_2>\n<answer>20</answer>"
 WRONG = "<step_1>2 + 3 = 5</step_1>\n<step_2>5 * 4 = 24</step_2>\n<answer>24</answer>"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's cache or key."""
-    monkeypatch.setenv("STEPALIGN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("STEPALIGN_CRITIC_API_KEY", raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -54,16 +45,8 @@ def make_critic(tmp_path: Path, waits: list[float], grade: Any) -> MakeCritic:
 
     def make(url: str, **options: Any) -> LanguageModelCritic:
         settings = CriticSettings(**{"critic_base_url": url, "critic_model": "m", "critic_concurrency": 4, **options})
-        ledger = Ledger()
-        budget = Budget(
-            settings.critic_token_budget,
-            settings.critic_cost_budget,
-            settings.critic_price_in,
-            settings.critic_price_out,
-        )
-        writer = EndpointWriter(settings, ledger, budget, sleep=sleep)
-        cache = ReplyCache(settings.cache_path)
-        return LanguageModelCritic(settings, grade, writer=writer, cache=cache, ledger=ledger)
+        client = ServerClient(settings.client_settings(), sleep=sleep)
+        return LanguageModelCritic(settings, grade, client)
 
     return make
 

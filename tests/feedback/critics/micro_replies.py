@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.edit import render_edit
+from stepalign.feedback.critics.protocols import render_edit
 from stepalign.micro import World, exact_critique, make_problems
 from stepalign.micro.rollouts import made_rollouts
 

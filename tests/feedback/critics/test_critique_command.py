@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.fault_server import Answer, FaultServer, edit
 
 from stepalign.core.rollout import Rollout
 
 from .conftest import many
-from .fault_server import Answer, FaultServer, edit
 
 RUN = [sys.executable, "-c", "from stepalign.cli import main; raise SystemExit(main())"]
 FIXED = Answer(edit("D", 1, ["5 * 4 = 20"], "20"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.fault_server import Answer, FaultServer, attempt_of, edit
 
-from stepalign.feedback.critics import endpoint
+from stepalign.clients import server as client
 from stepalign.feedback.critics.critic import CriticStopped
 
 from .conftest import PROBLEM, RIGHT, WRONG, check_sums, many
-from .fault_server import Answer, FaultServer, attempt_of, edit
 
 FIXED = Answer(edit("D", 1, ["5 * 4 = 20"], "20"))
 REASKED = ("empty", "not_json", "wrong_shape", "cut_off")
@@ -123,7 +123,7 @@ def test_a_server_that_asks_for_too_much_patience_fails_the_request(make_critic,
 
 @pytest.mark.parametrize("fault", ["hang", "stall"])
 def test_a_reply_that_does_not_end_times_out_and_is_tried_once_more(fault, make_critic, rollout, monkeypatch):
-    monkeypatch.setattr(endpoint, "BODY_S", 0.05)
+    monkeypatch.setattr(client, "BODY_S", 0.05)
     with FaultServer(lambda number, body: Answer("x" * 1000, fault=fault)) as server:
         critic = make_critic(server.url, critic_timeout_s=0.05 if fault == "hang" else 60)
         (record,) = critic.critique([rollout()])
@@ -225,9 +225,9 @@ def test_the_deadline_ends_what_is_under_way_and_skips_the_rest(make_critic):
 
 
 def test_the_pool_is_bounded(make_critic):
-    with FaultServer(lambda number, body: FIXED) as server:
+    with FaultServer(lambda number, body: Answer(FIXED.content, at_once=3)) as server:
         make_critic(server.url, critic_concurrency=3).critique(many(40))
-    assert 1 < server.most_at_once <= 3
+    assert server.most_at_once == 3
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_was_paid_for(make_critic, monkeypatch):
@@ -235,7 +235,9 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_paid_for(make_critic, monk
 
     with FaultServer(lambda number, body: FIXED) as server:
         critic = make_critic(server.url, critic_concurrency=1)
-        monkeypatch.setattr(critic._cache, "_connection", _Full(critic._cache._connection, sqlite3))
+        monkeypatch.setattr(
+            critic.pool.cache.database, "connection", _Full(critic.pool.cache.database.connection, sqlite3)
+        )
         with pytest.raises(CriticStopped, match="database or disk is full") as stop:
             critic.critique(many(5))
     assert [record.status for record in stop.value.records] == ["verified"] + ["skipped"] * 4

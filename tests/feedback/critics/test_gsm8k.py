@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.fault_server import Answer, FaultServer, attempt_of, edit
 
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
@@ -11,7 +12,6 @@ from stepalign.core.trace import parse_trace
 from stepalign.feedback.critics.verify import verbatim_counts
 
 from .conftest import check_sums
-from .fault_server import Answer, FaultServer, attempt_of, edit
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "gsm8k" / "model_solutions.jsonl"
 

@@ -1,11 +1,14 @@
 import asyncio
 
 import pytest
+from tests.fault_server import Answer, FaultServer, edit
 
 from stepalign.core.errors import ConfigError
+from stepalign.feedback.critics.build import build_critic
+from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.models.random_init import save_random_qwen3
 
 from .conftest import RIGHT, check_sums, many
-from .fault_server import Answer, FaultServer, edit
 
 FIXED = Answer(edit("D", 1, ["5 * 4 = 20"], "20"))
 
@@ -141,3 +144,17 @@ def test_it_works_inside_a_running_loop(make_critic, rollout):
 
     with FaultServer(lambda number, body: FIXED) as server:
         assert asyncio.run(notebook())[0].status == "verified"
+
+
+def test_a_model_of_random_weights_is_a_critic_whose_replies_are_all_rejected(tmp_path, grade):
+    model = str(save_random_qwen3(tmp_path / "model", [RIGHT]))
+    settings = CriticSettings(
+        critic="local", critic_model=model, critic_concurrency=4, critic_max_tokens=8, critic_num_reasks=1
+    )
+    critic = build_critic(settings, grade)
+    records = critic.critique(many(6))
+    assert {record.reason for record in records} == {"cut_off"}
+    assert critic.ledger.num_requests == 12 and critic.ledger.tokens_out == 12 * 8
+    check_sums(critic.ledger)
+    again = build_critic(settings, grade)
+    assert again.critique(many(6)) == records and again.ledger.num_requests == 0

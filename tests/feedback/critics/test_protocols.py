@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+from tests.fault_server import Answer, FaultServer
 from tokenizers import Regex
 from tokenizers.pre_tokenizers import Split
 from transformers import AutoTokenizer
@@ -11,7 +12,6 @@ from transformers import AutoTokenizer
 from stepalign.feedback.critics.verify import verbatim_counts
 from stepalign.micro import SOLVER_DIR, exact_critique
 
-from .fault_server import Answer, FaultServer
 from .micro_replies import by_prompt, edit_reply, micro_rollouts, rewrite_reply
 
 ROLLOUTS = micro_rollouts(200)

@@ -5,9 +5,9 @@ import pytest
 from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
+from stepalign.feedback.critics import verify as module
 from stepalign.feedback.critics.critic import Rejected
-from stepalign.feedback.critics.leaks import is_leak
-from stepalign.feedback.critics.verify import Verifier, reference_critique, verbatim_counts
+from stepalign.feedback.critics.verify import is_leak, reference_critique, verbatim_counts
 
 from .conftest import RIGHT, WRONG
 
@@ -17,7 +17,7 @@ def critique(*steps, case="D", first_wrong=2, answer="20"):
 
 
 def verify(rollout, value, grade):
-    return asyncio.run(Verifier(grade).verify(rollout, value))
+    return asyncio.run(module.verify(rollout, value, grade))
 
 
 def never(text, answer):

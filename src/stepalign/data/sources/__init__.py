@@ -2,8 +2,9 @@
 
 from stepalign.data.sources import open_source
 
-for entry in open_source("gsm8k", split="test"):
-    print(entry.problem)
+    >>> from stepalign.data.sources import open_source
+    >>> [entry.problem.id for entry in open_source("problems.jsonl")]       # or "gsm8k", which is on the hub
+    ['micro-0000', 'micro-0001', 'micro-0002']
 """
 
 from stepalign.data.sources.stream import SOURCES, Entry, ProblemStream, find_source, open_source

@@ -1,8 +1,10 @@
 """Rows of local files: JSONL, JSON, CSV and parquet, or a directory of one of them, a row at a time.
 
-    rows = FileRows(find_files("problems.parquet"))
-    for row in rows: ...                     # a Row, or a DataError for a row that is none
-    FileRows(rows.paths, rows.state())       # goes on behind the last row that was given out
+    >>> rows = FileRows(find_files("problems.jsonl"))
+    >>> next(iter(rows)).where              # a Row, or a DataError for a row that is none
+    'problems.jsonl, line 1'
+    >>> next(iter(FileRows(rows.paths, rows.state()))).where        # goes on behind the last row that was given out
+    'problems.jsonl, line 2'
 
 A line of JSONL that is no JSON object stops the reading with its number; other rows that cannot be read are given out
 as errors, to be counted. JSON is read whole, the others never are.

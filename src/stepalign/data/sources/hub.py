@@ -1,8 +1,8 @@
 """Rows of a dataset of the hub, always streamed: nothing is downloaded but what is read.
 
-    rows = HubRows("openai/gsm8k", "main", "train")
-    for row in rows: ...
-    HubRows("openai/gsm8k", "main", "train", rows.state())      # goes on behind the last row; passes over whole files
+    >>> rows = HubRows("openai/gsm8k", "main", "train")
+    >>> row = next(iter(rows))
+    >>> rows = HubRows("openai/gsm8k", "main", "train", rows.state())       # goes on behind the last row
 
 A hub that cannot be reached is said at once instead of after the client's many retries.
 """

@@ -1,8 +1,9 @@
 """Rows whose columns are named otherwise: which column is the id, the problem, the answer, the solution, what is meta.
 
-mapping = ColumnMapping.parse(["problem=question", "answer=final", "meta.level=level"], prefix="mine")
-mapping.to_problem(Row("row 1", {"question": "2 + 2?", "final": 4, "level": 1}))
-# Problem(id='mine-…', problem='2 + 2?', answer='4', meta={'level': 1})
+>>> mapping = ColumnMapping.parse(["problem=question", "answer=final", "meta.level=level"], prefix="mine")
+>>> problem = mapping.to_problem(Row("row 1", {"question": "2 + 2?", "final": 4, "level": 1}))
+>>> problem.problem, problem.answer, problem.meta
+('2 + 2?', '4', {'level': 1})
 """
 
 from __future__ import annotations

@@ -7,8 +7,11 @@ Source: arXiv 2412.06559, https://huggingface.co/datasets/Qwen/ProcessBench.
 There is no column of answers. Where the final answer is right, the last `\\boxed{}` of the last step is the answer;
 elsewhere it is empty, and `stepalign curate` drops the row. What the dataset is for are its rollouts:
 
-    rollout = to_rollout(row)
-    rollout.problem.meta["first_wrong_step"]        # counted from 1; None: all right
+    >>> row = Row("row 1", {"id": "math-0", "problem": "2 + 2?", "steps": ["2 + 2 = 5", "So 5"], "label": 0,
+    ...                     "final_answer_correct": False})
+    >>> rollout = to_rollout(row)
+    >>> rollout.problem.meta["first_wrong_step"]        # counted from 1; None: all right
+    1
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What a problem source is: where its rows are, and how a row becomes a problem.
 
-GSM8K = Source("gsm8k", "openai/gsm8k", columns=("question", "answer"), to_problem=to_problem, split="train")
-GSM8K.to_problem(Row("row 1", {"question": "2 + 2?", "answer": "2 + 2 = 4\\n#### 4"})).answer      # '4'
+>>> from stepalign.data.sources.gsm8k import to_problem
+>>> GSM8K = Source("gsm8k", "openai/gsm8k", columns=("question", "answer"), to_problem=to_problem, split="train")
+>>> GSM8K.to_problem(Row("row 1", {"question": "2 + 2?", "answer": "2 + 2 = 4\\n#### 4"})).answer
+'4'
 """
 
 from __future__ import annotations
@@ -22,10 +24,14 @@ class Adapter(Protocol):
     """Rows to problems. `columns` must be in every row; `to_problem` raises a DataError for a row it cannot use."""
 
     @property
-    def columns(self) -> tuple[str, ...]: ...
+    def columns(self) -> tuple[str, ...]:
+        """What every row must have."""
+        ...
 
     @property
-    def to_problem(self) -> Callable[[Row], Problem]: ...
+    def to_problem(self) -> Callable[[Row], Problem]:
+        """From a row to a problem; raises DataError."""
+        ...
 
 
 @dataclass(frozen=True)

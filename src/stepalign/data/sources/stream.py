@@ -1,9 +1,12 @@
 """A source of problems as a stream of entries: each row's problem, or why it has none.
 
-    stream = open_source("problems.parquet", columns=["problem=question", "answer=final"])
-    for entry in stream:
-        entry.position, entry.problem, entry.trouble
-    open_source("problems.parquet", ..., state=stream.state())      # goes on behind the last entry
+    >>> stream = open_source("problems.jsonl", columns=["problem=problem", "answer=answer"])
+    >>> entry = next(iter(stream))
+    >>> entry.position, entry.problem.id, entry.trouble
+    (0, 'micro-0000', '')
+    >>> again = open_source("problems.jsonl", columns=["problem=problem", "answer=answer"], state=stream.state())
+    >>> next(iter(again)).position          # goes on behind the last entry
+    1
 
 A source is a registered name ("openmathreasoning", or the hub's "nvidia/OpenMathReasoning"), a path to a file or a
 directory of files, or any other dataset of the hub as owner/name. `adapter` reads a local copy of a registered one.
@@ -43,13 +46,17 @@ class Rows(Protocol):
 
     def __iter__(self) -> Iterator[Row | DataError]: ...
 
-    def state(self) -> dict[str, Any]: ...
+    def state(self) -> dict[str, Any]:
+        """What to go on with behind the last row given out; plain JSON."""
+        ...
 
-    def fingerprint(self) -> list[Any]: ...
+    def fingerprint(self) -> list[Any]:
+        """Plain JSON that changes when the rows may have."""
+        ...
 
 
 class ProblemStream:
-    """Iterate once. `state()` is plain JSON; so is `fingerprint()`, which changes when the rows may have."""
+    """The entries of a source, to be iterated once."""
 
     def __init__(self, name: str, rows: Rows, adapter: Adapter, hint: str = HINT) -> None:
         self.name = name
@@ -71,9 +78,11 @@ class ProblemStream:
             raise DataError(f"{self.name}: no rows; expected at least one problem.")
 
     def state(self) -> dict[str, Any]:
+        """What to go on with behind the last entry given out."""
         return self._rows.state()
 
     def fingerprint(self) -> list[Any]:
+        """Changes when the rows may have."""
         return self._rows.fingerprint()
 
     def _entry(self, position: int, row: Row | DataError) -> Entry:

@@ -2,17 +2,20 @@
 
 A step is near-verbatim when nothing in it that carries meaning differs: the same numbers, operators, symbols, LaTeX
 commands and short words in the same order, and of the longer words at most a slip of one letter each; and when the two
-texts, white space and letter case aside, are alike by at least 0.9 (difflib's ratio). So "47+38=75" is never taken for
-"47+38=85": a wrong snap would put the solver's error back, a missed one costs a little alignment.
+texts, white space and letter case aside, are alike by at least 0.9 (twice the length of their longest common
+subsequence, over both lengths). So "47+38=75" is never taken for "47+38=85": a wrong snap would put the solver's error
+back, a missed one costs a little alignment.
 
-    align(["2 + 2 = 4", "so 5"], ["2 + 2  = 4", "so 4"])      # copied "2 + 2 = 4", rewritten "so 4"
+    >>> align(["2 + 2 = 4", "so 5"], ["2 + 2  = 4", "so 4"])
+    [CritiqueStep(text='2 + 2 = 4', origin='copied'), CritiqueStep(text='so 4', origin='rewritten')]
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import SequenceMatcher
+
+from rapidfuzz.distance import Indel
 
 from stepalign.core.critique import CritiqueStep
 from stepalign.core.trace import STEP_TAG
@@ -33,7 +36,7 @@ def near_verbatim(a: str, b: str) -> bool:
         return False
     if not all(x == y or _is_slip(x, y) for x, y in zip(tokens_a, tokens_b, strict=True)):
         return False
-    return SequenceMatcher(None, " ".join(tokens_a), " ".join(tokens_b), autojunk=False).ratio() >= SIMILARITY
+    return Indel.normalized_similarity(" ".join(tokens_a), " ".join(tokens_b)) >= SIMILARITY
 
 
 def align(solver: Sequence[str], critic: Sequence[str]) -> list[CritiqueStep]:

@@ -1,19 +1,17 @@
 """The critic that the settings ask for.
 
-with Grader() as grader:
-    critic = build_critic(CriticSettings(critic_base_url="http://127.0.0.1:8000/v1", critic_model="m"), grader.grade)
+>>> critic = build_critic(CriticSettings(critic="exact"), grader.grade)
+>>> critic.critique([rollout])[0].status
+'verified'
 """
 
 from __future__ import annotations
 
 from stepalign.core.errors import ConfigError, suggest
-from stepalign.feedback.critics.budget import Budget
 from stepalign.feedback.critics.critic import Critic
 from stepalign.feedback.critics.functions import FunctionCritic, load_function
-from stepalign.feedback.critics.ledger import Ledger
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
-from stepalign.feedback.critics.writer import Writer
 
 CRITICS = ("openai", "local", "micro", "exact")
 
@@ -37,33 +35,6 @@ def build_critic(settings: CriticSettings, grade: GradeFunction) -> Critic:
         return FunctionCritic(function, grade, name=settings.critic, on_failure=settings.critic_on_failure)
     if settings.critic not in CRITICS:
         raise ConfigError(f"unknown critic '{settings.critic}'{suggest(settings.critic, CRITICS)}")
-    from stepalign.feedback.critics.cache import ReplyCache
     from stepalign.feedback.critics.language_model import LanguageModelCritic
 
-    ledger = Ledger()
-    writer = build_writer(settings, ledger)
-    cache = ReplyCache(settings.cache_path)
-    return LanguageModelCritic(settings, grade, writer=writer, cache=cache, ledger=ledger)
-
-
-def build_writer(settings: CriticSettings, ledger: Ledger, role: str = "critic") -> Writer:
-    """What writes for a critic of kind openai, local or micro, or for a solver that is asked in the same way.
-
-    Args:
-        role: whom messages speak of, see `EndpointWriter`.
-    Raises:
-        ConfigError: the client's package is not installed.
-    """
-    if settings.critic in ("local", "micro"):
-        from stepalign.feedback.critics.local import LocalWriter
-
-        return LocalWriter(settings, ledger)
-    from stepalign.feedback.critics.endpoint import EndpointWriter
-
-    budget = Budget(
-        settings.critic_token_budget,
-        settings.critic_cost_budget,
-        settings.critic_price_in,
-        settings.critic_price_out,
-    )
-    return EndpointWriter(settings, ledger, budget, role=role)
+    return LanguageModelCritic(settings, grade)

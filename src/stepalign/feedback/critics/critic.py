@@ -2,9 +2,11 @@
 
 A critic is synchronous to its caller, however much it does at once inside: training calls it between two steps.
 
-    critic = build_critic(settings, grader.grade_answer)
-    for record in critic.critique(rollouts):
-        print(record.status, record.reason, record.critique and record.critique.text)
+    >>> for record in critic.critique(rollouts):
+    ...     print(record.status, record.reason, record.critique.case)
+    verified  C
+    verified  D
+    verified  A
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from stepalign.clients.ledger import Ledger
 from stepalign.core.critique import Critique
 from stepalign.core.errors import CriticError
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.ledger import Ledger
 
 Status = Literal["verified", "unverified", "skipped"]
 OnRecord = Callable[[int, "CritiqueRecord"], object]

@@ -2,7 +2,9 @@
 
 What they return is verified like any other critique. What they raise becomes a counted, skipped rollout.
 
-    FunctionCritic(my_critique, grader.grade, name="mine").critique(rollouts)
+    >>> from stepalign.micro import exact_critique
+    >>> FunctionCritic(exact_critique, grader.grade, name="mine").critique([rollout])[0].status
+    'verified'
 """
 
 from __future__ import annotations
@@ -14,26 +16,32 @@ from dataclasses import replace
 from importlib import import_module
 from typing import cast
 
+from stepalign.clients.ledger import Ledger
+from stepalign.clients.pool import run
 from stepalign.core.critique import Critique
 from stepalign.core.errors import ConfigError, StepalignError
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.critic import CritiqueRecord, OnRecord, Rejected
-from stepalign.feedback.critics.ledger import Ledger
-from stepalign.feedback.critics.loops import run
-from stepalign.feedback.critics.verify import GradeFunction, Verifier, reference_critique
+from stepalign.feedback.critics.settings import OnFailure
+from stepalign.feedback.critics.verify import GradeFunction, rejected_record, verify
 
 log = logging.getLogger(__name__)
-CritiqueFunction = Callable[[Rollout], Critique]
 
 
 class FunctionCritic:
     """Calls the function once a rollout, one after the other. It is not cached: it may be anything."""
 
     def __init__(
-        self, function: CritiqueFunction, grade: GradeFunction, *, name: str, on_failure: str = "skip"
+        self,
+        function: Callable[[Rollout], Critique],
+        grade: GradeFunction,
+        *,
+        name: str,
+        on_failure: OnFailure = "skip",
     ) -> None:
         self.name, self.ledger = name, Ledger()
-        self._function, self._verifier, self._on_failure = function, Verifier(grade), on_failure
+        self._function, self._grade = function, grade
+        self._on_failure: OnFailure = on_failure
 
     def critique(self, rollouts: Sequence[Rollout], on_record: OnRecord | None = None) -> list[CritiqueRecord]:
         """One record a rollout, in order; see `Critic`."""
@@ -56,7 +64,7 @@ class FunctionCritic:
         key = rollout.problem.id, rollout.sample
         try:
             critique = self._function(rollout)
-            critique = await self._verifier.verify(rollout, replace(critique, source=critique.source or self.name))
+            critique = await verify(rollout, replace(critique, source=critique.source or self.name), self._grade)
             return CritiqueRecord(*key, "verified", critique)
         except Rejected as error:
             reason = error.reason
@@ -65,11 +73,10 @@ class FunctionCritic:
         except Exception as error:
             log.warning("critic %s raised on problem %s, sample %d", self.name, *key, exc_info=True)
             reason = f"raised_{type(error).__name__}"
-        critique = reference_critique(rollout) if self._on_failure == "reference" else None
-        return CritiqueRecord(*key, "skipped" if critique is None else "unverified", critique, reason)
+        return rejected_record(rollout, reason, self._on_failure)
 
 
-def load_function(name: str) -> CritiqueFunction:
+def load_function(name: str) -> Callable[[Rollout], Critique]:
     """The function that "package.module:function" names.
 
     Raises:
@@ -82,4 +89,4 @@ def load_function(name: str) -> CritiqueFunction:
         raise ConfigError(f"critic '{name}' cannot be loaded: {error}. Expected package.module:function.") from None
     if not callable(function):
         raise ConfigError(f"critic '{name}' is no function. Expected one from a Rollout to a Critique.")
-    return cast(CritiqueFunction, function)
+    return cast("Callable[[Rollout], Critique]", function)

@@ -4,7 +4,8 @@ The attempt's steps are shown in canonical numbered tags whatever layout the sol
 its name. `bare` says nothing but the data and suits a model that was trained to be a critic, such as the micro critic.
 A directory with `user.jinja` and perhaps `system.jinja` is a family of your own.
 
-    render_messages("edit", rollout, truth="answer")        # [{"role": "system", ...}, {"role": "user", ...}]
+    >>> [message["role"] for message in render_messages("edit", rollout, truth="answer")]
+    ['system', 'user']
 """
 
 from __future__ import annotations

@@ -3,21 +3,25 @@
 Case A claims that the trace is right as it stands, so the trace's own answer is graded and not the one beside the
 claim: a trace that talks its critic into "case A" gains nothing by it.
 
-    await Verifier(grader.grade).verify(rollout, critique)        # the critique, verified, or Rejected("wrong_answer")
+A critique that speaks of the ground truth leaks it: the teacher would then imitate a solver who was told the answer.
+Only the critic's own words are searched; steps copied from the solver are the solver's.
+
+    await verify(rollout, critique, grader.grade)        # the critique, verified, or Rejected("wrong_answer")
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.rollout import Grade, Outcome, Rollout
 from stepalign.core.trace import parse_trace
 from stepalign.feedback.critics.align import num_leading_copies
-from stepalign.feedback.critics.critic import Rejected
-from stepalign.feedback.critics.leaks import is_leak
+from stepalign.feedback.critics.critic import CritiqueRecord, Rejected
+from stepalign.feedback.critics.settings import OnFailure
 from stepalign.feedback.critiques import STAND_IN
 
 GradeFunction = Callable[[str, str], Grade]
@@ -26,39 +30,52 @@ REASONS = {
     Outcome.UNPARSEABLE: "unparseable_answer",
     Outcome.TIMEOUT: "grading_timeout",
 }
+# "reference angle" and the like are mathematics
+REFERENCE = (
+    r"\breferences?\b(?!\s+(?:angles?|frames?|points?|lines?|planes?|levels?|temperatures?|triangles?|axis|axes)\b)"
+)
+OTHERS = (
+    r"\bground[\s-]*truth\b",
+    r"\banswer[\s-]keys?\b",
+    r"\b(?:given|provided|supplied|official|known|expected|stated)\s+(?:correct\s+)?(?:final\s+)?(?:answer|solution)\b",
+)
+LEAK = re.compile("|".join((REFERENCE, *OTHERS)), re.IGNORECASE)
 
 
-class Verifier:
-    """Checks for leaks and grades answers. `grade` takes a response and the right answer; it may take its time."""
+async def verify(rollout: Rollout, critique: Critique, grade: GradeFunction) -> Critique:
+    """The critique, marked as verified: it leaks nothing, copies what it says it copies, and its answer is right.
 
-    def __init__(self, grade: GradeFunction) -> None:
-        self._grade = grade
+    Args:
+        grade: takes a response and the right answer; it may take its time.
+    Raises:
+        Rejected: leak, not_verbatim, wrong_answer, unparseable_answer, grading_timeout.
+    """
+    own_words = [step.text for step in critique.steps if step.origin != "copied"]
+    if critique.case != "A":
+        own_words.append(critique.answer)
+    if is_leak(own_words, rollout.problem.problem):
+        raise Rejected("leak")
+    trace = rollout.trace
+    copied = {step.text for step in critique.steps if step.origin == "copied"}
+    if not copied <= {step.text for step in trace.steps}:
+        raise Rejected("not_verbatim")  # a function of the user's may err; the protocols cannot
+    text, answer = f"<answer>{critique.answer}</answer>", critique.answer
+    if critique.case == "A":
+        text, answer = rollout.text, trace.answer
+    truth = rollout.problem.answer
+    if answer is None or answer.strip() != truth.strip():  # the same text needs no grader
+        graded = await asyncio.to_thread(grade, text, truth)
+        if not graded.is_correct:
+            raise Rejected(REASONS[graded.outcome])
+        if critique.case == "A" and answer is None:
+            critique = replace(critique, answer=graded.extracted or critique.answer)
+    return replace(critique, verified=True)
 
-    async def verify(self, rollout: Rollout, critique: Critique) -> Critique:
-        """
-        Raises:
-            Rejected: leak, not_verbatim, wrong_answer, unparseable_answer, grading_timeout.
-        """
-        own_words = [step.text for step in critique.steps if step.origin != "copied"]
-        if critique.case != "A":
-            own_words.append(critique.answer)
-        if is_leak(own_words, rollout.problem.problem):
-            raise Rejected("leak")
-        trace = rollout.trace
-        copied = {step.text for step in critique.steps if step.origin == "copied"}
-        if not copied <= {step.text for step in trace.steps}:
-            raise Rejected("not_verbatim")  # a function of the user's may err; the protocols cannot
-        text, answer = f"<answer>{critique.answer}</answer>", critique.answer
-        if critique.case == "A":
-            text, answer = rollout.text, trace.answer
-        truth = rollout.problem.answer
-        if answer is None or answer.strip() != truth.strip():  # the same text needs no grader
-            grade = await asyncio.to_thread(self._grade, text, truth)
-            if not grade.is_correct:
-                raise Rejected(REASONS[grade.outcome])
-            if critique.case == "A" and answer is None:
-                critique = replace(critique, answer=grade.extracted or critique.answer)
-        return replace(critique, verified=True)
+
+def is_leak(texts: Iterable[str], problem: str) -> bool:
+    """Whether any text speaks of a reference or ground truth in words that the problem does not use itself."""
+    own = {match.group().casefold() for match in LEAK.finditer(problem)}
+    return any(match.group().casefold() not in own for text in texts for match in LEAK.finditer(text))
 
 
 def verbatim_counts(rollout: Rollout, critique: Critique, num_correct: int | None = None) -> tuple[int, int]:
@@ -82,3 +99,10 @@ def reference_critique(rollout: Rollout) -> Critique | None:
         return None
     steps = tuple(CritiqueStep(step.text, "inserted") for step in parse_trace(solution).steps)
     return Critique("D", None, steps, rollout.problem.answer, source=STAND_IN)
+
+
+def rejected_record(rollout: Rollout, reason: str, on_failure: OnFailure) -> CritiqueRecord:
+    """The record of a rollout whose critique stays rejected: it is skipped, or the reference solution stands in."""
+    critique = reference_critique(rollout) if on_failure == "reference" else None
+    status = "skipped" if critique is None else "unverified"
+    return CritiqueRecord(rollout.problem.id, rollout.sample, status, critique, reason)

@@ -1,0 +1,83 @@
+"""Evaluate the checkpoints of a training run, each once: a row of `evaluations.jsonl` a checkpoint.
+
+The samples of a checkpoint depend on the seed, the problems and the sampling alone, so that a run that was killed and
+started again has the numbers of one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.files import keep_rows, read_jsonl
+from stepalign.core.problem import Problem
+from stepalign.evaluation.evaluate import Evaluation, evaluate_rollouts, grade_rollouts, sample_problems
+from stepalign.grading import Grader
+from stepalign.models.loading import load_model
+from stepalign.models.sampling import Sampling
+from stepalign.runs.evaluations import EvaluationRow
+from stepalign.runs.files import EVALUATIONS
+from stepalign.runs.row import append_rows
+from stepalign.runs.rows import read_progress
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """How every checkpoint of every condition is evaluated: the same problems, sampling, prompts and grading."""
+
+    splits: Mapping[str, Sequence[Problem]]
+    sampling: Sampling
+    grader: Grader
+    prompt_templates: str = "steps"
+    chat_template_kwargs: dict[str, Any] | None = None
+    dtype: str = "auto"
+
+    def evaluate(self, model_name: str, adapter: str | None = None) -> dict[str, Evaluation]:
+        """Load a model, sample all splits together, and grade: split's name to its evaluation."""
+        model, tokenizer = load_model(model_name, adapter, dtype=self.dtype)
+        problems = [problem for split in self.splits.values() for problem in split]
+        batches = sample_problems(
+            model, tokenizer, problems, self.sampling, self.prompt_templates, self.chat_template_kwargs
+        )
+        rollouts = grade_rollouts([rollout for batch in batches for rollout in batch], self.grader)
+        evaluations: dict[str, Evaluation] = {}
+        for name, split in self.splits.items():
+            ids = {problem.id for problem in split}
+            evaluations[name] = evaluate_rollouts(split, [r for r in rollouts if r.problem.id in ids], self.grader)
+        return evaluations
+
+
+def evaluate_checkpoints(directory: Path, checkpoints: Sequence[Path], base_model: str, evaluator: Evaluator) -> None:
+    """Evaluate those checkpoints that `evaluations.jsonl` has no row for yet.
+
+    A checkpoint with an adapter is evaluated on `base_model`.
+    """
+    progress = [read_progress(checkpoint) for checkpoint in checkpoints]
+    steps = {reached.step for reached in progress}
+    keep_rows(directory / EVALUATIONS, lambda row: row["step"] in steps)
+    done = {row["step"] for row in read_jsonl(directory / EVALUATIONS)}
+    for checkpoint, reached in zip(checkpoints, progress, strict=True):
+        if reached.step not in done:
+            row = EvaluationRow(**reached.to_json(), **evaluate_checkpoint(checkpoint, base_model, evaluator))
+            append_rows(directory / EVALUATIONS, row)
+
+
+def evaluate_checkpoint(checkpoint: Path, base_model: str, evaluator: Evaluator) -> dict[str, Any]:
+    """What the row of one checkpoint, or of a model directory without adapter, says of it."""
+    if (checkpoint / "adapter_config.json").exists():
+        return measured(evaluator.evaluate(base_model, str(checkpoint)))
+    return measured(evaluator.evaluate(str(checkpoint)))
+
+
+def evaluate_base(directory: Path, base_model: str, evaluator: Evaluator) -> None:
+    """Evaluate the untrained model, as step 0, unless `evaluations.jsonl` has it already."""
+    if not read_jsonl(directory / EVALUATIONS):
+        append_rows(directory / EVALUATIONS, EvaluationRow(step=0, **measured(evaluator.evaluate(base_model))))
+
+
+def measured(evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
+    """Of an evaluation's row the metrics of each split, and under `values` those of each problem."""
+    row: dict[str, Any] = {split: evaluation.metrics for split, evaluation in evaluations.items()}
+    return {**row, "values": {split: evaluation.values for split, evaluation in evaluations.items()}}

@@ -1,0 +1,176 @@
+"""The two protocols in which a language model is asked for a critique: what its reply amounts to, trusting nothing.
+
+`edit`: the critic names the case and how many steps stay, and writes only what replaces the rest, as JSON: `{"case":
+"A"|"B"|"C"|"D", "keep_steps": int, "new_steps": [text], "answer": text}`. The software copies the kept steps, so they
+are the solver's characters by construction, and the reply shrinks by the share that was right. A new step that repeats
+one of the replaced steps near-verbatim counts as copied; the step called wrong never does.
+
+`rewrite`, the paper's: the critic writes out the whole corrected trace in step tags. The software decides what the
+reply amounts to instead of believing a label: near-verbatim steps get the solver's exact text (see `align`), and the
+case follows. A: every step copied, same answer. C: the trace had no answer or was cut off. B: same answer, other steps.
+D: another answer.
+
+    parse_edit(Reply('{"case": "D", "keep_steps": 1, "new_steps": ["5 * 4 = 20"], "answer": "20"}'), rollout)
+    parse_rewrite(Reply("<step_1>2 + 3 = 5</step_1> ... <answer>20</answer>"), rollout)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, get_args
+
+from stepalign.clients.client import Reply
+from stepalign.core.critique import Critique, CritiqueCase, CritiqueStep
+from stepalign.core.rollout import Rollout
+from stepalign.core.trace import parse_trace, strip_thinking
+from stepalign.feedback.critics.align import align, num_leading_copies
+from stepalign.feedback.critics.critic import Rejected
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "case": {"type": "string", "enum": ["A", "B", "C", "D"]},
+        "keep_steps": {"type": "integer", "minimum": 0},
+        "new_steps": {"type": "array", "items": {"type": "string"}},
+        "answer": {"type": "string"},
+    },
+    "required": ["case", "keep_steps", "new_steps", "answer"],
+    "additionalProperties": False,
+}
+MOST_OPENINGS = 200  # places where an object may begin that are tried in one reply
+BACKSLASH = re.compile(r'\\\\|\\(?!["/bfnrt]|u[0-9a-fA-F]{4})')  # a pair, or one that begins no JSON escape
+# "\frac" in a JSON string is a form feed and "rac". Form feed and backspace are never meant; the other three are meant
+# unless the letters after them complete a LaTeX command.
+EATEN = re.compile(
+    "\f|\b|\t(?=(?:imes|ext|heta|an|o|frac|au|riangle)(?![a-z]))|\r(?=(?:ho|ight|angle|ightarrow|ceil|floor)(?![a-z]))"
+    "|\n(?=(?:eq|abla|ot|otin)(?![a-z]))"
+)
+NAMES = {"\f": "\\f", "\b": "\\b", "\t": "\\t", "\r": "\\r", "\n": "\\n"}
+
+
+def response_format(name: str) -> dict[str, Any] | None:
+    """What a request carries for the server to enforce, if it does."""
+    if name == "json_schema":
+        return {"type": "json_schema", "json_schema": {"name": "critique", "strict": True, "schema": SCHEMA}}
+    return {"type": "json_object"} if name == "json_object" else None
+
+
+def parse_edit(reply: Reply, rollout: Rollout) -> Critique:
+    """The critique that an edit describes, not yet verified.
+
+    Raises:
+        Rejected: empty, cut_off, not_json, wrong_shape, or contradiction (case A that keeps less than everything, or
+            another case that changes nothing).
+    """
+    case, keep, new_steps, answer = _fields(parse_object(visible(reply)))
+    trace = rollout.trace
+    steps = [step.text for step in trace.steps]
+    if keep > len(steps):
+        raise Rejected("wrong_shape")
+    if case == "A":
+        if keep != len(steps) or new_steps:
+            raise Rejected("contradiction")
+        return Critique("A", None, tuple(CritiqueStep(text, "copied") for text in steps), trace.answer or answer)
+    if keep == len(steps) and not new_steps and answer == trace.answer:
+        raise Rejected("contradiction")
+    tail = steps[keep:]
+    first_new: list[CritiqueStep] = []
+    if case == "D" and tail and new_steps:
+        first_new, tail, new_steps = [CritiqueStep(new_steps[0], "rewritten")], tail[1:], new_steps[1:]
+    kept = [CritiqueStep(text, "copied") for text in steps[:keep]]
+    first_wrong = keep + 1 if keep < len(steps) else None
+    return Critique(case, first_wrong, (*kept, *first_new, *align(tail, new_steps)), answer)
+
+
+def render_edit(rollout: Rollout, critique: Critique) -> str:
+    """The reply that describes a critique, as short as the prompt asks for it: one line, letters as they are."""
+    keep = num_leading_copies([step.text for step in rollout.trace.steps], critique.steps)
+    new_steps = [step.text for step in critique.steps[keep:]]
+    value = {"case": critique.case, "keep_steps": keep, "new_steps": new_steps, "answer": critique.answer}
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _fields(value: dict[str, Any]) -> tuple[CritiqueCase, int, list[str], str]:
+    case, keep, new_steps, answer = (value.get(name) for name in ("case", "keep_steps", "new_steps", "answer"))
+    if type(answer) in (int, float):
+        answer = str(answer)
+    is_well_shaped = (
+        case in get_args(CritiqueCase)
+        and type(keep) is int
+        and keep >= 0
+        and isinstance(new_steps, list)
+        and all(isinstance(text, str) for text in new_steps)
+        and isinstance(answer, str)
+    )
+    if not is_well_shaped:
+        raise Rejected("wrong_shape")
+    texts = [mend_latex(text).strip() for text in new_steps or []]
+    return case, keep, [text for text in texts if text], mend_latex(answer).strip()  # type: ignore[return-value]
+
+
+def parse_rewrite(reply: Reply, rollout: Rollout) -> Critique:
+    """The critique that a corrected trace amounts to, not yet verified.
+
+    Raises:
+        Rejected: empty, cut_off, no_steps (no step tags), no_answer.
+    """
+    written = parse_trace(visible(reply))
+    if written.layout != "tags":
+        raise Rejected("no_steps")
+    if not written.answer:
+        raise Rejected("no_answer")
+    trace = rollout.trace
+    solver = [step.text for step in trace.steps]
+    steps = align(solver, [step.text for step in written.steps])
+    same_answer = trace.answer is not None and _plain(trace.answer) == _plain(written.answer)
+    num_kept = num_leading_copies(solver, steps)
+    is_unchanged = num_kept == len(solver) == len(steps)
+    if is_unchanged and same_answer:
+        return Critique("A", None, tuple(steps), trace.answer or written.answer)
+    is_unfinished = trace.answer is None or rollout.finish_reason == "length"
+    case: CritiqueCase = "C" if is_unfinished else "B" if same_answer else "D"
+    first_wrong = num_kept + 1 if num_kept < len(solver) else None
+    return Critique(case, first_wrong, tuple(steps), written.answer)
+
+
+def _plain(text: str) -> str:
+    return "".join(text.split()).strip("$.")
+
+
+def visible(reply: Reply) -> str:
+    """The reply without its thinking.
+
+    Raises:
+        Rejected: "cut_off" by the token limit, or "empty".
+    """
+    if reply.finish_reason == "length":
+        raise Rejected("cut_off")
+    text = strip_thinking(reply.text).strip()
+    if not text:
+        raise Rejected("empty")
+    return text
+
+
+def parse_object(text: str) -> dict[str, Any]:
+    """The first JSON object with a "case" in a text, repaired where LaTeX was written with single backslashes.
+
+    Raises:
+        Rejected: "not_json" if there is no object at all, "wrong_shape" if none has a case.
+    """
+    found = False
+    for candidate in (text, BACKSLASH.sub(r"\\\\", text)):
+        for opening in list(re.finditer(r"\{", candidate))[:MOST_OPENINGS]:
+            try:
+                value, _ = json.JSONDecoder(strict=False).raw_decode(candidate, opening.start())
+            except (ValueError, RecursionError):
+                continue
+            found = True
+            if "case" in value:
+                return value
+    raise Rejected("wrong_shape" if found else "not_json")
+
+
+def mend_latex(text: str) -> str:
+    """LaTeX commands whose first letter was read as a JSON escape, restored."""
+    return EATEN.sub(lambda match: NAMES[match.group()], text)

@@ -1,0 +1,80 @@
+"""The critic of a run, as feedback formats want one, with its ledger on disk.
+
+critic = make_recorded_critic(settings, grader.grade, directory)
+critic(rollouts)                # a critique a rollout, None where none could be had
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.critique import Critique
+from stepalign.core.files import read_json, write_json
+from stepalign.core.rollout import Rollout
+from stepalign.feedback.critics.critic import Critic
+from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.feedback.critics.verify import GradeFunction
+from stepalign.runs.files import LEDGER
+
+
+class RecordedCritic:
+    """A critic as formats want one, whose ledger is on disk after every call and goes on when a run does.
+
+    Of several processes each asks about its own rollouts and has a file of its own, `ledger.process-<k>.json`; the
+    first keeps their sum in `ledger.json`, which lags behind by a call of the others until `write_total` at the end.
+    """
+
+    def __init__(self, critic: Critic, path: Path, process_index: int = 0, num_processes: int = 1):
+        self.critic, self.path, self.process_index = critic, path, process_index
+        several = num_processes > 1 or bool(self._parts())
+        self.own = path.with_name(f"{path.stem}.process-{process_index}.json") if several else path
+        before = path if process_index == 0 and not self._parts() else self.own  # path: of one process alone
+        self.earlier: dict[str, Any] = read_json(before) if before.exists() else {}
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> list[Critique | None]:
+        """A critique for each rollout, None where there is none."""
+        records = self.critic.critique(rollouts)
+        write_json(self.own, add_ledgers(self.earlier, self.critic.ledger.to_json()))
+        self.write_total()
+        return [record.critique for record in records]
+
+    def write_total(self) -> None:
+        """On the first process, where there are several: the sum over all."""
+        parts = self._parts()
+        if parts and self.process_index == 0:
+            write_json(self.path, reduce(add_ledgers, (read_json(part) for part in parts)))
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.path.parent.glob(f"{self.path.stem}.process-*.json"))
+
+
+def make_recorded_critic(
+    settings: CriticSettings | None, grade: GradeFunction, directory: Path, processes: tuple[int, int] = (0, 1)
+) -> RecordedCritic | None:
+    """The critic that the settings name, None for none; `processes`: which one of how many, which share its budgets."""
+    from stepalign.feedback.critics.build import build_critic
+
+    if settings is None:
+        return None
+    if processes[1] > 1:
+        settings = replace(
+            settings,
+            critic_token_budget=settings.critic_token_budget // processes[1],
+            critic_cost_budget=settings.critic_cost_budget / processes[1],
+        )
+    return RecordedCritic(build_critic(settings, grade), directory / LEDGER, *processes)
+
+
+def add_ledgers(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    """The sum of two ledgers, counts by reason included."""
+    total = dict(a)
+    for key, value in b.items():
+        if isinstance(value, dict):
+            total[key] = add_ledgers(a.get(key, {}), value)
+        else:
+            total[key] = round(a.get(key, 0) + value, 6)
+    return total

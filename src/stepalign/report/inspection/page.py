@@ -1,0 +1,97 @@
+"""The page of `stepalign inspect`: one HTML file that shows where each context pushes a response, and how to read it.
+
+    >>> write_page(result, directory / "inspect.html")
+
+`result` is what `advantage.json` holds. Whatever the model wrote is text in the page, never markup: see
+`stepalign.report.page`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.files import write_text
+from stepalign.report.inspection.measures import MEASURES, MISSING, number, share
+from stepalign.report.page.document import build_page
+from stepalign.report.page.text import clean
+
+PAGE = Path(__file__).parent / "page"
+DECIMALS = 4  # of the numbers behind the picture; advantage.json has them in full
+
+
+def write_page(result: Mapping[str, Any], path: Path) -> None:
+    """Write the page of one inspection."""
+    write_text(path, render_page(result))
+
+
+def render_page(result: Mapping[str, Any]) -> str:
+    """The whole page as one HTML document."""
+    contexts = result["contexts"]
+    data = {
+        "tokens": result["tokens"],
+        "token_steps": result["token_steps"],
+        "first_wrong_step": result["first_wrong_step"],
+        "student_prompt": result["student_prompt"],
+        "contexts": [_data(name, context) for name, context in contexts.items()],
+    }
+    content = {
+        "title": " and ".join(contexts),
+        "model": result["model"],
+        "num_tokens": len(result["tokens"]),
+        "num_steps": len({step for step in result["token_steps"] if step is not None}),
+        "first_wrong_step": result["first_wrong_step"],
+        "wrong_in_words": _wrong_in_words(result),
+        "names": list(contexts),
+        "measures": _measures(contexts),
+        "notes": result["notes"],
+        "contexts": [_steps(name, context) for name, context in contexts.items()],
+    }
+    return build_page(PAGE, "inspect.html.jinja", scripts=("inspect.js",), content=clean(content), data=clean(data))
+
+
+def _wrong_in_words(result: Mapping[str, Any]) -> str:
+    source = result["first_wrong_step_source"]
+    if source is None:
+        return "nobody said which step is wrong first"
+    step = result["first_wrong_step"]
+    return f"step {step} is the first wrong one ({source})" if step else f"no step is wrong ({source})"
+
+
+def _data(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    rows = {
+        key: [None if value is None else round(value, DECIMALS) for value in context[key]]
+        for key in ("advantage", "student_logp", "teacher_logp")
+    }
+    return {"name": name, "teacher_prompt": context["teacher_prompt"], **rows}
+
+
+def _measures(contexts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row a measure, with its value under each context; a measure that no context has is left out."""
+    rows = [
+        {
+            "name": measure.name,
+            "meaning": measure.meaning,
+            "values": [measure.read(context) for context in contexts.values()],
+        }
+        for measure in MEASURES
+    ]
+    return [row for row in rows if set(row["values"]) != {MISSING}]
+
+
+def _steps(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
+    """The table per step under one context."""
+    copied = {row["step"]: row["share"] for row in context["alignment"]["steps"]}
+    return {
+        "name": name,
+        "steps": [
+            {
+                "step": row["step"],
+                "num_tokens": row["num_tokens"],
+                "values": [number(row[key]) for key in ("mean", "sum", "min", "max")],
+                "copied": share(copied.get(row["step"])),
+            }
+            for row in context["steps"]
+        ],
+    }

@@ -1,0 +1,230 @@
+"""A response's text in a picture, once for each context, each token coloured by its advantage A_t.
+
+    >>> figure, num_left_out = token_text(result, scale=5.0)
+    >>> num_left_out
+    0
+
+Set in a monospaced type on a grid of characters: lines break between tokens, a line break in the text is shown as "↵".
+Sign shows by colour and by underline, solid or dotted. Of a very long response the beginning is shown, and a note says
+how many tokens were left out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stepalign.report.page.text import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The colours of page.css.
+UP, DOWN, UP_LINE, DOWN_LINE, INK, SOFT, RULE = (
+    "#f1a340",
+    "#998ec3",
+    "#b35806",
+    "#542788",
+    "#1e1d1a",
+    "#5d5a52",
+    "#dedad0",
+)
+WIDTH = 7.2  # inches: a page's text
+MARGIN = 0.1  # inches
+SIZE = 7.5  # points of the text
+ADVANCE = 0.602  # width of a character over SIZE
+LEADING = 1.8  # line height over SIZE
+COLUMNS = int((WIDTH - 2 * MARGIN) * 72 / (SIZE * ADVANCE))
+LINES = 150  # most lines of a response, and of all contexts together what a PNG of 200 dots an inch can hold
+ALL_LINES = 1200
+NEWLINE = "↵"
+MARKED = 0.1  # of the scale, from which a token is underlined
+# Wide scripts, where one of these is installed; DejaVu comes with matplotlib.
+FONTS = (
+    "DejaVu Sans Mono",
+    "DejaVu Sans",
+    "Noto Sans Mono CJK SC",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "WenQuanYi Zen Hei",
+)
+
+
+class Piece(NamedTuple):
+    """Part of a token on one line: where on the grid, and what stands there."""
+
+    token: int
+    line: int
+    column: int
+    width: int
+    text: str
+
+
+def values_of(context: Mapping[str, Any]) -> list[float]:
+    """A_t of each token; 0 where it is not finite."""
+    return [value if value is not None and math.isfinite(value) else 0.0 for value in context["advantage"]]
+
+
+def first_wrong_token(result: Mapping[str, Any]) -> int | None:
+    """The first token of the first wrong step; None where there is none."""
+    step = result["first_wrong_step"]
+    return result["token_steps"].index(step) if step is not None and step in result["token_steps"] else None
+
+
+def token_text(result: Mapping[str, Any], scale: float) -> tuple[Figure, int]:
+    """The figure, and how many tokens were left out of it.
+
+    Args:
+        scale: nats at which a colour is full.
+    """
+    from matplotlib.figure import Figure
+
+    pieces = list(lay_out(result["tokens"]))
+    most = min(LINES, ALL_LINES // len(result["contexts"]))
+    shown = [piece for piece in pieces if piece.line < most]
+    num_left_out = len(result["tokens"]) - len({piece.token for piece in shown})
+    num_lines = 1 + max((piece.line for piece in shown), default=0)
+    block = num_lines + 2.2 + (1 if num_left_out else 0)  # with its title and its note
+    contexts = result["contexts"]
+    line = SIZE * LEADING / 72
+    height = 2 * MARGIN + line * (block * len(contexts) + 1.5)
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.add_axes((MARGIN / WIDTH, MARGIN / height, 1 - 2 * MARGIN / WIDTH, 1 - 2 * MARGIN / height))
+    axes.set_axis_off()
+    axes.set_xlim(0, (WIDTH - 2 * MARGIN) * 72 / (SIZE * ADVANCE))
+    axes.set_ylim(block * len(contexts) + 1.5, 0)
+    fonts = _installed(FONTS)
+    for number, (name, context) in enumerate(contexts.items()):
+        top = number * block
+        _write(axes, 0, top + 0.5, name, ["DejaVu Sans"], weight="bold", size=8)
+        _draw(axes, shown, values_of(context), top + 1.2, scale, fonts, first_wrong_token(result))
+        if num_left_out:
+            note = f"{num_left_out:,} more tokens are not shown; their values are in the file beside this picture."
+            _write(axes, 0, top + 1.2 + num_lines + 0.5, note, ["DejaVu Sans"], color=SOFT, size=7)
+    _legend(axes, block * len(contexts) + 0.7, scale)
+    return figure, num_left_out
+
+
+def lay_out(tokens: Sequence[str]) -> Iterator[Piece]:
+    """Tokens on a grid of `COLUMNS`: a word that does not fit its line begins the next, a longer one is cut."""
+    line = column = 0
+    for word in _words(tokens):
+        if column and column + sum(_width(text) for _, text in word) > COLUMNS:
+            line, column = line + 1, 0
+        for token, rest in word:
+            while rest:
+                fitting = _fitting(rest, COLUMNS - column)
+                if not fitting:
+                    line, column = line + 1, 0
+                    continue
+                yield Piece(token, line, column, _width(rest[:fitting]), rest[:fitting])
+                column += _width(rest[:fitting])
+                rest = rest[fitting:]
+        if word[-1][1].endswith(NEWLINE):
+            line, column = line + 1, 0
+
+
+def _words(tokens: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
+    """(token, its text) of the tokens, or parts of tokens, between which no line may break."""
+    word: list[tuple[int, str]] = []
+    for number, token in enumerate(tokens):
+        for part in re.findall(r"\n|[^\n]+", visible(token).expandtabs(4)):
+            if word and (part[0].isspace() or word[-1][1][-1].isspace() or word[-1][1].endswith(NEWLINE)):
+                yield word
+                word = []
+            word.append((number, part.replace("\n", NEWLINE)))
+    if word:
+        yield word
+
+
+def _fitting(text: str, room: int) -> int:
+    """How many characters of the text fit."""
+    for i, character in enumerate(text):
+        room -= _width(character)
+        if room < 0:
+            return i
+    return len(text)
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes: two for a wide character, none for a combining one."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
+
+
+def _draw(
+    axes: Axes,
+    pieces: Sequence[Piece],
+    values: Sequence[float],
+    top: float,
+    scale: float,
+    fonts: Sequence[str],
+    first_wrong: int | None,
+) -> None:
+    """One context's tokens, downwards from `top`."""
+    from matplotlib.collections import LineCollection, PatchCollection
+    from matplotlib.patches import Rectangle
+
+    boxes = [Rectangle((p.column, top + p.line + 0.08), p.width, 0.84) for p in pieces]
+    colours = [_blend(values[p.token], scale) for p in pieces]
+    axes.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0, zorder=1))
+    for side, colour, dash in ((1, UP_LINE, "solid"), (-1, DOWN_LINE, (0, (1, 1)))):
+        marked = [p for p in pieces if side * values[p.token] >= MARKED * scale]
+        lines = [[(p.column, top + p.line + 0.92), (p.column + p.width, top + p.line + 0.92)] for p in marked]
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.9, linestyles=[dash], zorder=2))
+    for line, column, text in _joined(pieces):
+        colour = SOFT if text == NEWLINE else INK
+        _write(axes, column, top + line + 0.52, text, fonts, size=SIZE, color=colour)
+    at = next((p for p in pieces if p.token == first_wrong), None)
+    if at is not None:
+        axes.plot([at.column, at.column], [top + at.line - 0.1, top + at.line + 1.1], color=INK, lw=1, dashes=(3, 2))
+
+
+def _joined(pieces: Sequence[Piece]) -> Iterator[tuple[int, int, str]]:
+    """(line, column, text): plain neighbours are written in one go, which saves most of the time."""
+    for (line, plain), group in groupby(pieces, key=lambda piece: (piece.line, piece.text.isascii())):
+        members = list(group)
+        if plain:
+            yield line, members[0].column, "".join(member.text for member in members)
+        else:
+            yield from ((line, member.column, member.text) for member in members)
+
+
+def _write(axes: Axes, x: float, y: float, text: str, fonts: Sequence[str], **style: Any) -> None:
+    indent = len(text) - len(text.lstrip())  # white space at the ends is cut
+    if text.strip():  # a response may have dollar signs, which are no mathematics here
+        axes.text(
+            x + indent, y, visible(text).strip(), family=list(fonts), va="center_baseline", parse_math=False, **style
+        )
+
+
+def _blend(value: float, scale: float) -> tuple[float, float, float]:
+    """White at 0, the full colour from `scale` on."""
+    from matplotlib.colors import to_rgb
+
+    share = min(1.0, abs(value) / scale)
+    red, green, blue = to_rgb(UP if value > 0 else DOWN)
+    return 1 - share * (1 - red), 1 - share * (1 - green), 1 - share * (1 - blue)
+
+
+def _legend(axes: Axes, y: float, scale: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    left, width, steps = 34, 24, 48
+    for i in range(steps):
+        colour = _blend(scale * (2 * (i + 0.5) / steps - 1), scale)
+        axes.add_patch(Rectangle((left + i * width / steps, y - 0.35), width / steps, 0.7, color=colour, linewidth=0))
+    _write(axes, left - 1, y, f"suppressed (dotted)  −{scale:g} nats", ["DejaVu Sans"], size=7, color=SOFT, ha="right")
+    _write(axes, left + width + 1, y, f"+{scale:g} nats  reinforced (solid)", ["DejaVu Sans"], size=7, color=SOFT)
+
+
+def _installed(names: Sequence[str]) -> list[str]:
+    from matplotlib.font_manager import get_font_names
+
+    known = set(get_font_names())
+    return [name for name in names if name in known]

@@ -1,0 +1,1 @@
+"""The run directory: what a run leaves on disk, one class a kind of row and one name a file. No torch."""

@@ -1,0 +1,66 @@
+"""Evaluations and curations as they were asked for, checked and complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from stepalign.core.errors import ConfigError
+from stepalign.core.problem import Problem
+from stepalign.core.prompts import check_templates
+from stepalign.data.problems import load_problems
+from stepalign.models.loading import check_model, read_own_defaults, templates_for
+from stepalign.settings.curate import CurateSettings
+from stepalign.settings.given import Given
+from stepalign.settings.groups import EvaluateSettings
+from stepalign.settings.models import resolve_model
+
+LONGEST = 2048  # tokens of a sample where nobody says
+
+
+@dataclass(frozen=True)
+class ResolvedEvaluation:
+    """Which model is sampled on which problems: model, prompts and length are settled in `settings`."""
+
+    settings: EvaluateSettings
+    problems: Sequence[Problem]
+
+
+def resolve_evaluation(given: Given, problems: Sequence[Problem] | None = None) -> ResolvedEvaluation:
+    """One model's evaluation, on the problems given or on those of the settings' file.
+
+    Raises:
+        ConfigError, DataError, ModelError: the first check that fails.
+    """
+    settings = given.make(EvaluateSettings)
+    problems = load_problems(settings.problems) if problems is None else problems
+    own: Mapping[str, object] = {}
+    if settings.solver_base_url:
+        if settings.adapter:
+            raise ConfigError(
+                "--adapter: the server has the model. Serve the adapter under a name of its own (vLLM: --lora-modules "
+                "NAME=DIR) and give that name as --model."
+            )
+    else:
+        settings = replace(settings, model=resolve_model(settings.model))
+        check_model(settings.model)
+        own = read_own_defaults(settings.model)
+    family = templates_for(settings.prompt_templates, dict(own))
+    check_templates(family)
+    longest = own.get("max_new_tokens", LONGEST) if settings.max_new_tokens is None else settings.max_new_tokens
+    return ResolvedEvaluation(replace(settings, prompt_templates=family, max_new_tokens=longest), problems)
+
+
+def resolve_curation(given: Given) -> CurateSettings:
+    """A curation's settings; a solver in this process is there.
+
+    Raises:
+        ConfigError, ModelError: the first check that fails.
+    """
+    settings = given.make(CurateSettings)
+    if not settings.output_dir:
+        raise ConfigError("curate needs output_dir: where problems and funnel go. Set it on the command line.")
+    if settings.solver_model and not settings.solver_base_url:
+        settings = replace(settings, solver_model=resolve_model(settings.solver_model))
+        check_model(str(settings.solver_model))
+    return settings

@@ -1,0 +1,121 @@
+"""The problems of a run: from files, or made by the micro world, for its own models only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stepalign.core.errors import ConfigError, DataError
+from stepalign.core.problem import Problem
+from stepalign.data.problems import load_problems
+from stepalign.micro.problems import World, split_problems
+from stepalign.models.loading import read_own_defaults
+from stepalign.runs.files import SPLITS
+from stepalign.settings.groups import ComparisonSettings, MicroSettings, ValidationSettings
+
+
+def training_problems(path: str | None, micro: MicroSettings, model: str) -> list[Problem]:
+    """Problems of a file, or of the micro world where none is given.
+
+    Raises:
+        ConfigError: none is given for a model that is not of the micro world.
+        DataError: the file cannot be read.
+    """
+    if path is not None:
+        return load_problems(path)
+    check_of_micro_world(model)
+    return micro_splits(micro, 0, 0)["train"]
+
+
+def compared_problems(
+    train: str | None, comparison: ComparisonSettings, micro: MicroSettings, model: str
+) -> dict[str, list[Problem]]:
+    """Train, validation and test problems: three files, or the micro world's.
+
+    Raises:
+        ConfigError: none is given for a model that is not of the micro world.
+        DataError: a file cannot be read, a split is empty, or a problem is in two of them.
+    """
+    given = {"train": train, "validation": comparison.validation_problems, "test": comparison.test_problems}
+    if not any(given.values()):
+        check_of_micro_world(model)
+        problems = micro_splits(micro, comparison.micro_num_validation, comparison.micro_num_test)
+    else:
+        problems = {split: load_problems(str(path)) for split, path in given.items()}
+    check_splits(problems)
+    return problems
+
+
+def validation_problems(validation: ValidationSettings, training: Sequence[Problem]) -> list[Problem]:
+    """The problems of validation while training, none where there is none.
+
+    Raises:
+        ConfigError: a setting that needs them, without them.
+        DataError: one of them is trained on.
+    """
+    if validation.validation_problems is None:
+        if validation.early_stopping_patience:
+            raise ConfigError("early_stopping_patience needs validation_problems; got none. Set it to a JSONL file.")
+        return []
+    problems = load_problems(validation.validation_problems)
+    texts = {problem.problem for problem in training}  # ids are those of each file
+    for problem in problems:
+        if problem.problem in texts:
+            raise DataError(
+                f"validation problem '{problem.id}' is in the training problems, too. Take it out of one of "
+                "them: a model must not be evaluated on what it was trained on."
+            )
+    return problems
+
+
+def micro_splits(micro: MicroSettings, num_validation: int, num_test: int) -> dict[str, list[Problem]]:
+    """Train, validation and test problems of the micro world that the settings describe."""
+    world = World(
+        min_steps=micro.micro_min_steps,
+        max_steps=micro.micro_max_steps,
+        min_carries=micro.micro_min_carries,
+        max_carries=micro.micro_max_carries,
+        foreign=micro.micro_foreign,
+        condensed=micro.micro_condensed,
+    )
+    counts = {"train": micro.micro_num_train, "validation": num_validation, "test": num_test}
+    return split_problems(world, counts, micro.micro_seed)
+
+
+def check_of_micro_world(model: str) -> None:
+    """Raises ConfigError where problems are about to be made for a model that was not made for them."""
+    if not is_of_micro_world(model):
+        raise ConfigError(
+            f"no problems: train_problems is not set, and problems are made for models of the micro world only, which "
+            f"'{model}' is not. Give a JSONL file: --train_problems train.jsonl"
+        )
+
+
+def is_of_micro_world(model: str) -> bool:
+    """Whether a model is one of the micro world's or was trained from one: its config says how it is used here."""
+    return Path(model).is_dir() and bool(read_own_defaults(model))
+
+
+def check_splits(problems: Mapping[str, Sequence[Problem]]) -> None:
+    """Raises DataError where a split is empty or two splits share a problem: its test value would be worth nothing."""
+    seen: dict[str, str] = {}
+    for split in SPLITS:
+        if not problems[split]:
+            raise DataError(f"no {split} problems; expected at least one.")
+        for problem in problems[split]:
+            for key in (f"id {problem.id}", f"text {problem.problem}"):
+                if seen.setdefault(key, split) != split:
+                    raise DataError(
+                        f"problem '{problem.id}' is in {seen[key]} and in {split}. Take it out of one of them: "
+                        "a model must not be evaluated on what it was trained on."
+                    )
+
+
+def check_num_problems(num_problems: int, batch_size: int, accumulation: int, num_processes: int) -> None:
+    """Raises ConfigError where the problems do not fill one step: TRL's sampler would then yield nothing at all."""
+    prompts = batch_size * accumulation * num_processes
+    if num_problems < prompts:
+        raise ConfigError(
+            f"{num_problems} training problems do not fill one step of {prompts} prompts. Give more problems, or lower "
+            f"per_device_train_batch_size (now {batch_size}) or gradient_accumulation_steps."
+        )

@@ -1,0 +1,1 @@
+"""What contexts teach, token by token: inspections of one response, preflight of many, and the verdict."""

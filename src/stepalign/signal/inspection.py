@@ -1,0 +1,46 @@
+"""Inspections of several cases, and what each leaves in its directory.
+
+>>> for result in inspect_cases([case]):
+...     [path.name for path in write_inspection(result, directory)]
+['advantage.json', 'inspect.html']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stepalign.core.files import write_json
+from stepalign.models.loading import LoadedModel, best_device, load_model
+from stepalign.report.inspection.page import write_page
+from stepalign.runs.files import ADVANTAGE, INSPECTION
+from stepalign.settings.models import resolve_model
+from stepalign.signal.case import Case
+from stepalign.signal.inspect import inspect_response
+
+
+def inspect_cases(cases: Sequence[Case], dtype: str | None = None) -> list[dict[str, Any]]:
+    """The result of each case; a model that several share is loaded once."""
+    dtype = dtype or ("float32" if best_device().type == "cpu" else "auto")
+    loaded: dict[tuple[str, str | None], LoadedModel] = {}
+    results: list[dict[str, Any]] = []
+    for case in cases:
+        key = case.model, case.adapter
+        if key not in loaded:
+            loaded.clear()
+            loaded[key] = load_model(resolve_model(case.model), case.adapter, dtype=dtype)
+        results.append(inspect_response(case, loaded[key].model, loaded[key].tokenizer))
+    return results
+
+
+def write_inspection(result: Mapping[str, Any], directory: Path, figure: Path | None = None) -> list[Path]:
+    """Write `advantage.json`, `inspect.html` and perhaps the figures; returns what was written."""
+    written = [directory / ADVANTAGE, directory / INSPECTION]
+    write_json(written[0], result)
+    write_page(result, written[1])
+    if figure is not None:
+        from stepalign.report.figures import advantage_figures  # matplotlib takes a second
+
+        written += advantage_figures(result, figure)
+    return written

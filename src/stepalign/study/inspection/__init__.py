@@ -1,1 +1,0 @@
-"""`stepalign inspect`: what each context would teach, token by token, on one response."""

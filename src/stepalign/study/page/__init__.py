@@ -1,1 +1,0 @@
-"""What every page of the study shares: one self-contained HTML file, its look, its token maps, and safe text."""

@@ -1,0 +1,253 @@
+"""The page of an inspection, as text and in headless Chromium, opened from disk with the network blocked."""
+
+import base64
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from stepalign.report.inspection.measures import MEASURES, MISSING, number, share
+from stepalign.report.inspection.page import render_page, write_page
+
+EVIL = (
+    "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1><svg onload=window.hacked=1>"
+    '" onmouseover="window.hacked=1" {{7*7}} `${window.hacked=1}`<style>*{display:none}</style>\u202egnp\x00\ud800<!--'
+)
+SHOWN = "⟨U+202E⟩gnp⟨U+0000⟩⟨U+D800⟩"
+
+
+def rows(html, caption):
+    """The cells of a table's body, as text."""
+    table = re.search(rf'<table aria-label="{caption}">.*?</table>', html, re.S).group()
+    body = table.split("<tbody>")[1]
+    return [
+        [" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.S)]
+        for row in re.findall(r"<tr.*?</tr>", body, re.S)
+    ]
+
+
+def test_the_page_is_one_file_that_fetches_nothing(inspection_result, tmp_path):
+    write_page(inspection_result(), tmp_path / "a.html")
+    html = (tmp_path / "a.html").read_text()
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)""", html)
+    assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", html) and "url(" not in html
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.S)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html).group(1)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.startswith("default-src 'none'") and f"script-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+    assert render_page(inspection_result()) == html
+
+
+def test_measures_stand_beside_each_other_with_their_meaning(inspection_result):
+    table = rows(render_page(inspection_result()), "What each context does")
+    by_name = {row[0]: row[1:] for row in table}
+    name = "Mean A_t on correct steps nats; above 0: what is right is reinforced; below 0: the context unlearns it"
+    assert by_name[name] == ["+0.25", "−1.00"]
+    assert by_name["Lowest A_t in the first wrong step nats; under aligned feedback that of the error itself"] == [
+        "−8.00",
+        "−3.00",
+    ]
+    assert len(table) == len(MEASURES)
+
+
+def test_measures_of_a_wrong_step_are_left_out_where_none_is_wrong(inspection_result):
+    html = render_page(inspection_result(first_wrong_step=None))
+    assert not any("wrong step" in row[0] for row in rows(html, "What each context does")[:-1])
+    assert "no step is wrong (case file)" in html
+    unknown = render_page(inspection_result(first_wrong_step=None, source=None))
+    assert "nobody said which step is wrong first" in unknown
+
+
+def test_each_context_has_a_table_of_steps(inspection_result):
+    assert rows(render_page(inspection_result()), "aligned") == [
+        ["1", "4", "+0.25", "+1.00", "+0.00", "+0.50", "100 %"],
+        ["2 first wrong", "3", "−2.50", "−7.50", "−8.00", "+0.50", MISSING],
+    ]
+
+
+def test_notes_are_shown(inspection_result):
+    assert f"<p>{'A note on this inspection.'}" not in render_page(inspection_result(notes=[]))
+    assert '<p class="note">A note on this inspection.</p>' in render_page(inspection_result())
+
+
+def test_numbers_in_words():
+    assert [number(None), number(-0.001), number(-1.255), number(2)] == ["–", "+0.00", "−1.25", "+2.00"]
+    assert [share(None), share(0), share(0.666)] == ["–", "0 %", "67 %"]
+
+
+def hostile(inspection_result):
+    texts = {key: EVIL for key in ("model", "problem", "student_prompt", "first_wrong_step_source")}
+    result = inspection_result(
+        [EVIL] * 4, [None, 1, 1, 1], {EVIL: [1.0, -2.0, 0.0, 9.0], "__proto__": [0.0] * 4}, 1, notes=[EVIL], **texts
+    )
+    for context in result["contexts"].values():
+        context["teacher_prompt"] = EVIL
+    return result
+
+
+def test_hostile_text_stays_text(inspection_result):
+    html = render_page(hostile(inspection_result))
+    assert "<img" not in html and "window.hacked=1</script>" not in html
+    assert not set("\u202e\x00\ud800") & set(html)
+    data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.S).group(1))
+    assert data["tokens"][0] == EVIL.split("\u202e")[0] + SHOWN + "<!--"
+
+
+# In the browser.
+
+browser_test = [pytest.mark.browser, pytest.mark.slow]
+
+
+def open_page(browser, result, path, width=1280):
+    write_page(result, path)
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    )
+    browser.get("about:blank")
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.get(Path(path).resolve().as_uri())
+    wait(
+        browser, "return document.documentElement.dataset.ready === 'true' && !!document.querySelector('svg .area-up')"
+    )
+
+
+def wait(browser, condition, timeout_s=30):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, timeout_s, poll_frequency=0.02).until(lambda d: d.execute_script(condition))
+
+
+class TestInTheBrowser:
+    pytestmark = browser_test
+
+    def test_it_opens_without_error_and_without_network(self, browser, inspection_result, tmp_path):
+        open_page(browser, inspection_result(), tmp_path / "a.html")
+        messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+        assert [url for url in urls if not url.startswith(("file:", "data:"))] == []
+        assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+
+    def test_tokens_areas_and_the_first_wrong_step(self, browser, inspection_result, tmp_path):
+        open_page(browser, inspection_result(), tmp_path / "a.html")
+        texts = "return [...document.querySelectorAll('.tokens')].map(e => e.textContent)"
+        assert browser.execute_script(texts) == ["".join(inspection_result()["tokens"])] * 2
+        assert browser.execute_script("return document.querySelectorAll('svg .dash').length") == 2
+        wrong = "return [...document.querySelectorAll('.first-wrong')].map(e => e.textContent)"
+        assert browser.execute_script(wrong) == ["4", "4"]
+        assert browser.execute_script("return document.querySelectorAll('svg .clip').length") == 1, "-8 is beyond 5"
+        title = "return document.querySelectorAll('.tokens .down')[0].title"
+        assert browser.execute_script(title) == "−8.00 nats, step 2; student 36.8 %, self-teacher 0.0123 %"
+        assert (
+            browser.execute_script(
+                "return document.querySelectorAll('.tokens')[0].querySelectorAll('.up.signed').length"
+            )
+            == 2
+        )
+
+    def test_the_scale_changes_all_maps(self, browser, inspection_result, tmp_path):
+        open_page(browser, inspection_result(), tmp_path / "a.html")
+        browser.execute_script(
+            "const s = document.querySelector('#signal-controls select');"
+            "s.value = '10'; s.dispatchEvent(new Event('change'));"
+        )
+        ends = "[...document.querySelectorAll('svg .axis text:first-of-type')].map(t => t.textContent).join()"
+        wait(browser, f"return {ends} === '+10,+10'")
+        assert browser.execute_script("return document.querySelectorAll('svg .clip').length") == 0
+
+    def test_prompts_end_at_a_marked_boundary(self, browser, inspection_result, tmp_path):
+        open_page(browser, inspection_result(), tmp_path / "a.html")
+        prompts = browser.execute_script(
+            "return [...document.querySelectorAll('#prompts pre')]"
+            ".map(p => [p.firstChild.textContent, p.querySelector('.boundary').textContent])"
+        )
+        response = "".join(inspection_result()["tokens"])
+        assert prompts == [["problem", response], ["problem and context", response], ["problem and context", response]]
+
+    def test_every_token_is_in_the_table(self, browser, inspection_result, tmp_path):
+        open_page(browser, inspection_result(), tmp_path / "a.html")
+        browser.find_element("css selector", "#signal-maps > details summary").click()
+        wait(browser, "return document.querySelectorAll('#signal-maps > details tbody tr').length === 11")
+        text = "return document.querySelectorAll('#signal-maps > details tbody tr')[9].innerText"
+        assert browser.execute_script(text).split("\t") == ['"1=6"', "2", "−8.00", "−3.00"]
+
+    def test_hostile_output_neither_runs_nor_hides(self, browser, inspection_result, tmp_path):
+        open_page(browser, hostile(inspection_result), tmp_path / "a.html")
+        browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+        wait(browser, "return document.querySelectorAll('#signal-maps > details tbody tr').length === 4")
+        assert browser.execute_script("return window.hacked") is None
+        strange = "return document.querySelectorAll('img, iframe, body style, svg[onload]').length"
+        assert browser.execute_script(strange) == 0
+        text = browser.execute_script("return document.body.textContent")
+        assert text.count(SHOWN) > 10 and not set("\u202e\x00\ud800") & set(text)
+        assert browser.execute_script("return document.querySelectorAll('.tokens').length") == 2
+        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+    def test_a_million_characters(self, browser, inspection_result, tmp_path):
+        tokens = ["é😀abc"] * 200_000
+        result = inspection_result(
+            tokens, [1] * 200_000, {"one": [0.5] * 199_999 + [-3.0]}, None, student_prompt="x" * 10**6
+        )
+        open_page(browser, result, tmp_path / "a.html")
+        load = browser.execute_script("return performance.getEntriesByType('navigation')[0].loadEventEnd")
+        assert load < 10_000
+        assert browser.execute_script("return document.querySelectorAll('.tokens span').length") == 3000
+        more = "document.querySelector('#signal-maps figure > button')"
+        assert browser.execute_script(f"return {more}.textContent") == "Show more: 197,000 tokens are left"
+        browser.execute_script(f"{more}.click()")
+        assert browser.execute_script("return document.querySelectorAll('.tokens span').length") == 6000
+        low = "document.querySelector('.area-down').getBBox()"
+        assert browser.execute_script(f"return {low}.height") == pytest.approx(0.6 * 58, abs=1), (
+            "the one token in 200,000"
+        )
+        button = "document.querySelector('#prompts button')"
+        browser.execute_script(f"while (!{button}.hidden) {button}.click();")
+        length = "return document.querySelector('#prompts pre').firstChild.parentElement.textContent.length"
+        assert browser.execute_script(length) > 10**6
+
+    def test_it_is_reached_by_keyboard(self, browser, inspection_result, tmp_path):
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        open_page(browser, inspection_result(), tmp_path / "a.html")
+        browser.execute_script(
+            """const all = document.querySelectorAll('a[href], button:not([hidden]), select, summary, [tabindex="0"]');
+               window.wanted = new Set([...all].filter(e => e.checkVisibility()));
+               document.addEventListener('focusin', e => window.wanted.delete(e.target));"""
+        )
+        for _ in range(3):
+            ActionChains(browser).send_keys(Keys.TAB * 10).perform()
+        assert browser.execute_script("return [...window.wanted].map(e => e.outerHTML.slice(0, 120))") == []
+
+    @pytest.mark.parametrize("width", [400, 1280])
+    def test_nothing_is_wider_than_the_window(self, browser, inspection_result, tmp_path, width):
+        for result in (inspection_result(), hostile(inspection_result)):
+            open_page(browser, result, tmp_path / "a.html", width)
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_axe_finds_no_violation(self, browser, inspection_result, tmp_path, scheme):
+        axe = os.environ.get("STEPALIGN_AXE")
+        if not axe:
+            pytest.skip("set STEPALIGN_AXE to the path of axe.min.js (npm pack axe-core)")
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        open_page(browser, inspection_result(), tmp_path / "a.html")
+        browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+        browser.execute_script(Path(axe).read_text(encoding="utf-8"))
+        result = browser.execute_async_script("axe.run().then(arguments[0])")
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        assert [(v["id"], [n["html"][:160] for n in v["nodes"]][:3]) for v in result["violations"]] == []
+
+    def test_dark_mode(self, browser, inspection_result, tmp_path):
+        colours = {}
+        for scheme in ("light", "dark"):
+            media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+            open_page(browser, inspection_result(), tmp_path / "a.html")
+            colours[scheme] = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        assert colours["light"] != colours["dark"]
