@@ -48,6 +48,7 @@ would take, and does nothing.""",
         *("seed", "learning_rate", "max_steps", "save_steps", *COMMON),
     ),
     takes_trl=True,
+    accepted=frozenset(fields_of(ComparisonSettings)),
 )
 COMPARE = CommandSettings(
     "compare",
