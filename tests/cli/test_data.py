@@ -81,3 +81,17 @@ def test_every_command_reads_the_same_shapes(source, tmp_path, capsys):
     assert main(["grade", "--problems", str(source), "--samples", str(samples), "--output_dir", str(out)]) == 0
     graded = [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
     assert [row["grade"] for row in graded] == ["correct", "wrong"] and graded[0]["response"] == "A: 2"
+
+
+def test_each_option_takes_its_own_split_and_all_the_same_columns(tmp_path):
+    from stepalign.settings.groups import ComparisonSettings, MicroSettings
+    from stepalign.settings.problems import compared_problems
+
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}.csv").write_text(f"frage;antwort\n{split};4\n")
+    path = str(tmp_path)
+    comparison = ComparisonSettings(validation_problems=path, test_problems=path)
+    splits = compared_problems(path, comparison, MicroSettings(), "some/model", ["problem=frage", "answer=antwort"])
+    assert {name: [p.problem for p in problems] for name, problems in splits.items()} == {
+        name: [name] for name in ("train", "validation", "test")
+    }
