@@ -87,7 +87,10 @@ def test_arguments_that_are_not_accepted(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["grade"], "grade needs problems: JSONL of problems: id, problem, answer. Set it: --problems ..."),
+        (
+            ["grade"],
+            "grade needs problems: File, directory or dataset of problems; docs/data.md. Set it: --problems ...",
+        ),
         (["grade", "--nope", "1"], "command line: unknown setting 'nope'; see --help for the names"),
         (["grade", "--problem", "p"], "unknown setting 'problem'; perhaps you meant 'problems'?"),
         (["grade", "more"], "command line: got 'more', which belongs to no setting"),

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.files import read_jsonl, write_jsonl
 from stepalign.core.own import is_found_elsewhere, name_of
-from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
-from stepalign.data.jsonl import Row
-from stepalign.data.problems import load_problems, parse_problems
-from stepalign.data.samples import load_samples, parse_samples
+from stepalign.data.problems import Columns, load_problems
+from stepalign.data.samples import load_samples
 from stepalign.feedback.formats import FeedbackFormat, feedback_class, feedback_names, register_feedback
 from stepalign.runs.files import problems_file
 
@@ -35,47 +33,31 @@ def settings(values: Mapping[str, object], directory: Path | None) -> dict[str, 
         ConfigError: there is no directory, or it holds other problems.
         DataError: what was given are no problems.
     """
-    plain: dict[str, object] = {}
-    for name, value in values.items():
-        if isinstance(value, Path):
-            plain[name] = str(value)
-        elif name in OWN and value is not None and not isinstance(value, str):
-            plain[name] = name_of(value)
-        elif name in PROBLEMS and value is not None and not isinstance(value, str):
-            plain[name] = str(_kept(value, name, directory))
-        elif isinstance(value, list | tuple) or name == "condition":
-            plain[name] = _conditions(cast("object", value))
-        else:
-            plain[name] = value
-    return plain
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    if any(plain.get(name) is not None and not isinstance(plain[name], str) for name in PROBLEMS):
+        columns = plain.pop("columns", ())  # what is written has our own columns
+        plain |= {name: str(_kept(plain[name], name, directory, columns)) for name in PROBLEMS if name in plain}
+    for name in OWN:
+        if plain.get(name) is not None and not isinstance(plain[name], str):
+            plain[name] = name_of(plain[name])
+    return plain | {name: _conditions(plain[name]) for name in ("condition", "conditions") if name in plain}
 
 
-def problems_of(source: object) -> list[Problem]:
-    """Problems from a path, or from a list or dataset of problems or dictionaries.
+def rollouts_of(source: object, problems: object = None, columns: object = ()) -> list[Rollout]:
+    """Rollouts as they are, or from what `load_samples` reads.
 
+    Args:
+        source: rollouts, or a path, a list of dictionaries or a dataset.
+        problems: what `load_problems` reads; needed where the rollouts have none.
+        columns: of the problems.
     Raises:
-        DataError: it is none of these, or a row of it is no problem.
+        DataError: the rows cannot be read, or the problems are missing.
     """
-    if isinstance(source, str | Path):
-        return load_problems(source)
-    items = _items(source, "problems")
-    rows = [item.to_json() if isinstance(item, Problem) else item for item in items]
-    return parse_problems(Row(f"row {i + 1} of the problems", row) for i, row in enumerate(rows))
-
-
-def rollouts_of(source: object, problems: object = None) -> list[Rollout]:
-    """Rollouts from a path, from a list of dictionaries, or as they are.
-
-    Raises:
-        DataError: it is none of these, a row is no response, or the problems are missing.
-    """
-    if isinstance(source, str | Path):
-        return load_samples(source, _needed(problems))
-    items = _items(source, "rollouts")
-    if all(isinstance(item, Rollout) for item in items):
-        return items
-    rows = [item.to_json() if isinstance(item, Rollout) else item for item in items]
-    return parse_samples([Row(f"row {i + 1} of the rollouts", row) for i, row in enumerate(rows)], _needed(problems))
+    if isinstance(source, list | tuple) and all(isinstance(item, Rollout) for item in cast("list[object]", source)):
+        return list(cast("list[Rollout]", source))
+    if problems is None:
+        raise DataError("rollouts that are no Rollout objects need their problems; got none. Give problems, too.")
+    return load_samples(source, load_problems(problems, cast("Columns", columns), likely="test"))
 
 
 def check_for_processes(values: Mapping[str, object]) -> None:
@@ -96,12 +78,13 @@ def check_for_processes(values: Mapping[str, object]) -> None:
             )
 
 
-def _kept(source: object, name: str, directory: Path | None) -> Path:
+def _kept(source: object, name: str, directory: Path | None, columns: object) -> Path:
     """The file of the problems in the run's directory."""
     if directory is None:
         raise ConfigError(f"{name} are no file, and are kept in output_dir; got none. Set it.")
-    rows = [problem.to_json() for problem in problems_of(source)]
-    path = problems_file(directory, name.removesuffix("_problems"))
+    split = name.removesuffix("_problems")
+    rows = [problem.to_json() for problem in load_problems(source, cast("Columns", columns), likely=split)]
+    path = problems_file(directory, split)
     if path.exists() and read_jsonl(path) != rows:
         raise ConfigError(
             f"{directory} holds a run on other problems: they differ from {path}. Use another output_dir."
@@ -119,19 +102,3 @@ def _conditions(value: object) -> object:
         register_feedback(name)(value)
         return name
     return value
-
-
-def _items(source: object, what: str) -> list[Any]:
-    if isinstance(source, Mapping) or not isinstance(source, Iterable):
-        raise DataError(f"{what}: got a {type(source).__name__}; expected a path, a list or a dataset.")
-    items = list(cast("Iterable[Any]", source))
-    for i, item in enumerate(items):
-        if not isinstance(item, Mapping | Problem | Rollout):
-            raise DataError(f"row {i + 1} of the {what}: got a {type(item).__name__}; expected a dictionary.")
-    return items
-
-
-def _needed(problems: object) -> list[Problem]:
-    if problems is None:
-        raise DataError("rollouts that are no Rollout objects need their problems; got none. Give problems, too.")
-    return problems_of(problems)

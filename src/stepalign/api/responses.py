@@ -44,7 +44,7 @@ def evaluate(
 
     Args:
         model: a directory or hub name of a causal LM; micro: the shipped solver; with a server the name it expects.
-        problems: a path, or a list or dataset of problems.
+        problems: what `load_problems` reads.
         adapter: of a PEFT adapter for it.
         config: a recipe's path.
         output_dir: where metrics and samples are kept, and an interrupted evaluation goes on; None: nowhere.
@@ -77,7 +77,7 @@ def grade(
 
     Args:
         rollouts: a path, dictionaries with `problem_id`, `sample` and `text`, or `Rollout` objects.
-        problems: a path, or a list or dataset of problems; not needed with `Rollout` objects.
+        problems: what `load_problems` reads; not needed with `Rollout` objects.
         output_dir: where samples.jsonl and grades.json go; None: nowhere.
         given: any other setting of `stepalign grade`; the grader may be a function.
     Returns:
@@ -89,7 +89,7 @@ def grade(
 
     values = settings(given, None)
     asked = given_values(GRADE, None, values).make(GradeSettings, problems=GIVEN, samples=GIVEN, output_dir=GIVEN)
-    graded = grade_samples(rollouts_of(rollouts, problems), asked)
+    graded = grade_samples(rollouts_of(rollouts, problems, asked.columns), asked)
     rows = [rollout.to_json() for rollout in graded.rollouts]
     directory = _kept(output_dir, {files.SAMPLES: rows, files.GRADES: graded.summary})
     rates = {key.removesuffix("_rate"): rate for key, rate in graded.summary.items() if key.endswith("_rate")}
@@ -124,7 +124,7 @@ def critique(
     if critic_settings is None:
         raise ConfigError("critique needs a critic: a function or a name, or critic_base_url and critic_model.")
     ours = asked.make(CritiqueSettings, problems=GIVEN, samples=GIVEN, output_dir=GIVEN)
-    asked_about = rollouts_of(rollouts, problems)
+    asked_about = rollouts_of(rollouts, problems, ours.columns)
     with make_grader(ours) as grader:
         critic = build_critic(critic_settings, grader.grade)
         try:

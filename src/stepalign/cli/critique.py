@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> None:
     from stepalign.settings.grading import make_grader
 
     asked, directory = given.make(CriticSettings), Path(settings.output_dir)
-    rollouts = load_samples(settings.samples, load_problems(settings.problems))
+    rollouts = load_samples(settings.samples, load_problems(settings.problems, settings.columns))
     gc.freeze()  # what was loaded stays: looking through it again and again would hold up all requests
     with make_grader(settings) as grader:
         critic = build_critic(asked, grader.grade)

@@ -23,21 +23,23 @@ def run(argv: Sequence[str]) -> None:
     settings = read_given(GRADE, argv).make(GradeSettings)
     from stepalign.core.errors import ConfigError
     from stepalign.core.files import write_json, write_jsonl
-    from stepalign.data.jsonl import read_rows
     from stepalign.data.problems import load_problems
-    from stepalign.data.samples import parse_samples
+    from stepalign.data.samples import parse_samples, read_rows
+    from stepalign.data.values import plain
     from stepalign.evaluation.graded import grade_samples
 
     directory, samples = Path(settings.output_dir), Path(settings.samples)
     output = directory / SAMPLES
     if output.resolve() == samples.resolve():
         raise ConfigError(f"{samples} would be overwritten by the graded samples. Choose another --output_dir.")
-    problems = load_problems(settings.problems)
+    problems = load_problems(settings.problems, settings.columns)
     rows = read_rows(samples)
     rollouts = parse_samples(rows, problems)
     directory.mkdir(parents=True, exist_ok=True)
     graded = grade_samples(rollouts, settings)
-    write_jsonl(output, ({**row.values, **of.grade_json()} for row, of in zip(rows, graded.rollouts, strict=True)))
+    write_jsonl(
+        output, ({**plain(row.values), **of.grade_json()} for row, of in zip(rows, graded.rollouts, strict=True))
+    )
     write_json(directory / GRADES, graded.summary)
     print(f"{len(rollouts)} samples: {_rates(graded.summary)}. See {directory}.")
 
