@@ -52,10 +52,8 @@ def load_template(
     try:
         template = environment.get_template(name)
         _check_names(environment, directory / name, variables)
-    except TemplateNotFound as error:
-        if error.name == name:
-            return None
-        raise ConfigError(f"{directory / name} includes '{error.name}', which {directory} has not.") from None
+    except TemplateNotFound:
+        return None
     except TemplateSyntaxError as error:
         where = f"{error.filename or directory / name}, line {error.lineno}"
         raise ConfigError(f"{where}: {error.message}; {_there_is(variables)}") from None
