@@ -6,8 +6,8 @@ import pytest
 
 from stepalign.core.critique import Context
 from stepalign.core.files import read_jsonl
-from stepalign.feedback.critics.verify import reference_critique
 from stepalign.core.problem import Problem
+from stepalign.feedback.critics.verify import reference_critique
 from stepalign.feedback.formats import FeedbackFormat, RefSol, StepAlign
 from stepalign.grading import Grader
 from stepalign.micro import World, exact_critique, make_problems
