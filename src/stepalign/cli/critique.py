@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from stepalign.cli.words import asks_for_help
 from stepalign.core.errors import CriticError, DataError
 from stepalign.runs.files import CRITIQUES, LEDGER
+from stepalign.settings.command_groups import CritiqueSettings
 from stepalign.settings.commands import CRITIQUE
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import CritiqueSettings
 
 if TYPE_CHECKING:
     from stepalign.core.rollout import Rollout

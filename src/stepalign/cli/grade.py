@@ -11,9 +11,9 @@ from pathlib import Path
 
 from stepalign.cli.words import asks_for_help
 from stepalign.runs.files import GRADES, SAMPLES
+from stepalign.settings.command_groups import GradeSettings
 from stepalign.settings.commands import GRADE
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import GradeSettings
 
 
 def run(argv: Sequence[str]) -> None:

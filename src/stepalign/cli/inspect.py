@@ -7,9 +7,9 @@ from pathlib import Path
 
 from stepalign.cli.words import asks_for_help
 from stepalign.core.errors import ConfigError
+from stepalign.settings.command_groups import InspectSettings
 from stepalign.settings.commands import INSPECT
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import InspectSettings
 
 FIGURES = (".png", ".svg", ".pdf")
 

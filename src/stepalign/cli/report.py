@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stepalign.cli.words import asks_for_help
+from stepalign.settings.command_groups import ReportSettings
 from stepalign.settings.commands import REPORT
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import ReportSettings
 
 
 def run(argv: Sequence[str]) -> None:

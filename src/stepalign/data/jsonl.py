@@ -105,7 +105,7 @@ def parse_line(where: str, line: bytes) -> Row:
     return Row(where, value)
 
 
-def _show(value: Any) -> str:
+def _show(value: object) -> str:
     """A value as it stands in the file, cut short."""
     text = json.dumps(value, default=str)  # a value of a parquet file may be no JSON
     return text if len(text) <= 60 else f"{text[:60]}…"

@@ -32,8 +32,8 @@ from stepalign.grading import Grader
 from stepalign.models.loading import load_model
 from stepalign.models.sampling import Sampling
 from stepalign.runs.files import EVALUATION, PARTIAL_SAMPLES, SAMPLES, TEST_METRICS
+from stepalign.settings.command_groups import EvaluateSettings, ServerSettings
 from stepalign.settings.evaluation import ResolvedEvaluation
-from stepalign.settings.groups import EvaluateSettings, ServerSettings
 from stepalign.settings.same import check_same
 
 REPLIES = "replies.partial.sqlite"

@@ -19,8 +19,8 @@ from stepalign.core.errors import ModelError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import DEFAULT_TEMPLATES, render_prompt
 from stepalign.core.rollout import Rollout
+from stepalign.settings.command_groups import EvaluateSettings
 from stepalign.settings.curate import CurateSettings
-from stepalign.settings.groups import EvaluateSettings
 
 LONGEST = 2048  # tokens of a sample where nobody says
 

@@ -70,7 +70,7 @@ class CritiqueRow(Row):
         return Critique(self.case, self.first_wrong_step, steps, self.answer, self.verified, self.source)
 
 
-def _critique(where: str, key: str, value: Any) -> CritiqueRow | None:
+def _critique(where: str, key: str, value: object) -> CritiqueRow | None:
     return CritiqueRow(**cast("dict[str, Any]", value)) if isinstance(value, dict) else None
 
 

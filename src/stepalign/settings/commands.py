@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from stepalign.core.settings import fields_of
 from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.settings.curate import CurateSettings
-from stepalign.settings.groups import (
+from stepalign.settings.command_groups import (
     CacheSettings,
-    ComparisonSettings,
     CritiqueSettings,
-    EvalSettings,
     EvaluateSettings,
     GradeSettings,
     InspectSettings,
-    LossSettings,
     MicroProblemsSettings,
+    ReportSettings,
+)
+from stepalign.settings.curate import CurateSettings
+from stepalign.settings.groups import (
+    ComparisonSettings,
+    EvalSettings,
+    LossSettings,
     MicroSettings,
     PreflightSettings,
-    ReportSettings,
     TrainSettings,
     ValidationSettings,
 )

@@ -15,7 +15,8 @@ from stepalign.micro.critic import exact_critique
 from stepalign.runs.files import CONFIG, problems_file
 from stepalign.runs.reading import read_rollouts
 from stepalign.runs.row import read_mapping
-from stepalign.settings.groups import InspectSettings, MicroSettings
+from stepalign.settings.command_groups import InspectSettings
+from stepalign.settings.groups import MicroSettings
 from stepalign.settings.problems import micro_splits
 from stepalign.signal.case import Case, make_case, read_case_file
 from stepalign.signal.recorded import rollout_cases

@@ -29,10 +29,12 @@ Row = dict[str, Any]
 
 
 def key_of(rollout: Rollout) -> Key:
+    """Which rollout it is."""
     return rollout.problem.id, rollout.sample
 
 
 def key_in(row: Mapping[str, Any]) -> Key:
+    """Which rollout a row is about."""
     return row["problem_id"], row["sample"]
 
 
@@ -53,9 +55,11 @@ class Records:
     directory: Path
 
     def read(self, kind: str) -> list[Row]:
+        """The rows of a kind, none where its file is not there."""
         return read_jsonl(self.directory / f"{kind}.jsonl")
 
     def append(self, kind: str, rows: Iterable[Row]) -> None:
+        """Add rows of a kind."""
         append_jsonl(self.directory / f"{kind}.jsonl", *rows)
 
     def add_rollouts(self, rollouts: Iterable[Rollout]) -> None:
@@ -96,6 +100,7 @@ class KeptCritic:
         }
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Critique | None]:
+        """The critique of each, as `AskCritic`; new ones are asked for and kept."""
         new = self.left(rollouts)
         if new:
             critiques = self.critic(new)

@@ -79,10 +79,14 @@ class KeepBest(TrainerCallback):
             found = validation_findings(metric, [row.validation[metric] for row in rows])
             self.guards.say(progress.step, found)
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Tell the Trainer of a run that goes on which checkpoint must stay."""
         self._protect(state)
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Evaluate the checkpoint; where patience is at its end, training stops in every process."""
         stop = [False]
         if state.is_world_process_zero:
             began = time.monotonic()

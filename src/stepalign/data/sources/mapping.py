@@ -93,7 +93,7 @@ class ColumnMapping:
         return {name: plain(value) for name, value in meta.items() if value is not None}
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """The value as JSON can hold it; what it cannot becomes text."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}

@@ -55,5 +55,5 @@ def _training(seed: SeedRun) -> dict[str, Any]:
     return {"condition": seed.condition, "seed": seed.seed, "points": points}
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

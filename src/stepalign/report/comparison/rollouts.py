@@ -73,6 +73,6 @@ def split_trace(text: str, first_wrong_step: int | None) -> list[str]:
     return [text[: step.start], text[step.start : step.end], text[step.end :]]
 
 
-def pack(value: Any) -> str:
+def pack(value: object) -> str:
     """JSON, gzipped, in base64; the same value always gives the same text."""
     return base64.b64encode(gzip.compress(json.dumps(value).encode(), compresslevel=6, mtime=0)).decode()

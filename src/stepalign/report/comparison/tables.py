@@ -130,7 +130,7 @@ def _flat(ledger: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _amount(key: str, value: Any) -> str:
+def _amount(key: str, value: object) -> str:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return MISSING if value is None else str(value)
     return duration(value) if key.endswith("_s") else f"{value:,}"
