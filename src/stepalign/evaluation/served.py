@@ -1,8 +1,9 @@
 """A solver behind any OpenAI-compatible server: one request a sample, many at once.
 
->>> solver = ServedSolver(arguments, model="Qwen/Qwen3-1.7B")
->>> for rollouts in sample_served(solver, problems):        # or `await solver.sample(problem)`
-...     print(rollouts[0].text)
+>>> how = {"problems": "problems.jsonl", "output_dir": "evaluated", "num_samples": 2, "solver_base_url": base_url}
+>>> solver = ServedSolver(EvaluateSettings(model="m", **how), model="m")
+>>> [[rollout.text for rollout in rollouts] for rollouts in sample_served(solver, problems)]
+[['4', '4'], ['4', '4'], ['4', '4']]
 """
 
 from __future__ import annotations

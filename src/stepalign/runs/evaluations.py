@@ -3,7 +3,9 @@
 A metric is declared here, as a field of `EvaluationMetrics`, and worked out in `stepalign.evaluation.evaluate`. Nothing
 else lists the metrics: the report and the terminal go through what is declared.
 
-    metrics["avg@12"], metrics.interval("avg@12"), metrics.truncated_rate
+    >>> metrics = EvaluationMetrics(**{"avg@12": 0.25, "ci95": {"avg@12": [0.2, 0.3]}})
+    >>> metrics["avg@12"], metrics.interval("avg@12"), metrics.truncated_rate
+    (0.25, (0.2, 0.3), None)
 """
 
 from __future__ import annotations

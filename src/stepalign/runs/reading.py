@@ -3,9 +3,11 @@
 Only a directory that is no run, and files that hold something else than they should, are errors. Directories that
 version 0.1.0 wrote are read as well.
 
-    run = read_run(Path("runs/micro"))                                      # of a comparison
-    run.seed_runs[0].checkpoints, run.missing
-    read_rollouts(Path("runs/micro/conditions/stepalign/seed_0"))           # of one condition and seed
+    >>> seed_runs = read_run(run.directory).seed_runs           # of a comparison
+    >>> len(seed_runs), len(seed_runs[0].checkpoints)
+    (3, 7)
+    >>> len(read_rollouts(seed_runs[0].directory))              # of one condition and seed
+    128
 """
 
 from __future__ import annotations

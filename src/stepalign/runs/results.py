@@ -1,7 +1,9 @@
 """`results.json` of a comparison: its checkpoints, which of them count, and how the conditions differ.
 
-results = Results.read(f"{path}: ", read_json(path))
-results.conditions["grpo"].seeds["0"].selected.test["avg@12"]
+>>> from stepalign.core.files import read_json
+>>> results = Results.read("results.json: ", read_json(run.directory / "results.json"))
+>>> results.conditions["grpo"].seeds["0"].selected.test["avg@12"]
+0.7
 """
 
 from __future__ import annotations

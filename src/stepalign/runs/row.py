@@ -1,11 +1,15 @@
 """What the rows of a run's files share: a JSON object with typed attributes, written exactly as it was given.
 
-class Note(Row):
-    step: Whole
-    text: str = ""
-
-append_rows(path, Note(step=1))         # {"step": 1}: what was not given is not written
-read_rows(path, Note)                   # DataError: PATH, row 2: expected an object with 'step'.
+    >>> class Note(Row):
+    ...     step: Whole
+    ...     text: str = ""
+    >>> append_rows(directory / "notes.jsonl", Note(step=1))
+    >>> (directory / "notes.jsonl").read_text().strip()             # what was not given is not written
+    '{"step": 1}'
+    >>> Note.read("notes.jsonl, row 2", {"step": "two"})
+    Traceback (most recent call last):
+        ...
+    stepalign.core.errors.DataError: notes.jsonl, row 2: expected a whole number as 'step'; got 'two'.
 
 Checked is what a type says that is annotated with a check, and that what has no default is there; texts are taken as
 they stand. Keys that a class does not declare are kept, so that the file of a newer version can be read.

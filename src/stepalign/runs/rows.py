@@ -1,7 +1,8 @@
 """The rows of a run's files, one class a kind; the files' names are in `stepalign.runs.files`.
 
-RolloutRow(step=3, **rollout.to_json(), context=None, context_status="not_used")
-read_rows(directory / ROLLOUTS, RolloutRow)[0].rollout(problem)
+>>> row = RolloutRow(step=3, **rollout.to_json(), context=None, context_status="not_used")
+>>> row.rollout(rollout.problem).text == rollout.text
+True
 
 Evaluations are in `stepalign.runs.evaluations`, the results of a comparison in `stepalign.runs.results`.
 """

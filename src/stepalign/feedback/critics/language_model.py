@@ -4,8 +4,9 @@ For each rollout: ask greedily, parse, verify; ask again at a higher temperature
 follow the policy. Each reply goes into the cache when it arrives, so a killed run goes on where it was. Once no
 request may be sent any more (budget, deadline, nobody there), what the cache holds is still used.
 
-    critic = LanguageModelCritic(settings, grader.grade)
-    records = critic.critique(rollouts)
+    >>> critic = LanguageModelCritic(CriticSettings(critic="micro"), grader.grade)
+    >>> critic.critique([rollout])[0].status
+    'verified'
 """
 
 from __future__ import annotations

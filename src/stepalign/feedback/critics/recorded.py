@@ -1,7 +1,8 @@
 """The critic of a run, as feedback formats want one, with its ledger on disk.
 
-critic = make_recorded_critic(settings, grader.grade, directory)
-critic(rollouts)                # a critique a rollout, None where none could be had
+>>> critic = make_recorded_critic(CriticSettings(critic="exact"), grader.grade, directory)
+>>> [critique.case for critique in critic(rollouts)], read_json(directory / LEDGER)["num_verified"]
+(['C', 'D', 'A'], 3)
 """
 
 from __future__ import annotations
