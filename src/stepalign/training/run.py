@@ -32,8 +32,7 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.files import write_json, write_text
 from stepalign.core.rollout import Grade, Rollout
 from stepalign.core.settings import may_change
-from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint
-from stepalign.evaluation.sampling import evaluation_sampling
+from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint, evaluation_sampling
 from stepalign.feedback.conditions import GRPO, check_condition
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
