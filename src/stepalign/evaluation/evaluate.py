@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
@@ -65,7 +65,7 @@ def _rollout(problem: Problem, response: Response, tokenizer: Tokenizer, ends: S
 
 def eos_token_ids(model: PreTrainedModel, tokenizer: Tokenizer) -> list[int]:
     """Every token that ends a response: the tokenizer's and all that the model declares."""
-    declared = model.generation_config.eos_token_id
+    declared = cast("GenerationConfig", model.generation_config).eos_token_id
     ids = declared if isinstance(declared, list) else [] if declared is None else [declared]
     return sorted({*ids, tokenizer.eos_token_id})
 

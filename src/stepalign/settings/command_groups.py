@@ -1,5 +1,6 @@
-"""What can be set for one command alone: evaluate, critique, grade, inspect, micro, report, cache. As in `groups`, a
-field here is the flag, the recipe's key and the keyword argument, and has its documentation nowhere else.
+"""What can be set for one command alone: evaluate, critique, grade, inspect, micro, data, report, cache.
+
+As in `groups`, a field is the flag, the recipe's key and the keyword argument, and has its documentation nowhere else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import REQUIRED, AtLeast0, AtLeast1, NonNegative, Settings, setting
+from stepalign.settings.groups import ColumnsSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class ServerSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(ServerSettings):
+class EvaluateSettings(ColumnsSettings, ServerSettings):
     """Which model is sampled on which problems, and how."""
 
     model: str = setting(
@@ -40,7 +42,7 @@ class EvaluateSettings(ServerSettings):
         "Directory or hub name of a causal LM; micro: the shipped solver; with a server the name that it expects.",
     )
     adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for the model.")
-    problems: str = setting(REQUIRED, "JSONL with id, problem, answer.")
+    problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
     output_dir: str = setting(REQUIRED, "Where metrics.json and samples.jsonl go.", may_change=True)
     num_samples: int = setting(12, "Responses a problem.")
     k: list[int] = setting([], "For which k; none: the number of samples.", may_change=True)
@@ -67,20 +69,20 @@ class EvaluateSettings(ServerSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CritiqueSettings(Settings):
+class CritiqueSettings(ColumnsSettings):
     """Which samples are critiqued; the critic has settings of its own."""
 
-    problems: str = setting(REQUIRED, "JSONL of problems with ground truth.")
-    samples: str = setting(REQUIRED, "JSONL of the solver's responses.")
+    problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
+    samples: str = setting(REQUIRED, "The solver's responses: problem_id, sample, text.")
     output_dir: str = setting(REQUIRED, "For critiques.jsonl and ledger.json.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradeSettings(Settings):
+class GradeSettings(ColumnsSettings):
     """Which responses are graded, and within which bounds."""
 
-    problems: str = setting(REQUIRED, "JSONL of problems: id, problem, answer.")
-    samples: str = setting(REQUIRED, "JSONL of responses: problem_id, sample, text.")
+    problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
+    samples: str = setting(REQUIRED, "Responses: problem_id, sample, text; a file of any kind.")
     output_dir: str = setting(REQUIRED, "Where the results go; made if missing.")
     timeout_s: float = setting(5.0, "Seconds that one comparison may take.")
     memory_limit_mb: int = setting(1024, "Memory of one worker, in MB.")
@@ -91,7 +93,7 @@ class GradeSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InspectSettings(Settings):
+class InspectSettings(ColumnsSettings):
     """Which response is looked at, under which contexts. A text may be @FILE, read less a final line break."""
 
     case: str | None = setting(None, "CASE.yaml: what to look at; flags win over it.", positional=True)
@@ -135,6 +137,20 @@ class MicroProblemsSettings(Settings):
     max_carries: int = setting(5, "Most carries of a problem.")
     foreign: float = setting(1.0, "0 to 1; another author's share of reference words.")
     condensed: float = setting(0.0, "0 to 1; share of reference steps without working.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings(ColumnsSettings):
+    """Which data is read, and where its problems are written."""
+
+    source: str = setting(
+        REQUIRED,
+        "SOURCE: a file, a directory, or owner/name on the hub; behind it may stand a split, as in saved:test.",
+        positional=True,
+    )
+    output_file: str | None = setting(None, "Where the problems go, as JSONL; none: the first ones are shown.")
+    split: str | None = setting(None, "Split of data that has several.")
+    num_rows: AtLeast1 | None = setting(None, "Stop after so many problems; none: all.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,25 @@ TeacherName = Literal["initial", "ema", "live"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(Settings):
+class ColumnsSettings(Settings):
+    """How the columns of problems are called, where they are not recognized."""
+
+    columns: list[str] = setting(
+        [],
+        "Columns of the problems, as part=column: problem=question,answer=final,solution=...,id=... (id= makes ids). "
+        "What is not named is recognized.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(ColumnsSettings):
     """What is trained, on which problems, from which feedback."""
 
     condition: str = setting("stepalign", "grpo, or a feedback format: refsol, stepalign or one of your plugins.")
     train_problems: str | None = setting(
-        None, "JSONL of problems to train on; none: the micro world makes them from the micro_* dials."
+        None,
+        "Problems to train on, in any of the shapes of docs/data.md; none: the micro world makes them from the micro_* "
+        "dials.",
     )
     prompt_templates: str | None = setting(
         None,
@@ -118,7 +131,7 @@ class ValidationSettings(Settings):
     """Validation while a model trains; `compare` has its own, after training."""
 
     validation_problems: str | None = setting(
-        None, "JSONL of problems on which each checkpoint is evaluated as it is saved; none: no validation."
+        None, "Problems on which each checkpoint is evaluated as it is saved; none: no validation."
     )
     early_stopping_patience: AtLeast0 = setting(
         0, "Stop when validation avg@k was not better in this many evaluations; 0: never.", may_change=True
@@ -134,9 +147,9 @@ class ComparisonSettings(Settings):
     )
     seeds: list[int] = setting([0], "Seeds; every condition is trained once with each.")
     validation_problems: str | None = setting(
-        None, "JSONL of problems to choose the checkpoint on; none: the micro world makes them."
+        None, "Problems to choose the checkpoint on; none: the micro world makes them."
     )
-    test_problems: str | None = setting(None, "JSONL of held-out problems; none: the micro world makes them.")
+    test_problems: str | None = setting(None, "Held-out problems; none: the micro world makes them.")
     micro_num_validation: int = setting(30, "Validation problems that the micro world makes.")
     micro_num_test: int = setting(60, "Test problems that the micro world makes.")
     num_processes: AtLeast1 = setting(
@@ -159,7 +172,7 @@ class PreflightSettings(Settings):
         ["refsol", "stepalign"], "Feedback formats to try; grpo has none and is left out.", may_change=True
     )
     problems: str | None = setting(
-        None, "JSONL of problems to try them on; none: train_problems, else training problems of the micro world."
+        None, "Problems to try them on; none: train_problems, else training problems of the micro world."
     )
     num_problems: AtLeast1 = setting(
         32, "Problems, drawn at random (by seed) from those given; all, where there are fewer."

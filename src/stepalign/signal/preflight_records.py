@@ -55,11 +55,11 @@ class Records:
     directory: Path
 
     def read(self, kind: str) -> list[Row]:
-        """The rows of a kind, none where its file is not there."""
+        """The rows of a kind."""
         return read_jsonl(self.directory / f"{kind}.jsonl")
 
     def append(self, kind: str, rows: Iterable[Row]) -> None:
-        """Add rows of a kind."""
+        """Keep more rows of a kind."""
         append_jsonl(self.directory / f"{kind}.jsonl", *rows)
 
     def add_rollouts(self, rollouts: Iterable[Rollout]) -> None:

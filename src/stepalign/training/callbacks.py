@@ -39,7 +39,7 @@ class RunRecorder(TrainerCallback):
 
     @property
     def totals(self) -> dict[str, Any]:
-        """What a checkpoint's progress and each row of metrics say of the run so far."""
+        """Rollouts, generated tokens and seconds of training so far."""
         return {
             "num_rollouts": self.rollout_log.num_rollouts,
             "num_generated_tokens": self.rollout_log.num_generated_tokens,
@@ -49,7 +49,7 @@ class RunRecorder(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """The clock of this session starts."""
+        """The clock starts."""
         self.started = time.monotonic()
 
     def on_log(
@@ -60,7 +60,7 @@ class RunRecorder(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: object,
     ) -> None:
-        """Write the row of a step; other logs, such as that of the whole training, have no loss."""
+        """A row of metrics, with the totals."""
         if state.is_world_process_zero and logs is not None and "loss" in logs:
             append_rows(self.directory / METRICS, MetricsRow(step=state.global_step, **logs, **self.totals))
 
@@ -88,7 +88,7 @@ class ShortProgress(ProgressCallback):
         logs: dict[str, Any] | None = None,
         **_: object,
     ) -> None:
-        """Show the watched numbers beside the bar."""
+        """Show the few numbers beside the bar."""
         if state.is_world_process_zero and self.training_bar is not None and logs:
             shown = {name: f"{logs[key]:.3g}" for key, name in self.SHOWN.items() if isinstance(logs.get(key), float)}
             self.training_bar.set_postfix(shown)

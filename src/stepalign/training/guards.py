@@ -126,7 +126,7 @@ class Guards(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: object,
     ) -> None:
-        """Judge the row of a step."""
+        """Look at the newest step's metrics."""
         if state.is_world_process_zero and logs is not None and "loss" in logs:
             self.rows = [*self.rows[:WINDOW], *self.rows[WINDOW:][1 - WINDOW :], _watched(logs)]
             self.say(state.global_step, findings(self.rows))

@@ -4,7 +4,7 @@ Some would break in silence: where TRL no longer calls a method that we override
 So each trainer checks its hooks when it is made, and `tests/contract/test_trl.py` checks all of them, and that our
 source uses no other.
 
-    >>> check_hooks(trainer)        # at the end of a trainer's __init__
+    check_hooks(trainer)        # at the end of a trainer's __init__
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ HOOKS = (
     Hook(("trl.trainer.utils",), "RepeatSampler", "imported", "the sampler that ours extends"),
     Hook(("trl.trainer.utils",), "create_model_from_path", "imported", "loads a model as TRL would"),
     Hook(("trl.trainer.utils",), "pad", "imported", "pads the teacher's prompts as TRL pads the student's"),
-    Hook(("trl.trainer.distillation_config",), "DistillationConfig", "imported", "what ours extends"),
-    Hook(("trl.trainer.model_config",), "ModelConfig", "imported", "settings of the model"),
-    Hook(("trl.scripts.utils",), "TrlParser", "imported", "reads TRL's settings"),
     Hook(("trl.import_utils",), "is_vllm_available", "imported", "says before training that vLLM is missing"),
+    Hook(("trl.scripts.utils",), "TrlParser", "imported", "parses recipes and flags"),
+    Hook(("trl.trainer.distillation_config",), "DistillationConfig", "imported", "what our settings extend"),
+    Hook(("trl.trainer.model_config",), "ModelConfig", "imported", "model and LoRA settings"),
     Hook(("trl.chat_template_utils",), "qwen3_chat_template", "imported", "of the random model for smoke tests"),
     Hook(("transformers.integrations",), "is_deepspeed_zero3_enabled", "imported", "whether weights are sharded"),
 )

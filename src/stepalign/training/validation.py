@@ -82,11 +82,11 @@ class KeepBest(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Tell the Trainer of a run that goes on which checkpoint must stay."""
+        """The best checkpoint so far is kept."""
         self._protect(state)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        """Evaluate the checkpoint; where patience is at its end, training stops in every process."""
+        """Evaluate the checkpoint; stop where patience is at its end."""
         stop = [False]
         if state.is_world_process_zero:
             began = time.monotonic()

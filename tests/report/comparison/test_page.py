@@ -135,7 +135,5 @@ def test_a_run_without_anything_gives_a_page(tmp_path):
 
 
 def test_the_command_prints_the_path(path, tmp_path, capsys):
-    from argparse import Namespace
-
-    run_command(Namespace(run=path, output=tmp_path / "report.html"))
+    run_command([str(path), "--output", str(tmp_path / "report.html")])
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n"
