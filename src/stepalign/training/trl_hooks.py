@@ -4,7 +4,7 @@ Some would break in silence: where TRL no longer calls a method that we override
 So each trainer checks its hooks when it is made, and `tests/contract/test_trl.py` checks all of them, and that our
 source uses no other.
 
-    check_hooks(trainer)        # at the end of a trainer's __init__
+    >>> check_hooks(trainer)        # at the end of a trainer's __init__
 """
 
 from __future__ import annotations
