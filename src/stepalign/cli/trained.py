@@ -37,7 +37,7 @@ def print_trained(run: Run, checkpoints: Sequence[Path]) -> None:
         print("Next:")
         for command in next_commands(run, chosen):
             print(f"  {shlex.join(command)}")
-        if run.training.train_problems is not None and best is None:
+        if run.training.train_problems is not None and best is None and Path(run.training.train_problems).is_file():
             print("These are the problems it was trained on: give held-out ones for a number to believe.")
 
 
@@ -60,6 +60,7 @@ def next_commands(run: Run, checkpoint: Path) -> list[list[str]]:
     words += _flag(EvaluateSettings, "prompt_templates", run.prompt_templates)
     for name in ("num_samples", "max_new_tokens", "temperature", "top_p", "top_k"):
         words += _flag(EvaluateSettings, name, getattr(sampling, name))
+    words += ["--columns", *run.training.columns] if run.training.columns else []
     patterns = run.training.answer_patterns
     words += [] if patterns == TrainSettings().answer_patterns else ["--answer_patterns", *patterns]
     words += ["--no_thinking"] if run.chat_template_kwargs.get("enable_thinking") is False else []

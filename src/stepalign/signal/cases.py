@@ -75,14 +75,14 @@ def _run_problems(args: InspectSettings, directory: Path, settings: Mapping[str,
     beside = problems_file(directory.resolve().parents[2], "train")
     trained_on = settings.get("train_problems")
     if args.problems is not None:
-        problems = load_problems(args.problems)
+        problems = load_problems(args.problems, args.columns)
     elif beside.is_file():
         problems = load_problems(beside)
     elif trained_on is None and "micro_seed" in settings:
         dials = {name: settings[name] for name in names_of(MicroSettings) if name in settings}
         problems = micro_splits(MicroSettings(**dials), 0, 0)["train"]
-    elif trained_on is not None and Path(trained_on).is_file():
-        problems = load_problems(trained_on)
+    elif trained_on is not None and Path(trained_on).exists():
+        problems = load_problems(trained_on, settings.get("columns") or (), likely="train")
     else:
         raise DataError(
             f"problems of the run {directory} are not found (train_problems: {trained_on}). Give --problems."

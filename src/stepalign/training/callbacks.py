@@ -46,7 +46,9 @@ class RunRecorder(TrainerCallback):
             "wall_s": round(self.earlier_s + time.monotonic() - self.started - self.paused_s(), 3),
         }
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """The clock starts."""
         self.started = time.monotonic()
 
@@ -56,13 +58,13 @@ class RunRecorder(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, Any] | None = None,
-        **_: Any,
+        **_: object,
     ) -> None:
         """A row of metrics, with the totals."""
         if state.is_world_process_zero and logs is not None and "loss" in logs:
             append_rows(self.directory / METRICS, MetricsRow(step=state.global_step, **logs, **self.totals))
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Seal the checkpoint."""
         if state.is_world_process_zero:
             progress = Progress(step=state.global_step, **self.totals)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from accelerate import Accelerator
@@ -84,12 +84,12 @@ class Cards(TrainerCallback):
     def __init__(self, run: Run):
         self.run = run
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """The checkpoint's card."""
         if state.is_world_process_zero:
             write_cards(self.run, checkpoint_directory(self.run.directory, state.global_step))
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """The run's card."""
         if state.is_world_process_zero:
             write_cards(self.run)
@@ -157,15 +157,20 @@ def _base_name(run: Run) -> str:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     training, num_train = run.training, len(run.problems["train"])
-    data = "the micro world's" if training.train_problems is None else Path(training.train_problems).name
+    data = "the micro world's" if training.train_problems is None else _data(training.train_problems)
     facts = [("condition", training.condition), ("base model", _base_name(run))]
     if training.condition != GRPO:
         facts.append(("critic", _critic(run)))
         facts.append(("teacher", str(run.trainer.teacher)))
     facts += [("training problems", f"{num_train}, {data}"), ("seed", str(run.trainer.seed))]
     if path := run.validation.validation_problems:
-        facts.append(("validation problems", f"{len(run.problems['validation'])}, {Path(path).name}"))
+        facts.append(("validation problems", f"{len(run.problems['validation'])}, {_data(path)}"))
     return facts
+
+
+def _data(source: str) -> str:
+    """A file without its directory; a dataset of the hub under its whole name."""
+    return Path(source).name if Path(source).exists() else source
 
 
 def _critic(run: Run) -> str:
@@ -190,10 +195,10 @@ def _differing(run: Run) -> dict[str, object]:
     }
 
 
-def _name(value: Any) -> Any:
+def _name(value: object) -> object:
     """A setting without the directories of this machine."""
     if isinstance(value, list):
-        return [_name(item) for item in value]
+        return [_name(item) for item in cast("list[object]", value)]
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 

@@ -10,7 +10,6 @@ checkpoint in any case.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -31,7 +30,7 @@ class StopWithoutContext(TrainerCallback):
         self.run, self.rollout_log, self.critic = run, rollout_log, critic
         self.num_steps, self.without = 0, Counter[str]()
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Count the step.
 
         Raises:

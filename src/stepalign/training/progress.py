@@ -30,7 +30,9 @@ class ShowProgress(TrainerCallback):
         self.numbers = ""  # of the last logged step
         self.began, self.first, self.said = time.monotonic(), 0, -1
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """The bar, at the step where the run stands."""
         self.began, self.first = time.monotonic(), state.global_step
         if state.is_world_process_zero and sys.stderr.isatty():
@@ -38,7 +40,7 @@ class ShowProgress(TrainerCallback):
                 total=state.max_steps, initial=state.global_step, bar_format=BAR, dynamic_ncols=True, file=sys.stderr
             )
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """The bar moves."""
         if self.bar is not None:
             self.bar.update(state.global_step - self.bar.n)
@@ -49,7 +51,7 @@ class ShowProgress(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, Any] | None = None,
-        **_: Any,
+        **_: object,
     ) -> None:
         """The numbers beside the bar, or a line where one is due."""
         if not state.is_world_process_zero or logs is None or "loss" not in logs:
@@ -60,7 +62,7 @@ class ShowProgress(TrainerCallback):
         elif self.said < 0 or _tenth(state.global_step, state) > _tenth(self.said, state):
             self._say(state)
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """The last step is shown, whether or not it was logged."""
         if self.bar is None and state.is_world_process_zero and state.global_step not in (self.first, self.said):
             self._say(state)
