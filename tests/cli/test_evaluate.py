@@ -48,6 +48,16 @@ def test_metrics_and_samples_are_written_and_the_same_seed_gives_the_same(proble
     assert (tmp_path / "a" / "samples.jsonl").read_bytes() == (tmp_path / "b" / "samples.jsonl").read_bytes()
 
 
+def test_responses_without_an_answer_are_told_beside_the_accuracy_and_shown(problems, tmp_path, capsys):
+    assert evaluate(problems, tmp_path / "o", "--max_new_tokens", "5", "--k", "2") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "avg@2: 0.0 [0.0, 0.0]" in said
+    assert "of 5 x 4 responses: cut off 100.0 %, no answer found 100.0 %" in said
+    first, second = said[said.index("No answer was found where these end, for example:") + 1 :][:2]
+    row = read_jsonl(tmp_path / "o" / "samples.jsonl")[0]
+    assert first == f"  {row['problem_id']}, sample 0: {row['text']!r}" and ", sample 1: " in second
+
+
 def test_an_interrupted_evaluation_goes_on(problems, tmp_path, monkeypatch):
     assert evaluate(problems, tmp_path / "whole") == 0
     from stepalign.evaluation import evaluate as module

@@ -10,7 +10,7 @@ from rich.table import Table
 
 FEW_PROBLEMS = 10  # below, a bootstrap over problems says little
 SHORTER = 0.9  # of the student's mean length; a teacher below may leave out what the student needs
-MEANINGS = {"go": "go", "caution": "go with caution", "no-go": "no-go"}
+MEANINGS = {"go": "go", "caution": "go with caution", "cannot tell": "cannot tell", "no-go": "no-go"}
 MISSING = "–"
 
 Summary = Mapping[str, Any]
@@ -19,6 +19,8 @@ MEASURES: dict[str, Callable[[Summary], str]] = {
     "student solves": lambda s: _percent(s["solves"] and s["solves"]["student"]),
     "teacher solves, with the context": lambda s: _percent(s["solves"] and s["solves"]["teacher"]),
     "difference, points": lambda s: _points(s["solves"]),
+    "cut off, student / teacher": lambda s: _shares(s["cut_off_rate"]),
+    "no answer found, student / teacher": lambda s: _shares(s["unparseable_rate"]),
     "response tokens, student / teacher": lambda s: _lengths(s["mean_length"]),
     "aim: of the push up to the error, on its step": lambda s: _mean(s["aim"]),
     "  median over rollouts (how many)": lambda s: _median(s["aim"]),
@@ -63,6 +65,8 @@ def _verdicts(result: Mapping[str, Any]) -> list[str]:
     ]
     best = result["expected_best"]
     if best is None:
+        if any(summary["verdict"] == "cannot tell" for summary in result["formats"].values()):
+            return [*lines, "No format is expected to train best: from these responses it cannot be told."]
         return [*lines, "No format is expected to train well."]
     return [
         *lines,
@@ -116,6 +120,10 @@ def _mean(entry: Mapping[str, Any] | None, sign: str = "") -> str:
 
 def _median(entry: Mapping[str, Any] | None) -> str:
     return MISSING if entry is None else f"{entry['median']:.2f} ({entry['num_rollouts']})"
+
+
+def _shares(entry: Mapping[str, float | None]) -> str:
+    return " / ".join(_percent(entry[who]) for who in ("student", "teacher"))
 
 
 def _length(entry: Mapping[str, Any] | None) -> str:

@@ -67,6 +67,13 @@ class EvaluationMetrics(Row):
         """Share of the responses that could not be graded."""
         return (self.unparseable_rate or 0) + (self.timeout_rate or 0)
 
+    @property
+    def unanswered(self) -> str:
+        """What every accuracy is shown beside, in words: a format that fails looks like a model that fails."""
+        rates = {"cut off": self.truncated_rate, "no answer found": self.unparseable_rate}
+        rates |= {"grading timed out": self.timeout_rate} if self.timeout_rate else {}
+        return ", ".join(f"{label} {100 * rate:.1f} %" for label, rate in rates.items() if rate is not None)
+
 
 class EvaluationRow(Progress):
     """A checkpoint, what it took, and its metrics on each split; `values` are those of each problem, in order."""

@@ -9,7 +9,8 @@ Evaluations are in `stepalign.runs.evaluations`, the results of a comparison in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
@@ -20,6 +21,8 @@ from stepalign.core.problem import Problem
 from stepalign.core.rollout import FinishReason, Grade, Outcome, Rollout
 from stepalign.runs.files import PROGRESS
 from stepalign.runs.row import EMPTY, Number, Row, Whole, mapping
+
+TAIL = 70  # characters of a response's end
 
 
 class Progress(Row):
@@ -100,6 +103,15 @@ class RolloutRow(Row):
     def made(self) -> Critique | None:
         """The critique that came with it, if there is one."""
         return self.critique.critique() if self.critique is not None else None
+
+
+def unparseable_tails(rows: Iterable[RolloutRow], most: int = 2) -> list[str]:
+    """The first responses in which no answer was found, a line each: which one, and how it ends."""
+    found = (row for row in rows if row.grade == Outcome.UNPARSEABLE)
+    return [
+        f"{row.problem_id}, sample {row.sample}: {'…' * (len(row.text) > TAIL)}{row.text[-TAIL:]!r}"
+        for row in islice(found, most)
+    ]
 
 
 class PreflightCritique(Row):

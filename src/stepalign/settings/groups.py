@@ -45,6 +45,9 @@ class TrainSettings(ColumnsSettings):
     max_teacher_prompt_length: int = setting(
         4096, "Longest teacher prompt, in tokens. A longer one is never cut: its rollout is skipped and counted."
     )
+    max_steps_without_context: AtLeast0 = setting(
+        3, "Stop when no rollout got a usable context in this many steps in a row; 0: never.", may_change=True
+    )
     num_generations: int = setting(8, "Rollouts a prompt in a GRPO group; self-distillation always takes one.")
     answer_patterns: list[str] = setting(
         ["answer_tag", "boxed", "hash", "a_colon"], "Where a final answer may stand; the last match counts."

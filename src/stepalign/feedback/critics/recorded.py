@@ -43,6 +43,11 @@ class RecordedCritic:
         self.write_total()
         return [record.critique for record in records]
 
+    @property
+    def last_words(self) -> str:
+        """What the critic's server said when it was last asked in vain; empty where nobody said anything."""
+        return str(getattr(self.critic, "last_words", ""))
+
     def write_total(self) -> None:
         """On the first process, where there are several: the sum over all."""
         parts = self._parts()

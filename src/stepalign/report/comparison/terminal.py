@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from stepalign.core.files import read_jsonl
-from stepalign.runs.evaluations import accuracy_keys, main_key
+from stepalign.report.numbers import MISSING
+from stepalign.runs.evaluations import EvaluationMetrics, accuracy_keys, main_key
 from stepalign.runs.files import WARNINGS
 from stepalign.runs.results import Results
 
@@ -25,12 +26,15 @@ def print_results(results: Results) -> None:
         table.add_column(f"{name}\nselected on validation", justify="right")
     for name in names:
         table.add_column(f"{name}\nbest on test (optimistic)", justify="right")
-    table.add_row("base model", *(_interval(base[n], base.interval(n)) for n in names), *("" for _ in names))
+    table.add_column("cut off / no answer\n% of responses", justify="right")
+    own = [_interval(base[n], base.interval(n)) for n in names]
+    table.add_row("base model", *own, *("" for _ in names), _unanswered([base]))
     for condition, result in results.conditions.items():
         means = result.selected_mean
         selected = [_interval(means[n].value, means[n].ci95) for n in names]
         best = [f"{100 * fmean(seed.best[n].value or 0 for seed in result.seeds.values()):.1f}" for n in names]
-        table.add_row(condition, *selected, *best)
+        chosen = [seed.selected.test for seed in result.seeds.values() if seed.selected is not None]
+        table.add_row(condition, *selected, *best, _unanswered(chosen))
     console = Console(width=None if Console().is_terminal else 150)
     console.print(table)
     name = main_key(names) or ""
@@ -47,6 +51,13 @@ def print_warnings(seed_directories: Mapping[tuple[str, int], Path]) -> None:
     warned = ", ".join(f"{condition} seed {seed} ({count})" for (condition, seed), count in counts.items() if count)
     if warned:
         print(f"Warnings during training: {warned}. The report says what was seen and what to do.")
+
+
+def _unanswered(chosen: Sequence[EvaluationMetrics]) -> str:
+    """Both shares, the mean over seeds, of the checkpoints selected on validation."""
+    rates = [(m.truncated_rate, m.unparseable_rate) for m in chosen]
+    shown = [[rate for rate in side if rate is not None] for side in zip(*rates, strict=True)]
+    return " / ".join(f"{100 * fmean(side):.1f}" if side else MISSING for side in shown)
 
 
 def _interval(value: float | None, interval: Sequence[float] | None) -> str:
