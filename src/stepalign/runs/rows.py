@@ -40,13 +40,17 @@ class MetricsRow(Progress):
 
 
 class ProblemRow(Row):
-    """`problems/<split>.jsonl` of a comparison."""
+    """`problems.used.jsonl`, and `problems/<split>.jsonl` of a comparison."""
 
     id: str
     problem: str
     answer: str = ""
     solution: str | None = None
     meta: Mapping[str, Any] = EMPTY
+
+    def made(self) -> Problem:
+        """The problem of the row."""
+        return Problem(self.id, self.problem, self.answer, self.solution, dict(self.meta))
 
 
 class CritiqueRow(Row):
@@ -99,6 +103,16 @@ class RolloutRow(Row):
     def made(self) -> Critique | None:
         """The critique that came with it, if there is one."""
         return self.critique.critique() if self.critique is not None else None
+
+
+class CritiqueResult(CritiqueRow):
+    """`critiques.jsonl` of `stepalign critique`: what became of one sample; `text` is the critique as a context."""
+
+    problem_id: str
+    sample: int = 0
+    status: str
+    reason: str = ""
+    text: str | None = None
 
 
 class PreflightCritique(Row):
