@@ -14,7 +14,10 @@ QUICK = ["--config", "micro", "--max_steps", "2", "--save_steps", "1", "--per_de
 def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(out)]) == 0
-    assert "2 checkpoint(s)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 checkpoint(s)" in said and f"stepalign report {out}" in said
+    assert len(read_jsonl(out / "problems.used.jsonl")) == 8
+    assert main(["report", str(out)]) == 0 and "8 problems" in (out / "report.html").read_text()
     assert [row["step"] for row in read_jsonl(out / "metrics.jsonl")] == [1, 2]
     rollouts = read_jsonl(out / "rollouts.jsonl")
     assert len(rollouts) == 8 and {row["context_status"] for row in rollouts} == {"ok"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stepalign.cli.words import asks_for_help
+from stepalign.cli.words import asks_for_help, report_hint
 from stepalign.settings.commands import EVALUATE
 from stepalign.settings.given import read_given
 
@@ -25,3 +25,4 @@ def run(argv: Sequence[str]) -> None:
         low, high = metrics["ci95"][name]
         print(f"{name}: {100 * metrics[name]:.1f} [{100 * low:.1f}, {100 * high:.1f}]")
     print(f"Metrics and samples are in {asked.settings.output_dir}")
+    print(report_hint(asked.settings.output_dir))

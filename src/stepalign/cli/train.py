@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from stepalign.cli.words import asks_for_help, take
+from stepalign.cli.words import asks_for_help, report_hint, take
 from stepalign.core.files import exclusive, read_json
 from stepalign.runs.files import BEST
 from stepalign.settings.commands import TRAIN
@@ -35,6 +35,7 @@ def run(argv: Sequence[str]) -> None:
     if asked.process_index == 0:
         last = f"; the last one: {checkpoints[-1].name}" if checkpoints else ""
         print(f"{len(checkpoints)} checkpoint(s) in {asked.directory}{last}{_best_of(asked.directory)}")
+        print(report_hint(asked.directory))
 
 
 def _best_of(directory: Path) -> str:

@@ -25,7 +25,8 @@ SPLITS = ("train", "validation", "test")
 # of the other commands: evaluate, grade, critique, inspect, preflight, curate
 SAMPLES, PARTIAL_SAMPLES, EVALUATION = "samples.jsonl", "samples.partial.jsonl", "evaluation.json"
 TEST_METRICS, GRADES, CRITIQUES = "metrics.json", "grades.json", "critiques.jsonl"
-ADVANTAGE, INSPECTION, FUNNEL = "advantage.json", "inspect.html", "funnel.json"
+ADVANTAGE, INSPECTION = "advantage.json", "inspect.html"
+FUNNEL, CURATION = "funnel.json", "curation.sqlite"
 PREFLIGHT, PREFLIGHT_SETTINGS, PROBLEMS = "preflight.json", "settings.json", "problems.jsonl"
 
 # what a command was given, kept beside what it made of it: under names that no file of the user's has

@@ -15,13 +15,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from stepalign.core.errors import DataError
 from stepalign.core.problem import Problem
 from stepalign.core.settings import names_of
 from stepalign.data.problems import load_problems
-from stepalign.runs.files import CONFIG, PROMPTS, USED_PROBLEMS, problems_file, seed_directory
+from stepalign.runs.files import CONFIG, PROMPTS, USED_PROBLEMS
+from stepalign.runs.problems import comparison_problems
 from stepalign.runs.row import read_mapping, read_rows
 from stepalign.runs.rows import ProblemRow, RolloutRow
 from stepalign.settings.groups import MicroSettings
@@ -57,7 +57,7 @@ def _found(directory: Path) -> tuple[str, list[Problem]]:
     """Where the problems are, and they themselves, for a run that keeps no record of its own."""
     settings = read_mapping(directory / CONFIG)
     trained_on = settings.get("train_problems")
-    compared = _of_comparison(directory.resolve(), settings)
+    compared = comparison_problems(directory, settings)
     path = compared or (Path(trained_on) if trained_on is not None else None)
     if path is not None and path.is_file():
         return str(path), load_problems(path)
@@ -65,23 +65,6 @@ def _found(directory: Path) -> tuple[str, list[Problem]]:
         dials = {name: settings[name] for name in names_of(MicroSettings) if name in settings}
         return "the micro world of its settings", micro_splits(MicroSettings(**dials), 0, 0)["train"]
     raise DataError(f"problems of the run {directory} are not found (train_problems: {trained_on}). {GIVE}")
-
-
-def _of_comparison(directory: Path, settings: Mapping[str, Any]) -> Path | None:
-    """The training problems of the comparison that the run is part of, wherever it lies now; None: it is part of none.
-
-    A run of a comparison was trained on the file three levels above the directory that it was written to.
-    """
-    if len(directory.parents) < 3:
-        return None
-    top, trained_on = directory.parents[2], settings.get("train_problems")
-    if directory != seed_directory(top, directory.parent.name, directory.name.removeprefix("seed_")):
-        return None
-    written_to = Path(settings.get("output_dir") or directory)
-    then = problems_file(written_to.parents[2], "train") if len(written_to.parents) >= 3 else None
-    own = problems_file(top, "train")
-    named = Path(trained_on) in (own, then) if trained_on is not None else "micro_seed" not in settings
-    return own if named else None
 
 
 def _check_same(
