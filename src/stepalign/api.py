@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from stepalign.core.errors import ConfigError
-from stepalign.core.problem import Problem
 
 
 def train(config: str | None = None, **settings: object) -> list[Path]:
@@ -43,7 +42,7 @@ def train(config: str | None = None, **settings: object) -> list[Path]:
 
 def evaluate(
     model: str,
-    problems: Sequence[Problem],
+    problems: object,
     adapter: str | None = None,
     *,
     prompt_templates: str | None = None,
@@ -54,6 +53,7 @@ def evaluate(
 
     Args:
         model: a directory or hub name of a causal LM; micro: the shipped solver.
+        problems: of any shape that `load_problems` reads, which checks them.
         adapter: of a PEFT adapter for it.
         prompt_templates: steps, bare, or a directory; None: what the model's config says, else steps.
         ks: for which k; empty: the number of samples.
@@ -62,6 +62,7 @@ def evaluate(
     Returns:
         What `metrics.json` of `stepalign evaluate` holds.
     """
+    from stepalign.data.problems import load_problems
     from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
     from stepalign.grading import Grader
     from stepalign.models import Sampling, load_model, own_defaults
@@ -69,6 +70,7 @@ def evaluate(
     from stepalign.settings.evaluation import LONGEST
     from stepalign.settings.models import resolve_model
 
+    problems = load_problems(problems, likely="test")
     loaded = load_model(resolve_model(model), adapter)
     own = own_defaults(loaded.model.config)
     how = Sampling(**{"max_new_tokens": own.get("max_new_tokens", LONGEST), **sampling})

@@ -29,6 +29,15 @@ def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
     assert last["num_rollouts"] == 8 and last["num_generated_tokens"] == sum(r["num_tokens"] for r in rollouts)
     assert json.loads((out / "environment.json").read_text())["packages"]["torch"]
 
+    own = ["--problems", str(out / "problems.used.jsonl"), "--samples", str(out / "rollouts.jsonl"), "--output_dir"]
+    assert main(["grade", *own, str(tmp_path / "graded")]) == 0
+    assert [row["grade"] for row in read_jsonl(tmp_path / "graded" / "samples.jsonl")] == [r["grade"] for r in rollouts]
+    assert main(["critique", "--critic", "exact", *own, str(tmp_path / "critiqued")]) == 0
+    assert len(read_jsonl(tmp_path / "critiqued" / "critiques.jsonl")) == 8
+    argv = ["--run", str(out), "--rollout", "0", "--critic", "exact", "--output_dir", str(tmp_path / "inspected")]
+    assert main(["inspect", *argv]) == 0
+    assert all(main(["report", str(tmp_path / name)]) == 0 for name in ("graded", "critiqued", "inspected"))
+
     assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(out)]) == 0  # finished: nothing to do
     assert len(read_jsonl(out / "rollouts.jsonl")) == 8
     code = main(["train", *QUICK, "--condition", "refsol", "--learning_rate", "0.5", "--output_dir", str(out)])

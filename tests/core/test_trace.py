@@ -113,3 +113,14 @@ def test_render_steps_writes_canonical_tags():
     assert render_steps(["a", "b"], "4") == "<step_1>a</step_1>\n<step_2>b</step_2>\n<answer>4</answer>"
     assert parse_trace(render_steps(["a", "b"], "4")).answer == "4"
     assert step_texts(render_steps(["a", "b"])) == ["a", "b"]
+
+
+def test_a_thinking_tag_that_a_sentence_speaks_of_opens_and_closes_nothing():
+    assert strip_thinking("<think>x</think>I used the <think> tag. 4") == "I used the <think> tag. 4"
+    assert strip_thinking("<think>x</think>4, after `</think>` as asked") == "4, after `</think>` as asked"
+    assert strip_thinking("<think>x</think>4<think>5") == "4"
+
+
+def test_a_prompt_that_ended_inside_thinking():
+    assert strip_thinking("x", thinking_open=True) == ""
+    assert strip_thinking("x</think>4", thinking_open=True) == "4"

@@ -68,3 +68,47 @@ def test_of_many_ids_only_the_first_are_listed(tmp_path):
     many = [Problem(f"p{i:03}", "?", "1") for i in range(600)]
     with pytest.raises(DataError, match="p019 and 580 more"):
         load_samples(path, many)
+
+
+def test_all_rows_that_are_wrong_are_named_at_once(tmp_path):
+    with pytest.raises(DataError) as error:
+        load(tmp_path / "s.jsonl", GOOD, {**GOOD, "problem_id": "x"}, {**GOOD, "sample": 1, "text": 3})
+    first, second, third = str(error.value).splitlines()
+    assert first == f"{tmp_path / 's.jsonl'}: 2 of 3 rows cannot be used."
+    assert second.startswith("  line 2: unknown problem_id 'x'") and third.startswith("  line 3: 'text' is 3")
+
+
+@pytest.mark.parametrize("text", ["text", "response", "completion", "output", "Generation"])
+@pytest.mark.parametrize("name", ["problem_id", "id", "uid"])
+def test_columns_of_other_names_and_samples_without_numbers(tmp_path, name, text):
+    rows = [{name: "p1", text: "a"}, {name: "p2", text: "b"}, {name: "p1", text: "c"}]
+    rollouts = load(tmp_path / "s.jsonl", *rows)
+    assert [(r.problem.id, r.sample, r.text) for r in rollouts] == [("p1", 0, "a"), ("p2", 0, "b"), ("p1", 1, "c")]
+
+
+def test_a_made_number_is_no_given_one(tmp_path):
+    with pytest.raises(DataError, match="sample 0 of problem 'p1' was given before"):
+        load(tmp_path / "s.jsonl", {"problem_id": "p1", "text": "a"}, GOOD)
+
+
+def test_steps_of_a_run_are_numbered_on(tmp_path):
+    rows = [{**GOOD, "step": step, "sample": sample} for step in (1, 2) for sample in (0, 1)]
+    other = {**GOOD, "problem_id": "p2", "step": 2}
+    rollouts = load(tmp_path / "s.jsonl", *rows, other, {**GOOD, "step": 5})
+    assert [(r.problem.id, r.sample) for r in rollouts] == [*(("p1", n) for n in range(4)), ("p2", 0), ("p1", 4)]
+    with pytest.raises(DataError, match="sample 1 of problem 'p1' was given before"):
+        load(tmp_path / "s.jsonl", *rows, rows[3])
+
+
+def test_samples_of_a_table(tmp_path):
+    path = tmp_path / "s.tsv"
+    path.write_text("problem_id\tsample\tresponse\tnum_tokens\tfinish_reason\np1\t3\t\t9\t\np2\t0\tb\t\tlength\n")
+    assert load_samples(path, PROBLEMS) == [
+        Rollout(PROBLEMS[0], 3, "", num_tokens=9),
+        Rollout(PROBLEMS[1], 0, "b", finish_reason="length"),
+    ]
+
+
+def test_half_surrogate_pairs_are_replaced_and_the_field_is_named(tmp_path, caplog):
+    assert load(tmp_path / "s.jsonl", {**GOOD, "text": "a \ud800"})[0].text == "a \ufffd"
+    assert "U+FFFD in 'text' (1 rows)" in caplog.text

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from stepalign.core.errors import ConfigError, DataError
-from stepalign.data.jsonl import Row
+from stepalign.data.row import Row
 from stepalign.data.sources import SOURCES, find_source, open_source, processbench
 
 OMR = {
@@ -75,7 +75,7 @@ def test_openmathreasoning_without_an_answer_or_a_solution():
 def test_gsm8k():
     problem = problem_of("gsm8k", GSM8K)
     assert problem.answer == "2096"
-    assert problem.solution == "She sold 2*1048 = <<2*1048=2096>>2096 clips."
+    assert problem.solution == "She sold 2*1048 = 2096 clips."
     with pytest.raises(DataError, match="has no line '#### N'"):
         problem_of("gsm8k", GSM8K | {"answer": "2096"})
 

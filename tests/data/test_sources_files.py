@@ -56,7 +56,9 @@ def test_reading_goes_on_behind_the_last_row(tmp_path, kind, stop):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_column_names_those_there_are(tmp_path, kind):
-    with pytest.raises(DataError, match=r"no column 'problem'; the columns are: question, final, level.*--columns"):
+    with pytest.raises(
+        DataError, match=r"no column for the answer; the columns are: question, final, level.*--columns"
+    ):
         list(open_source(write(tmp_path, kind)))
     with pytest.raises(DataError, match="no column 'lvl'"):
         list(open_source(write(tmp_path, kind), columns=[*COLUMNS[:2], "meta.lvl=lvl"]))

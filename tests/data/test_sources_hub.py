@@ -81,3 +81,30 @@ def test_what_the_client_says_becomes_one_message(asked, monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", fails)
     with pytest.raises(DataError, match=r"cannot read someone/maths \(subset None, split dev\): Bad split: dev\.$"):
         open_source("someone/maths", split="dev")
+
+
+@pytest.mark.parametrize("stop", [1, 4, 10])
+def test_a_dataset_that_is_recognized_goes_on_as_well(asked, stop):
+    whole = list(open_source("someone/maths"))
+    assert [entry.problem.answer for entry in whole] == [str(i + 1) for i in range(10)]
+    assert whole[2].problem.id == "maths-train-0003"
+    stream = open_source("someone/maths")
+    start = list(islice(stream, stop))
+    state = json.loads(json.dumps(stream.state()))
+    assert start + list(open_source("someone/maths", state=state)) == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "likely", "split", "subset"),
+    [
+        ("someone/maths:dev", None, "dev", None),
+        ("someone/maths:hard:dev", "train", "dev", "hard"),
+        ("someone/maths", "test", "test", None),
+        ("gsm8k:test", "train", "test", "main"),
+        ("gsm8k", "test", "test", "main"),
+        ("gsm8k", "validation", "train", "main"),
+    ],
+)
+def test_split_and_subset_stand_behind_the_name(asked, name, likely, split, subset):
+    next(iter(open_source(name, likely=likely)))
+    assert asked[0][1:3] == (subset, split)

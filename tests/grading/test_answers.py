@@ -51,6 +51,45 @@ def test_the_last_answer_counts(text, answer):
 
 
 @pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<answer>7</answer> I used the <answer> tag.", "7"),
+        ("<answer>7</answer>\nAs asked, I wrapped it in <answer>...</answer>.", "7"),
+        ("<answer>7</answer>\n(The `<answer>` and `</answer>` tags hold it.)", "7"),
+        ("<answer>7</answer>\nNote: it stands inside <answer></answer> tags.", "7"),
+        ("<answer>7</answer>\nI followed the format, ending with <answer>.", "7"),
+        ("<answer>7</answer>\nThe number in <answer> is 7, not 8.", "7"),
+        ("<answer>7</answer>\nI ended with </answer>.", "7"),
+        ("The answer goes between <answer> and </answer>.\n<answer>7</answer>", "7"),
+        (r"\boxed{7} I did not need the <answer> tag.", "7"),
+        ("<answer>6</answer>\nWait. <answer>7", "7"),
+        ("It is <answer>east</answer>", "east"),
+        ("\\boxed{7}\n#### 3 things to note", "7"),
+        ("#### 7 apples", "7 apples"),
+        ("#### 7 apples in the bag", "7 apples in the bag"),
+        ("<think>x</think>I closed the <think> block. \\boxed{7}", "7"),
+        ("<think>x</think>\\boxed{7} after `</think>`", "7"),
+        ("I did not use the <answer> tag as asked.", None),
+    ],
+)
+def test_talk_about_tags_is_no_answer(text, answer):
+    assert extract_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"maybe \boxed{6}, let me see", None),
+        (r"maybe \boxed{6}</think>", None),
+        (r"maybe \boxed{6}</think> so \boxed{7}", "7"),
+        (r"<think>maybe \boxed{6}</think> so \boxed{7}", "7"),
+    ],
+)
+def test_a_prompt_that_ended_inside_thinking(text, answer):
+    assert extract_answer(text, thinking_open=True) == answer
+
+
+@pytest.mark.parametrize(
     "text",
     ["", "18", "The answer is 18.", r"<think>\boxed{18}</think>", r"<think>\boxed{18}", r"\boxed{", "A: none", "B: 18"],
 )

@@ -73,6 +73,16 @@ def test_a_self_correction_close_to_the_first_box_is_right(grader):
     assert grader.grade(r"\boxed{3}, no: \boxed{4}", "4").is_correct
 
 
+def test_an_answer_in_open_thinking_is_none(grader):
+    cut_off = r"maybe \boxed{4}, let me"
+    assert grader.grade(cut_off, "4").is_correct
+    assert grade_answer(cut_off, "4").is_correct
+    assert grade_answer(cut_off, "4", thinking_open=True) == Grade(Outcome.UNPARSEABLE)
+    with Grader(thinking_open=True) as thinking:
+        assert thinking.grade(cut_off, "4") == Grade(Outcome.UNPARSEABLE)
+        assert thinking.grade(cut_off + r"</think>\boxed{4}", "4").is_correct
+
+
 def test_the_same_hang_is_waited_for_once(grader, monkeypatch):
     asked = []
     monkeypatch.setattr(grader._workers[0], "compare", lambda *pair: asked.append(pair) or Outcome.TIMEOUT)

@@ -120,3 +120,14 @@ def test_the_paper_recipes_differ_in_the_condition_alone_and_hold_its_numbers():
 def test_every_paper_recipe_takes_32_prompts_a_step(name, devices):
     recipe = read_recipe(f"paper/{name}")
     assert devices * recipe["per_device_train_batch_size"] * recipe["gradient_accumulation_steps"] == 32
+
+
+def test_a_recipe_may_be_shared_among_commands_a_flag_may_not(tmp_path):
+    """One my.yaml for train, preflight and compare; a flag that would have no effect is a mistake."""
+    recipe = tmp_path / "my.yaml"
+    recipe.write_text(
+        "model_name_or_path: micro\nconditions: [refsol]\nseeds: [0, 1]\ntest_problems: t.jsonl\nmax_steps: 2\n"
+    )
+    assert read_given(TRAIN, ["--config", str(recipe)]).make(TrainSettings).condition == "stepalign"
+    with pytest.raises(ConfigError, match="command line: unknown setting 'seeds'; perhaps you meant 'seed'"):
+        read_given(TRAIN, ["--seeds", "0", "1"])

@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> None:
     from stepalign.grading import Grader
 
     asked, directory = given.make(CriticSettings), Path(settings.output_dir)
-    rollouts = load_samples(settings.samples, load_problems(settings.problems))
+    rollouts = load_samples(settings.samples, load_problems(settings.problems, settings.columns))
     gc.freeze()  # what was loaded stays: looking through it again and again would hold up all requests
     with Grader() as grader:
         critic = build_critic(asked, grader.grade)

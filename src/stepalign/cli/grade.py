@@ -25,16 +25,16 @@ def run(argv: Sequence[str]) -> None:
 
     from stepalign.core.errors import ConfigError
     from stepalign.core.files import write_json, write_jsonl
-    from stepalign.data.jsonl import read_rows
     from stepalign.data.problems import load_problems
-    from stepalign.data.samples import parse_samples
+    from stepalign.data.samples import parse_samples, read_rows
+    from stepalign.data.values import plain
     from stepalign.grading import Grader
 
     directory, samples = Path(settings.output_dir), Path(settings.samples)
     output = directory / SAMPLES
     if output.resolve() == samples.resolve():
         raise ConfigError(f"{samples} would be overwritten by the graded samples. Choose another --output_dir.")
-    problems = load_problems(settings.problems)
+    problems = load_problems(settings.problems, settings.columns)
     rows = read_rows(samples)
     rollouts = parse_samples(rows, problems)
     directory.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,8 @@ def run(argv: Sequence[str]) -> None:
         pairs = [(rollout.text, rollout.problem.answer) for rollout in rollouts]
         grades = list(tqdm(grader.grade_all(pairs), total=len(pairs), desc="grading", unit="sample"))
     graded = [
-        {**row.values, "grade": g.outcome.value, "extracted": g.extracted} for row, g in zip(rows, grades, strict=True)
+        {**plain(row.values), "grade": g.outcome.value, "extracted": g.extracted}
+        for row, g in zip(rows, grades, strict=True)
     ]
     summary = summarize(grade.outcome for grade in grades)
     write_jsonl(output, graded)

@@ -42,6 +42,7 @@ COMMANDS = {
     "evaluate": Command("stepalign.cli.evaluate", "sample a model on problems; pass@k, maj@k, avg@k with intervals"),
     "micro": Command("stepalign.cli.micro", "write problems of the micro world"),
     "curate": Command("stepalign.cli.curate", "find problems to train on: the solver half masters, the critic solves"),
+    "data": Command("stepalign.cli.data", "read problems of any shape; show them or write them as ours"),
     "grade": Command("stepalign.cli.grade", "grade sampled responses by mathematical equality with the true answers"),
     "critique": Command("stepalign.cli.critique", "critique given samples with a language model or the exact critic"),
     "cache": Command("stepalign.cli.cache", "show or prune the cache of critics' replies"),

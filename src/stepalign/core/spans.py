@@ -43,24 +43,37 @@ def rollout_tokens(tokenizer: Tokenizer, rollout: Rollout) -> RolloutTokens:
 def token_offsets(tokenizer: Tokenizer, token_ids: Sequence[int]) -> list[tuple[int, int]]:
     """Character span of each token in `tokenizer.decode(token_ids)`, special tokens included in the text.
 
-    Tokens that together form one character (bytes of an emoji) all get that character's span.
+    Tokens that together form one character (bytes of an emoji) all get that character's span; a token that adds no
+    character has an empty one. A prefix of the ids that ends inside a character is decoded to something else there, for
+    tokenizers that fall back to bytes even from the first of several characters in bytes on: how far a prefix agrees
+    with the whole text is what it settles.
     """
+    text = tokenizer.decode(token_ids, skip_special_tokens=False)
     spans: list[tuple[int, int]] = []
     at = 0  # characters settled so far
     pending = 0  # tokens that end inside a character
-    window_start = 0
+    whole = [(0, 0)]  # places between tokens, in tokens and characters, where no character is cut
     for i in range(len(token_ids)):
-        before = tokenizer.decode(token_ids[window_start : i - pending], skip_special_tokens=False)
-        now = tokenizer.decode(token_ids[window_start : i + 1], skip_special_tokens=False)
-        if now.endswith("�") and i + 1 < len(token_ids) and pending < 4:
+        place, settled = whole[-1]
+        start = next((tokens for tokens, _ in reversed(whole) if tokens <= place - WINDOW), 0)
+        before = tokenizer.decode(token_ids[start:place], skip_special_tokens=False)
+        now = tokenizer.decode(token_ids[start : i + 1], skip_special_tokens=False)
+        shared = shared_length(now, before + text[settled : settled + len(now)])
+        is_last = i + 1 == len(token_ids)
+        end = len(text) if is_last else max(at, settled + shared - len(before))
+        if end == at and shared < len(now) and not is_last:
             pending += 1
             continue
-        width = max(0, len(now) - len(before))
-        spans += [(at, at + width)] * (pending + 1)
-        at += width
-        pending = 0
-        window_start = max(window_start, i + 1 - WINDOW)
+        spans += [(at, end)] * (pending + 1)
+        at, pending = end, 0
+        if shared == len(now) and not now.endswith("\ufffd"):  # which may be a part of a character
+            whole = [*whole[-2 * WINDOW :], (i + 1, end)]
     return spans
+
+
+def shared_length(a: str, b: str) -> int:
+    """How many characters two texts have in common at their start."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def token_steps(trace: Trace, offsets: Sequence[tuple[int, int]]) -> list[int | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Tokenizer(Protocol):
@@ -32,7 +32,7 @@ class Tokenizer(Protocol):
         *,
         tokenize: bool,
         add_generation_prompt: bool,
-        **template_kwargs: Any,
+        **template_kwargs: object,
     ) -> list[str]:
         """Each conversation as text, its special tokens written out, where `tokenize` is off."""
         ...

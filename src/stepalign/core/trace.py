@@ -27,8 +27,10 @@ from typing import Literal
 STEP_TAG = re.compile(r"<\s*+(/?)\s*+step_(\d+)\s*+>", re.IGNORECASE)  # possessive: linear in the white space
 ANSWER_OPEN = re.compile(r"<\s*+answer\s*+>", re.IGNORECASE)
 ANSWER_CLOSE = re.compile(r"<\s*+/\s*+answer\s*+>", re.IGNORECASE)
-THINK_OPEN = re.compile(r"<think>", re.IGNORECASE)
-THINK_CLOSE = re.compile(r"</think>", re.IGNORECASE)
+# a tag that a sentence speaks of ("the <think> tag", "`</think>`") opens and closes nothing
+_SPOKEN_OF = r"(?!\s+(?:tag|block|section|marker|token)s?\b)"
+THINK_OPEN = re.compile(rf"<think>(?!(?<=[`'\"]<think>)[`'\"]){_SPOKEN_OF}", re.IGNORECASE)
+THINK_CLOSE = re.compile(rf"</think>(?!(?<=[`'\"]</think>)[`'\"]){_SPOKEN_OF}", re.IGNORECASE)
 
 Layout = Literal["tags", "paragraphs", "lines", "empty"]
 
@@ -109,8 +111,14 @@ def parse_trace(text: str) -> Trace:
     )
 
 
-def strip_thinking(text: str) -> str:
-    """The response without its `<think>` blocks; what follows an unclosed one is thinking too."""
+def strip_thinking(text: str, *, thinking_open: bool = False) -> str:
+    """The response without its `<think>` blocks; what follows an unclosed one is thinking too.
+
+    Args:
+        thinking_open: the prompt ended inside `<think>`, so a response that does not close it is nothing but thinking.
+    """
+    if thinking_open and THINK_CLOSE.search(text) is None:
+        return ""
     start, end = _body(text)
     return text[start:end]
 

@@ -107,7 +107,13 @@ class Curation:
         a = self.arguments
         source = state["source"] if state else None
         return open_source(
-            str(a.source), adapter=a.adapter, columns=a.columns, subset=a.subset, split=a.split, state=source
+            str(a.source),
+            adapter=a.adapter,
+            columns=a.columns,
+            subset=a.subset,
+            split=a.split,
+            likely="train",
+            state=source,
         )
 
     def _check_same(self, stream: ProblemStream) -> None:

@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from transformers import GenerationConfig, PreTrainedModel
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Outcome, Rollout
+from stepalign.core.tokenizer import Tokenizer
 from stepalign.grading import Grader
 from stepalign.maths.accuracy import avg_at_k, maj_at_k, pass_at_k
 from stepalign.maths.intervals import bootstrap_interval
@@ -32,8 +34,8 @@ from stepalign.runs.evaluations import EvaluationMetrics
 
 
 def sample_problems(
-    model: Any,
-    tokenizer: Any,
+    model: PreTrainedModel,
+    tokenizer: Tokenizer,
     problems: Sequence[Problem],
     sampling: Sampling,
     prompt_templates: str = "steps",
@@ -55,15 +57,15 @@ def sample_problems(
         yield [rollout for rollout in rollouts if (rollout.problem.id, rollout.sample) not in done]
 
 
-def _rollout(problem: Problem, response: Response, tokenizer: Any, ends: Sequence[int]) -> Rollout:
+def _rollout(problem: Problem, response: Response, tokenizer: Tokenizer, ends: Sequence[int]) -> Rollout:
     text = tokenizer.decode(response.token_ids, skip_special_tokens=True)
     reason = "stop" if response.token_ids[-1] in ends else "length"
     return Rollout(problem, response.sample, text, tuple(response.token_ids), reason)
 
 
-def eos_token_ids(model: Any, tokenizer: Any) -> list[int]:
+def eos_token_ids(model: PreTrainedModel, tokenizer: Tokenizer) -> list[int]:
     """Every token that ends a response: the tokenizer's and all that the model declares."""
-    declared = model.generation_config.eos_token_id
+    declared = cast("GenerationConfig", model.generation_config).eos_token_id
     ids = declared if isinstance(declared, list) else [] if declared is None else [declared]
     return sorted({*ids, tokenizer.eos_token_id})
 

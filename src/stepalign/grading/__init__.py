@@ -16,13 +16,17 @@ from stepalign.grading.grader import Grader
 __all__ = ["ANSWER_PATTERNS", "Grader", "extract_answer", "grade_answer"]
 
 
-def grade_answer(text: str, answer: str) -> Grade:
-    """Grade a response against the true answer with a grader that all calls share and that ends with the program."""
-    return _shared_grader().grade(text, answer)
+def grade_answer(text: str, answer: str, *, thinking_open: bool = False) -> Grade:
+    """Grade a response against the true answer with a grader that all calls share and that ends with the program.
+
+    Args:
+        thinking_open: the prompt ended inside `<think>`; a response that never closes it has no answer.
+    """
+    return _shared_grader(thinking_open).grade(text, answer)
 
 
 @cache
-def _shared_grader() -> Grader:
-    grader = Grader()
+def _shared_grader(thinking_open: bool) -> Grader:
+    grader = Grader(thinking_open=thinking_open)
     atexit.register(grader.close)
     return grader

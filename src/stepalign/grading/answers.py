@@ -1,12 +1,14 @@
 r"""Find the answer in a response: of all the places where a model may put it, the last one in the text counts.
 
-- `answer_tag`: `<answer>18</answer>`; a `\boxed{}` inside it gives the inside of the box.
+- `answer_tag`: `<answer>18</answer>`; a `\boxed{}` inside it gives the inside of the box. A tag that a sentence speaks
+  of ("in the <answer> tag as asked") holds no answer.
 - `boxed`: `\boxed{18}` with balanced braces.
 - `hash` and `a_colon`: a line `#### 18` or `A: 18`; what follows must start like a number or a formula, so that a
-  Markdown heading is no answer.
+  Markdown heading is no answer. Where a line goes on in words (`#### 2 ways to check`), any other answer is preferred.
 
-Thinking is stripped first. The calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search is linear in the
-length of the text, whatever the text.
+Thinking is stripped first; `thinking_open` says that the prompt ended inside it, as some chat templates do. The
+calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search is linear in the length of the text, whatever the
+text.
 
     >>> extract_answer("16 - 3 = <<16-3=13>>13\nA: 13")
     '13'
@@ -32,21 +34,31 @@ _HASH = re.compile(r"^[ \t]*####" + _VALUE, re.MULTILINE)
 _A_COLON = re.compile(r"^[ \t]*A:" + _VALUE, re.MULTILINE)
 
 
+_LINE_OF_WORDS = re.compile(r"[-+$]?\d[\d.,]*\s+(?:[A-Z]\w*|\w+\s+\w)")
+_ANSWER_TAG = re.compile(f"{ANSWER_OPEN.pattern}|{ANSWER_CLOSE.pattern}", re.IGNORECASE)
+_NOTHING = re.compile(r"[\s.…`'\"*,;:!?)]*(?:(?:and|or|your|the|final|answer|here)\b[\s.…`'\"*,]*)*", re.IGNORECASE)
+_TAG_WORD = re.compile(r"[`'\"]?\s*(?:tag|block|element|section|marker|field)s?\b", re.IGNORECASE)
+_MID_SENTENCE = re.compile(r"[A-Za-z,] +$")
+_WORD, _WORDS = re.compile(r"\s*[a-z]+[,.]?\s"), re.compile(r"\s*[a-z]\w*[,.]?\s+[a-z]")
+
+
 class _Found(NamedTuple):
+    is_clear: bool
     start: int
     text: str
 
 
-def extract_answer(text: str, patterns: Sequence[str] | None = None) -> str | None:
+def extract_answer(text: str, patterns: Sequence[str] | None = None, *, thinking_open: bool = False) -> str | None:
     """The last answer in the response, stripped; None where there is none or it is longer than MAX_ANSWER_CHARS.
 
     Args:
         text: the response, with or without its thinking.
         patterns: names from ANSWER_PATTERNS, in any order; None is all of them.
+        thinking_open: the prompt ended inside `<think>`; a response that never closes it has no answer.
     Raises:
         ConfigError: an unknown pattern.
     """
-    body = _NOTE.sub("", strip_thinking(text))
+    body = _NOTE.sub("", strip_thinking(text, thinking_open=thinking_open))
     found = [answer for find in _finders(patterns) if (answer := find(body)) is not None]
     if not found:
         return None
@@ -76,15 +88,28 @@ def _finders(patterns: Sequence[str] | None) -> list[Callable[[str], _Found | No
 
 
 def _in_tag(text: str) -> _Found | None:
-    """The last `<answer>`; without a close tag it runs to the end, as in a trace."""
-    opened = None
-    for opened in ANSWER_OPEN.finditer(text):  # noqa: B007 - the last one is wanted
-        pass
-    if opened is None:
-        return None
-    close = ANSWER_CLOSE.search(text, opened.end())
-    content = unbox(text[opened.end() : close.start() if close else len(text)])
-    return _Found(opened.start(), content) if content else None
+    """The last `<answer>` with something in it; without a close tag it runs to the end, as in a trace."""
+    found: _Found | None = None
+    opened: re.Match[str] | None = None
+    for tag in _ANSWER_TAG.finditer(text):
+        if "/" not in tag[0]:
+            opened = tag
+        elif opened is not None:
+            content = text[opened.end() : tag.start()]
+            found = found if _is_talk(content) else _Found(True, opened.start(), unbox(content))
+            opened = None
+    if opened is not None:
+        content = text[opened.end() :]
+        words = _WORD if found else _WORDS
+        in_sentence = _MID_SENTENCE.search(text, max(0, opened.start() - 20), opened.start()) and words.match(content)
+        if not in_sentence and not _is_talk(content):
+            return _Found(True, opened.start(), unbox(content))
+    return found
+
+
+def _is_talk(content: str) -> bool:
+    """Whether what stands between tags shows that a sentence speaks of the tags: "`<answer>` and `</answer>`"."""
+    return bool(_TAG_WORD.match(content) or (len(content) < 100 and _NOTHING.fullmatch(content)) or not content.strip())
 
 
 def _in_box(text: str) -> _Found | None:
@@ -98,13 +123,13 @@ def _in_box(text: str) -> _Found | None:
             opened = unclosed.pop()
             if opened["boxed"] and (last is None or opened.start() > last.start):
                 content = text[opened.end() : token.start()].strip()
-                last = _Found(opened.start(), content) if content else last
+                last = _Found(True, opened.start(), content) if content else last
     return last
 
 
 def _on_line(pattern: re.Pattern[str], text: str) -> _Found | None:
-    lines = [_Found(line.start(), line["value"].strip(" \t\r*")) for line in pattern.finditer(text)]
-    return lines[-1] if lines else None
+    lines = [(line.start(), line["value"].strip(" \t\r*")) for line in pattern.finditer(text)]
+    return max((_Found(not _LINE_OF_WORDS.match(value), start, value) for start, value in lines), default=None)
 
 
 _FINDERS: dict[str, Callable[[str], _Found | None]] = {

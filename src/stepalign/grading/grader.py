@@ -21,7 +21,8 @@ from queue import LifoQueue
 from stepalign.core.errors import ConfigError
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.grading.answers import MAX_ANSWER_CHARS, check_patterns, extract_answer, unbox
-from stepalign.grading.plain import normalize, plain_outcome
+from stepalign.grading.plain import plain_outcome
+from stepalign.grading.spelling import normalize
 from stepalign.grading.worker import Worker
 
 
@@ -33,6 +34,8 @@ class Grader:
         memory_limit_mb: address space of one worker process, where the system can limit it.
         num_workers: processes, each started when first needed.
         patterns: where answers are looked for, see `extract_answer`; None is everywhere.
+        thinking_open: the prompts end inside `<think>`, as the chat templates of some reasoning models do; a response
+            that never closes it has no answer.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Grader:
         memory_limit_mb: int = 1024,
         num_workers: int = 1,
         patterns: Sequence[str] | None = None,
+        thinking_open: bool = False,
     ) -> None:
         limits = {"timeout_s": timeout_s, "memory_limit_mb": memory_limit_mb, "num_workers": num_workers}
         for name, value in limits.items():
@@ -49,6 +53,7 @@ class Grader:
                 raise ConfigError(f"{name} is {value}; expected more than 0.")
         check_patterns(patterns)
         self.patterns = patterns
+        self.thinking_open = thinking_open
         self._new_worker = partial(Worker, timeout_s, memory_limit_mb)
         self._num_workers = num_workers
         self._hire()
@@ -57,7 +62,7 @@ class Grader:
 
     def grade(self, text: str, answer: str) -> Grade:
         """Grade a response against the true answer. No response raises; each has an outcome."""
-        extracted = extract_answer(text, self.patterns)
+        extracted = extract_answer(text, self.patterns, thinking_open=self.thinking_open)
         if extracted is None:
             return Grade(Outcome.UNPARSEABLE)
         return Grade(self.compare(unbox(answer), extracted), extracted)

@@ -1,8 +1,7 @@
-r"""Whether two answers are mathematically equal, by math-verify. Runs in the worker only: some inputs never return.
+r"""Whether two answers are mathematically equal. Runs in the worker only: some inputs never return.
 
-math-verify is given the two answers alone, as one formula each, and none of its own search for an answer in a text:
-that search reads "not 5" as 5 and merges two boxes close together. Its timeouts are signals that work in the main
-thread only and do not reach into C; the worker is killed instead.
+Both answers are parsed into trees (parser.py) and compared by what they are: formulas (equality.py), sets of reals
+(regions.py), lists, relations, ratios, matrices. What equality means is in docs/grading.md.
 
     >>> compare(r"\frac{1}{2}", "2^{-1}")
     <Outcome.CORRECT: 'correct'>
@@ -10,36 +9,80 @@ thread only and do not reach into C; the worker is killed instead.
 
 from __future__ import annotations
 
-import logging
-from typing import Any
-
-from math_verify import LatexExtractionConfig, parse, verify
+import re
+from fractions import Fraction
 
 from stepalign.core.rollout import Outcome
-
-logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns of the timeouts that are off
+from stepalign.grading.equality import with_imaginary_unit
+from stepalign.grading.parser import parse
+from stepalign.grading.sameness import same
+from stepalign.grading.spelling import normalize
+from stepalign.grading.tokens import NoFormula, readings
+from stepalign.grading.tree import Node, names, number
+from stepalign.grading.units import Unit, conversion, split_unit
 
 
 def compare(gold: str, answer: str) -> Outcome:
-    """Correct or wrong; unparseable where one of the two is no formula or the comparison is undefined."""
-    expected, got = _parse(gold), _parse(answer)
-    if not expected or not got:
+    """Correct or wrong; unparseable where one of the two is no formula or the true answer has no value."""
+    gold, answer = normalize(gold), normalize(answer)
+    if not gold or not answer:
         return Outcome.UNPARSEABLE
-    try:
-        equal = verify(expected, got, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True)
-    except MemoryError:
-        raise  # the worker's to answer: this process is no longer to be trusted
-    except Exception:
-        return Outcome.UNPARSEABLE
-    return Outcome.CORRECT if equal else Outcome.WRONG
+    if _tight(gold) == _tight(answer):
+        return Outcome.CORRECT
+    outcome = Outcome.UNPARSEABLE
+    for a, b in _pairs(gold, answer):
+        try:
+            if same(*with_imaginary_unit(a, b)):
+                return Outcome.CORRECT
+            outcome = Outcome.WRONG
+        except MemoryError:
+            raise  # the worker's to answer: this process is no longer to be trusted
+        except Exception:  # no formula, no value, or a value that the comparison has no case for
+            continue
+    return outcome
 
 
-def _parse(text: str) -> list[Any]:
-    """The formula as a list of one sympy expression; empty if it is none."""
-    formula = " ".join(text.replace(r"\$", "").replace("$", "").split())
-    return parse(
-        f"${formula}$",
-        [LatexExtractionConfig()],
-        fallback_mode="no_fallback",
-        parsing_timeout=None,  # type: ignore[arg-type]
-    )
+def _pairs(gold: str, answer: str) -> list[tuple[Node, Node]]:
+    """The readings of both answers that are compared, with their units as written and then without them."""
+    golds, answers = _trees(gold), _trees(answer)
+    pairs = [(a, b) for a in golds for b in answers]
+    gold_body, gold_unit = _split(gold, gold=True)
+    body, unit = _split(answer, gold=False)
+    if gold_unit is None and unit is None:
+        return pairs
+    ratio = conversion(gold_unit, unit)
+    if ratio is None:
+        return pairs
+    return pairs + [(a, _times(ratio, b)) for a in _trees(gold_body) for b in _trees(body)]
+
+
+def _trees(text: str) -> list[Node]:
+    """The trees of a text: one for each reading of its commas and of functions without brackets."""
+    trees: list[Node] = []
+    for reading in readings(text):
+        for greedy in (True, False):
+            try:
+                tree = parse(reading, greedy=greedy)
+            except NoFormula:
+                continue
+            if tree not in trees:
+                trees.append(tree)
+    return trees
+
+
+def _split(text: str, *, gold: bool) -> tuple[str, Unit | None]:
+    """A text without its unit; beside symbols a unit must be upright."""
+    body, unit = split_unit(text, gold=gold)
+    if unit and any(names(tree) for tree in _trees(body)):
+        return split_unit(text, gold=gold, italic=False)
+    return body, unit
+
+
+def _times(ratio: Fraction, node: Node) -> Node:
+    return node if ratio == 1 else Node("*", (number(ratio), node))
+
+
+def _tight(text: str) -> str:
+    """The text without the spaces and braces that part nothing."""
+    text = re.sub(r"\s*([^\w\s])\s*", r"\1", text.replace('"', ""))
+    return re.sub(r"([_^])\{(\w|\\[A-Za-z]+)\}", r"\1\2", text)

@@ -24,7 +24,8 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.rollout import Outcome
 
 START_LIMIT_S = 120.0  # a cold disk reads sympy slowly
-MAX_COMPARISONS = 5000  # a process is replaced after this many: sympy's caches grow
+MAX_COMPARISONS = 5000  # a process is replaced after this many: what libraries cache grows
+ROOM_BYTES = 48 << 20  # a process that could not take this much more would run out in an ordinary comparison
 
 
 class Worker:
@@ -134,6 +135,7 @@ def serve(timeout_s: float, memory_limit_mb: int) -> None:
         from stepalign.grading.math import compare
 
         compare(r"\frac{1}{2}", "x + 2^{-1}")  # builds the parser's tables, so that no answer's time is spent on them
+        bytearray(ROOM_BYTES)
         print("ready", file=replies, flush=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         for line in iter(sys.stdin.readline, ""):

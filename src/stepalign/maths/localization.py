@@ -146,7 +146,9 @@ def onset_share(
     """`Localization.onset_share` alone.
 
     Args:
-        advantage, token_steps, first_wrong_step: as in `localization`.
+        advantage: (T,) nats; A_t.
+        token_steps: (T,) the step of each token, from 1; None outside the steps.
+        first_wrong_step: its number; None: no step is wrong, and there is no share.
         least_push: nats; where less than this is pushed down in all up to the end of the step, there is no share.
     Raises:
         ShapeError: the two lists differ in length.

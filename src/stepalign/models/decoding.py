@@ -39,7 +39,7 @@ class Decoder(Protocol):
         ...
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with the rows of these numbers."""
+        """Go on with the rows of these numbers, (fewer,)."""
         ...
 
 

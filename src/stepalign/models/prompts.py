@@ -44,7 +44,7 @@ def chat_prompts(
     if not messages:
         return []
     conversations = [[{"role": "user", "content": m}] if isinstance(m, str) else m for m in messages]
-    more: dict[str, Any] = dict(kwargs or {})
+    more = dict(kwargs or {})
     try:
         texts = tokenizer.apply_chat_template(conversations, tokenize=False, add_generation_prompt=True, **more)
     except TypeError as error:

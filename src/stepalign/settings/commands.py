@@ -9,6 +9,7 @@ from stepalign.settings.groups import (
     CacheSettings,
     ComparisonSettings,
     CritiqueSettings,
+    DataSettings,
     EvalSettings,
     EvaluateSettings,
     GradeSettings,
@@ -47,6 +48,7 @@ would take, and does nothing.""",
         *("seed", "learning_rate", "max_steps", "save_steps", *COMMON),
     ),
     takes_trl=True,
+    accepted=frozenset(fields_of(ComparisonSettings)),
 )
 COMPARE = CommandSettings(
     "compare",
@@ -178,6 +180,20 @@ arithmetic that a tiny shipped solver half masters.
 
   stepalign micro --output_dir problems --num_test 60 --condensed 0.5""",
     groups=(MicroProblemsSettings,),
+)
+DATA = CommandSettings(
+    "data",
+    "data SOURCE [--columns problem=COLUMN,answer=COLUMN,...] [--output_file OUT.jsonl] [--key value ...]",
+    """Read problems of any shape and write them in our own: id, problem, answer, and perhaps solution and meta.
+
+  stepalign data gsm8k.csv                                        what would be read, and as what
+  stepalign data mine.parquet --columns problem=question,answer=final --output_file problems.jsonl
+  stepalign data saved_dataset --split test --output_file test.jsonl
+
+Says what it took for what, and which rows it left out and why. Every other command reads the same shapes as they are,
+but leaves nothing out.""",
+    groups=(DataSettings,),
+    essentials=("source", "columns", "output_file"),
 )
 REPORT = CommandSettings(
     "report",

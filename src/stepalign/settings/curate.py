@@ -16,14 +16,16 @@ class CurateSettings(ServerSettings):
     source: str | None = setting(
         None,
         "Where the problems are: a registered dataset (openmathreasoning, gsm8k, math_500, aime_2024, aime_2025, "
-        "processbench), a file or a directory of files (.jsonl, .json, .csv, .parquet), or owner/name on the hub.",
+        "processbench), a file or a directory, or owner/name on the hub; docs/data.md.",
     )
     columns: list[str] = setting(
-        [], "Columns of a file or of a dataset that is not registered, as part=column: problem=question answer=final."
+        [],
+        "Columns of a file or of a dataset that is not registered, as part=column: problem=question answer=final. What "
+        "is not named is recognized.",
     )
     adapter: str | None = setting(None, "Registered dataset whose rows a local file has.")
     subset: str | None = setting(None, "Subset of a dataset on the hub; none: the registered one's own.")
-    split: str | None = setting(None, "Split of a dataset on the hub; none: the registered one's own, else train.")
+    split: str | None = setting(None, "Split of data with several; none: the registered one's own, else train.")
     where: list[str] = setting(
         [], "Keep rows whose meta has this value, as name=value: problem_type=has_answer_extracted."
     )

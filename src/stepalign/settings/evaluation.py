@@ -33,7 +33,7 @@ def resolve_evaluation(given: Given, problems: Sequence[Problem] | None = None) 
         ConfigError, DataError, ModelError: the first check that fails.
     """
     settings = given.make(EvaluateSettings)
-    problems = load_problems(settings.problems) if problems is None else problems
+    problems = load_problems(settings.problems, settings.columns, likely="test") if problems is None else problems
     own: Mapping[str, object] = {}
     if settings.solver_base_url:
         if settings.adapter:

@@ -95,9 +95,13 @@ def given_values(command: CommandSettings, config: str | None, values: Mapping[s
     return Given(command, {**recipe, **_checked(command, values, command.name)})
 
 
-def check_names(command: CommandSettings, names: Sequence[str], source: str) -> None:
-    """Raises ConfigError for the first name that no setting has, with the nearest one."""
-    known = {*command.own, *command.accepted, *(trl_names() if command.takes_trl else ())}
+def check_names(command: CommandSettings, names: Sequence[str], source: str, *, is_shared: bool = False) -> None:
+    """Raises ConfigError for the first name that no setting has, with the nearest one.
+
+    Args:
+        is_shared: whether the source is a recipe, which other commands may share.
+    """
+    known = {*command.own, *(command.accepted if is_shared else ()), *(trl_names() if command.takes_trl else ())}
     for name in names:
         if name not in known:
             hint = suggest(name, known)
@@ -107,7 +111,7 @@ def check_names(command: CommandSettings, names: Sequence[str], source: str) -> 
 
 
 def _checked(command: CommandSettings, values: Mapping[str, object], source: str) -> dict[str, object]:
-    check_names(command, [name for name in values if name != ENV], source)
+    check_names(command, [name for name in values if name != ENV], source, is_shared=source != command.name)
     environment = values.get(ENV)
     if isinstance(environment, Mapping):
         pairs = cast("Mapping[object, object]", environment).items()

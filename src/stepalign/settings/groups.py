@@ -17,12 +17,25 @@ TeacherName = Literal["initial", "ema", "live"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(Settings):
+class ColumnsSettings(Settings):
+    """How the columns of problems are called, where they are not recognized."""
+
+    columns: list[str] = setting(
+        [],
+        "Columns of the problems, as part=column: problem=question,answer=final,solution=...,id=... (id= makes ids). "
+        "What is not named is recognized.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(ColumnsSettings):
     """What is trained, on which problems, from which feedback."""
 
     condition: str = setting("stepalign", "grpo, or a feedback format: refsol, stepalign or one of your plugins.")
     train_problems: str | None = setting(
-        None, "JSONL of problems to train on; none: the micro world makes them from the micro_* dials."
+        None,
+        "Problems to train on, in any of the shapes of docs/data.md; none: the micro world makes them from the micro_* "
+        "dials.",
     )
     prompt_templates: str | None = setting(
         None,
@@ -118,7 +131,7 @@ class ValidationSettings(Settings):
     """Validation while a model trains; `compare` has its own, after training."""
 
     validation_problems: str | None = setting(
-        None, "JSONL of problems on which each checkpoint is evaluated as it is saved; none: no validation."
+        None, "Problems on which each checkpoint is evaluated as it is saved; none: no validation."
     )
     early_stopping_patience: AtLeast0 = setting(
         0, "Stop when validation avg@k was not better in this many evaluations; 0: never.", may_change=True
@@ -134,9 +147,9 @@ class ComparisonSettings(Settings):
     )
     seeds: list[int] = setting([0], "Seeds; every condition is trained once with each.")
     validation_problems: str | None = setting(
-        None, "JSONL of problems to choose the checkpoint on; none: the micro world makes them."
+        None, "Problems to choose the checkpoint on; none: the micro world makes them."
     )
-    test_problems: str | None = setting(None, "JSONL of held-out problems; none: the micro world makes them.")
+    test_problems: str | None = setting(None, "Held-out problems; none: the micro world makes them.")
     micro_num_validation: int = setting(30, "Validation problems that the micro world makes.")
     micro_num_test: int = setting(60, "Test problems that the micro world makes.")
     num_processes: AtLeast1 = setting(
@@ -159,7 +172,7 @@ class PreflightSettings(Settings):
         ["refsol", "stepalign"], "Feedback formats to try; grpo has none and is left out.", may_change=True
     )
     problems: str | None = setting(
-        None, "JSONL of problems to try them on; none: train_problems, else training problems of the micro world."
+        None, "Problems to try them on; none: train_problems, else training problems of the micro world."
     )
     num_problems: AtLeast1 = setting(
         32, "Problems, drawn at random (by seed) from those given; all, where there are fewer."
@@ -189,7 +202,7 @@ class ServerSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(ServerSettings):
+class EvaluateSettings(ColumnsSettings, ServerSettings):
     """Which model is sampled on which problems, and how."""
 
     model: str = setting(
@@ -197,7 +210,7 @@ class EvaluateSettings(ServerSettings):
         "Directory or hub name of a causal LM; micro: the shipped solver; with a server the name that it expects.",
     )
     adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for the model.")
-    problems: str = setting(REQUIRED, "JSONL with id, problem, answer.")
+    problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
     output_dir: str = setting(REQUIRED, "Where metrics.json and samples.jsonl go.", may_change=True)
     num_samples: int = setting(12, "Responses a problem.")
     k: list[int] = setting([], "For which k; none: the number of samples.", may_change=True)
@@ -224,20 +237,20 @@ class EvaluateSettings(ServerSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CritiqueSettings(Settings):
+class CritiqueSettings(ColumnsSettings):
     """Which samples are critiqued; the critic has settings of its own."""
 
-    problems: str = setting(REQUIRED, "JSONL of problems with ground truth.")
-    samples: str = setting(REQUIRED, "JSONL of the solver's responses.")
+    problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
+    samples: str = setting(REQUIRED, "The solver's responses: problem_id, sample, text.")
     output_dir: str = setting(REQUIRED, "For critiques.jsonl and ledger.json.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradeSettings(Settings):
+class GradeSettings(ColumnsSettings):
     """Which responses are graded, and within which bounds."""
 
-    problems: str = setting(REQUIRED, "JSONL of problems: id, problem, answer.")
-    samples: str = setting(REQUIRED, "JSONL of responses: problem_id, sample, text.")
+    problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
+    samples: str = setting(REQUIRED, "Responses: problem_id, sample, text; a file of any kind.")
     output_dir: str = setting(REQUIRED, "Where the results go; made if missing.")
     timeout_s: float = setting(5.0, "Seconds that one comparison may take.")
     memory_limit_mb: int = setting(1024, "Memory of one worker, in MB.")
@@ -248,7 +261,7 @@ class GradeSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InspectSettings(Settings):
+class InspectSettings(ColumnsSettings):
     """Which response is looked at, under which contexts. A text may be @FILE, read less a final line break."""
 
     case: str | None = setting(None, "CASE.yaml: what to look at; flags win over it.", positional=True)
@@ -291,6 +304,20 @@ class MicroProblemsSettings(Settings):
     max_carries: int = setting(5, "Most carries of a problem.")
     foreign: float = setting(1.0, "0 to 1; another author's share of reference words.")
     condensed: float = setting(0.0, "0 to 1; share of reference steps without working.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings(ColumnsSettings):
+    """Which data is read, and where its problems are written."""
+
+    source: str = setting(
+        REQUIRED,
+        "SOURCE: a file, a directory, or owner/name on the hub; behind it may stand a split, as in saved:test.",
+        positional=True,
+    )
+    output_file: str | None = setting(None, "Where the problems go, as JSONL; none: the first ones are shown.")
+    split: str | None = setting(None, "Split of data that has several.")
+    num_rows: AtLeast1 | None = setting(None, "Stop after so many problems; none: all.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,21 +14,25 @@ from stepalign.runs.files import SPLITS
 from stepalign.settings.groups import ComparisonSettings, MicroSettings, ValidationSettings
 
 
-def training_problems(path: str | None, micro: MicroSettings, model: str) -> list[Problem]:
-    """Problems of a file, or of the micro world where none is given.
+def training_problems(path: str | None, micro: MicroSettings, model: str, columns: Sequence[str] = ()) -> list[Problem]:
+    """Problems of data of any shape, or of the micro world where none is given.
 
     Raises:
         ConfigError: none is given for a model that is not of the micro world.
         DataError: the file cannot be read.
     """
     if path is not None:
-        return load_problems(path)
+        return load_problems(path, columns, likely="train")
     check_of_micro_world(model)
     return micro_splits(micro, 0, 0)["train"]
 
 
 def compared_problems(
-    train: str | None, comparison: ComparisonSettings, micro: MicroSettings, model: str
+    train: str | None,
+    comparison: ComparisonSettings,
+    micro: MicroSettings,
+    model: str,
+    columns: Sequence[str] = (),
 ) -> dict[str, list[Problem]]:
     """Train, validation and test problems: three files, or the micro world's.
 
@@ -41,12 +45,14 @@ def compared_problems(
         check_of_micro_world(model)
         problems = micro_splits(micro, comparison.micro_num_validation, comparison.micro_num_test)
     else:
-        problems = {split: load_problems(str(path)) for split, path in given.items()}
+        problems = {split: load_problems(str(path), columns, likely=split) for split, path in given.items()}
     check_splits(problems)
     return problems
 
 
-def validation_problems(validation: ValidationSettings, training: Sequence[Problem]) -> list[Problem]:
+def validation_problems(
+    validation: ValidationSettings, training: Sequence[Problem], columns: Sequence[str] = ()
+) -> list[Problem]:
     """The problems of validation while training, none where there is none.
 
     Raises:
@@ -55,9 +61,11 @@ def validation_problems(validation: ValidationSettings, training: Sequence[Probl
     """
     if validation.validation_problems is None:
         if validation.early_stopping_patience:
-            raise ConfigError("early_stopping_patience needs validation_problems; got none. Set it to a JSONL file.")
+            raise ConfigError(
+                "early_stopping_patience needs validation_problems; got none. Set it to a file of problems."
+            )
         return []
-    problems = load_problems(validation.validation_problems)
+    problems = load_problems(validation.validation_problems, columns, likely="validation")
     texts = {problem.problem for problem in training}  # ids are those of each file
     for problem in problems:
         if problem.problem in texts:
@@ -87,7 +95,7 @@ def check_of_micro_world(model: str) -> None:
     if not is_of_micro_world(model):
         raise ConfigError(
             f"no problems: train_problems is not set, and problems are made for models of the micro world only, which "
-            f"'{model}' is not. Give a JSONL file: --train_problems train.jsonl"
+            f"'{model}' is not. Give a file or a dataset: --train_problems train.jsonl"
         )
 
 

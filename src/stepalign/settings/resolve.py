@@ -73,9 +73,9 @@ def resolve_training(given: Given, *, offline: bool = False, need_directory: boo
     _check_sampler(trainer)
     training = _settle_model(training, model, offline)
     name = str(model.model_name_or_path)
-    problems = training_problems(training.train_problems, micro, name)
+    problems = training_problems(training.train_problems, micro, name, training.columns)
     _check_step(problems, trainer, world_size(trainer))
-    splits = {"train": problems, "validation": validation_problems(validation, problems)}
+    splits = {"train": problems, "validation": validation_problems(validation, problems, training.columns)}
     watching = (validation, evaluation) if splits["validation"] else ()
     world = _world(training.train_problems, name)
     record = record_of(
@@ -99,7 +99,7 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
     _check_sampler(trainer)
     training = _settle_model(training, model, offline)
     name = str(model.model_name_or_path)
-    problems = compared_problems(training.train_problems, comparison, micro, name)
+    problems = compared_problems(training.train_problems, comparison, micro, name, training.columns)
     check_num_processes(comparison.num_processes, visible_devices())
     _check_step(problems["train"], trainer, comparison.num_processes)
     world = _world(training.train_problems, name)
@@ -128,7 +128,7 @@ def resolve_preflight(given: Given) -> PreflightRun:
     training = _settle_model(training, model, offline=False)
     name = str(model.model_name_or_path)
     path = preflight.problems or training.train_problems
-    tried = _drawn(training_problems(path, micro, name), preflight.num_problems, trainer.seed)
+    tried = _drawn(training_problems(path, micro, name, training.columns), preflight.num_problems, trainer.seed)
     record: dict[str, object] = {}
     for group, kept in ((preflight, PREFLIGHT_OWN), (training, PREFLIGHT_TRAINING), (trainer, PREFLIGHT_TRAINER)):
         record |= record_of({key: getattr(group, key) for key in kept})

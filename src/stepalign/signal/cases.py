@@ -50,7 +50,8 @@ def _run_cases(args: InspectSettings, directory: Path) -> list[Case]:
     if not args.rollout:
         raise ConfigError("--run needs --rollout: which rows of its rollouts.jsonl, such as --rollout 0 5.")
     rows, settings = read_rollouts(directory), read_mapping(directory / CONFIG)
-    return rollout_cases(directory, rows, args.rollout, problems_of(directory, rows, args.problems), settings)
+    problems = problems_of(directory, rows, args.problems, args.columns)
+    return rollout_cases(directory, rows, args.rollout, problems, settings)
 
 
 def _overridden(case: Case, given: Mapping[str, Any]) -> Case:

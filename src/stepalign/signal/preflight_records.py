@@ -29,10 +29,12 @@ Row = dict[str, Any]
 
 
 def key_of(rollout: Rollout) -> Key:
+    """Which rollout it is."""
     return rollout.problem.id, rollout.sample
 
 
 def key_in(row: Mapping[str, Any]) -> Key:
+    """Which rollout a row is about."""
     return row["problem_id"], row["sample"]
 
 
@@ -53,9 +55,11 @@ class Records:
     directory: Path
 
     def read(self, kind: str) -> list[Row]:
+        """The rows of a kind."""
         return read_jsonl(self.directory / f"{kind}.jsonl")
 
     def append(self, kind: str, rows: Iterable[Row]) -> None:
+        """Keep more rows of a kind."""
         append_jsonl(self.directory / f"{kind}.jsonl", *rows)
 
     def add_rollouts(self, rollouts: Iterable[Rollout]) -> None:

@@ -31,20 +31,24 @@ SHOWN = 60  # characters of a text in a message
 GIVE = "Give --problems with those that the run was trained on."
 
 
-def problems_of(directory: Path, rows: Sequence[RolloutRow], given: str | None = None) -> dict[str, Problem]:
+def problems_of(
+    directory: Path, rows: Sequence[RolloutRow], given: str | None = None, columns: Sequence[str] = ()
+) -> dict[str, Problem]:
     """The problems by id.
 
     Args:
         directory: of a training run, or of one condition and seed of a comparison.
         rows: all of its `rollouts.jsonl`.
         given: a file of problems that is taken before all others.
+        columns: what its columns are called.
     Raises:
         DataError: they are not found, or they are others than those of the run; the message says what differs.
     """
     kept = {row.id: row.made() for row in read_rows(directory / USED_PROBLEMS, ProblemRow)}
     if given is None and kept:
         return kept
-    source, problems = _found(directory) if given is None else (f"--problems {given}", load_problems(given))
+    found = _found(directory) if given is None else (f"--problems {given}", load_problems(given, columns))
+    source, problems = found
     by_id = {problem.id: problem for problem in problems}
     if kept:
         _check_same(directory, by_id, source, kept, {row.problem_id for row in rows})
@@ -58,9 +62,10 @@ def _found(directory: Path) -> tuple[str, list[Problem]]:
     settings = read_mapping(directory / CONFIG)
     trained_on = settings.get("train_problems")
     compared = comparison_problems(directory, settings)
-    path = compared or (Path(trained_on) if trained_on is not None else None)
-    if path is not None and path.is_file():
-        return str(path), load_problems(path)
+    if compared is not None and compared.is_file():
+        return str(compared), load_problems(compared)
+    if trained_on is not None and Path(trained_on).exists():
+        return str(trained_on), load_problems(trained_on, settings.get("columns") or (), likely="train")
     if trained_on is None and "micro_seed" in settings:
         dials = {name: settings[name] for name in names_of(MicroSettings) if name in settings}
         return "the micro world of its settings", micro_splits(MicroSettings(**dials), 0, 0)["train"]

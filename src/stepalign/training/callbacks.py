@@ -39,13 +39,17 @@ class RunRecorder(TrainerCallback):
 
     @property
     def totals(self) -> dict[str, Any]:
+        """Rollouts, generated tokens and seconds of training so far."""
         return {
             "num_rollouts": self.rollout_log.num_rollouts,
             "num_generated_tokens": self.rollout_log.num_generated_tokens,
             "wall_s": round(self.earlier_s + time.monotonic() - self.started - self.paused_s(), 3),
         }
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """The clock starts."""
         self.started = time.monotonic()
 
     def on_log(
@@ -54,12 +58,14 @@ class RunRecorder(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, Any] | None = None,
-        **_: Any,
+        **_: object,
     ) -> None:
+        """A row of metrics, with the totals."""
         if state.is_world_process_zero and logs is not None and "loss" in logs:
             append_rows(self.directory / METRICS, MetricsRow(step=state.global_step, **logs, **self.totals))
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Seal the checkpoint."""
         if state.is_world_process_zero:
             progress = Progress(step=state.global_step, **self.totals)
             write_json(checkpoint_directory(self.directory, state.global_step) / PROGRESS, progress.to_json())
@@ -80,8 +86,9 @@ class ShortProgress(ProgressCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, Any] | None = None,
-        **_: Any,
+        **_: object,
     ) -> None:
+        """Show the few numbers beside the bar."""
         if state.is_world_process_zero and self.training_bar is not None and logs:
             shown = {name: f"{logs[key]:.3g}" for key, name in self.SHOWN.items() if isinstance(logs.get(key), float)}
             self.training_bar.set_postfix(shown)

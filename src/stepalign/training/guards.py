@@ -124,8 +124,9 @@ class Guards(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, Any] | None = None,
-        **_: Any,
+        **_: object,
     ) -> None:
+        """Look at the newest step's metrics."""
         if state.is_world_process_zero and logs is not None and "loss" in logs:
             self.rows = [*self.rows[:WINDOW], *self.rows[WINDOW:][1 - WINDOW :], _watched(logs)]
             self.say(state.global_step, findings(self.rows))

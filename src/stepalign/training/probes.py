@@ -63,6 +63,7 @@ class Watched(FeedbackFormat):
         self.inner, self.look = inner, look
 
     def contexts(self, rollouts: Sequence[Rollout]) -> list[Context | None]:
+        """Those of the format inside."""
         contexts = self.inner.contexts(rollouts)
         self.look(rollouts, contexts)
         return contexts
@@ -100,12 +101,16 @@ class Probes(TrainerCallback):
         elif trainer.accelerator.is_main_process:
             trainer.feedback = Watched(trainer.feedback, self.choose)
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """A resumed run probes what it probed before."""
         if state.is_world_process_zero and state.global_step:  # the first step's rollouts are gone
             self.probes = read_rows(self.directory / PROBED, ProbedRow)
             keep_rows(self.directory / PROBES, lambda row: row["step"] <= state.global_step)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Score the probes every so many steps."""
         if self.probes and state.global_step % self.every == 0:
             append_rows(self.directory / PROBES, *self.score(state.global_step))
 

@@ -43,7 +43,7 @@ def make_rollouts(
 
 
 def first_prompt(tokenizer: Tokenizer, ids: Tensor, mask: Tensor, row: int = 0) -> str:
-    """The text of one left-padded prompt of a batch, special tokens included."""
+    """The text of one left-padded prompt of a batch (B, P), special tokens included."""
     return tokenizer.decode(ids[row][mask[row].bool()].tolist(), skip_special_tokens=False)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import shutil
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +111,7 @@ def train(run: Run) -> list[Path]:
         return sealed
 
 
-def check_same_run(directory: Path, record: Any) -> None:
+def check_same_run(directory: Path, record: Mapping[str, object]) -> None:
     """Raises ConfigError where the directory holds another run, ours with other settings or a foreign one."""
     path = directory / CONFIG
     if not path.exists() and list(directory.glob("checkpoint-*")):

@@ -50,7 +50,10 @@ def signal_sums(
 
 
 def signal_metrics(sums: Tensor) -> dict[str, float]:
-    """Metrics by name; none where no token had a loss. A_t and divergence are in nats, rates are 0 to 1."""
+    """Metrics by name from sums (9,); none where no token had a loss.
+
+    A_t and divergence are in nats, rates are 0 to 1.
+    """
     num_tokens, advantage, num_negative, divergence, num_clipped, num_responses, first, *positions = sums.tolist()
     if not num_tokens:
         return {}

@@ -21,7 +21,7 @@ import copy
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from peft import PeftModel
@@ -135,7 +135,7 @@ class TeacherUpdates(TrainerCallback):
         self.teacher, self.student = teacher, student
 
     def on_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """After each optimizer step."""
         self.teacher.update(self.student)

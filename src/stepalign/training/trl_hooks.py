@@ -91,6 +91,9 @@ HOOKS = (
     Hook(("trl.trainer.utils",), "create_model_from_path", "imported", "loads a model as TRL would"),
     Hook(("trl.trainer.utils",), "pad", "imported", "pads the teacher's prompts as TRL pads the student's"),
     Hook(("trl.import_utils",), "is_vllm_available", "imported", "says before training that vLLM is missing"),
+    Hook(("trl.scripts.utils",), "TrlParser", "imported", "parses recipes and flags"),
+    Hook(("trl.trainer.distillation_config",), "DistillationConfig", "imported", "what our settings extend"),
+    Hook(("trl.trainer.model_config",), "ModelConfig", "imported", "model and LoRA settings"),
     Hook(("trl.chat_template_utils",), "qwen3_chat_template", "imported", "of the random model for smoke tests"),
     Hook(("transformers.integrations",), "is_deepspeed_zero3_enabled", "imported", "whether weights are sharded"),
 )

@@ -79,10 +79,14 @@ class KeepBest(TrainerCallback):
             found = validation_findings(metric, [row.validation[metric] for row in rows])
             self.guards.say(progress.step, found)
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """The best checkpoint so far is kept."""
         self._protect(state)
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Evaluate the checkpoint; stop where patience is at its end."""
         stop = [False]
         if state.is_world_process_zero:
             began = time.monotonic()

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from stepalign.core.files import read_jsonl
 from tests.fault_server import Answer, FaultServer, edit
 
+from stepalign.core.files import read_jsonl
 from stepalign.core.rollout import Rollout
 
 from .conftest import many

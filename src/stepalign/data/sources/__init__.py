@@ -1,4 +1,4 @@
-"""Problem sources: datasets of the hub and local files, each row read into a `Problem`, one small file a dataset.
+"""Problem sources: files, datasets of the hub, and what Python holds; each row is read into a `Problem`.
 
 from stepalign.data.sources import open_source
 
@@ -7,6 +7,7 @@ from stepalign.data.sources import open_source
     ['micro-0000', 'micro-0001', 'micro-0002']
 """
 
-from stepalign.data.sources.stream import SOURCES, Entry, ProblemStream, find_source, open_source
+from stepalign.data.sources.registered import SOURCES, find_source
+from stepalign.data.sources.stream import Entry, ProblemStream, open_source
 
 __all__ = ["SOURCES", "Entry", "ProblemStream", "find_source", "open_source"]

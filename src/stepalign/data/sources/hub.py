@@ -10,13 +10,14 @@ A hub that cannot be reached is said at once instead of after the client's many 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from huggingface_hub import constants
 
 from stepalign.core.errors import DataError, first_line
 from stepalign.core.hub import connection_error
-from stepalign.data.jsonl import Row
+from stepalign.data.row import Row
 
 INSTEAD = "Or download its files and give their path as the source, with its name as the adapter."
 
@@ -32,6 +33,7 @@ class HubRows:
         self._name = (path, subset, split)
         self._num_read = state["num_rows"] if state else 0
         self._dataset = _load(path, subset, split)
+        self._first = deepcopy(self._dataset)  # reading it must not move the other
         if state:
             self._dataset.load_state_dict(state["dataset"])
 
@@ -44,6 +46,11 @@ class HubRows:
             raise DataError(
                 f"reading {self._name[0]} stopped behind row {self._num_read}: {first_line(error)} Run again to go on."
             ) from error
+
+    def head(self, count: int) -> list[Row]:
+        """The first rows, whatever was read before."""
+        rows = enumerate(self._first.take(count), start=1)
+        return [Row(f"{self._name[0]}, row {number}", values) for number, values in rows]
 
     def state(self) -> dict[str, Any]:
         """What to go on with behind the last row given out."""

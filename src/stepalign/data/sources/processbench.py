@@ -19,10 +19,9 @@ from __future__ import annotations
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import render_steps
-from stepalign.data.jsonl import Row
+from stepalign.data.answers import last_boxed
+from stepalign.data.row import Row
 from stepalign.data.sources.source import Source
-
-BOX = "\\boxed{"
 
 
 def to_problem(row: Row) -> Problem:
@@ -40,7 +39,7 @@ def to_problem(row: Row) -> Problem:
     return Problem(
         id=f"processbench-{row.string('id', numbers=True)}",
         problem=row.string("problem"),
-        answer=_boxed(steps[-1]) if is_correct else "",
+        answer=last_boxed(steps[-1]) if is_correct else "",
         meta={
             "first_wrong_step": None if label == -1 else label + 1,
             "final_answer_correct": is_correct,
@@ -52,7 +51,7 @@ def to_problem(row: Row) -> Problem:
 def to_rollout(row: Row) -> Rollout:
     """The solution as a trace in step tags; the last step's box, if any, is its answer as well."""
     steps = _steps(row)
-    return Rollout(to_problem(row), 0, render_steps(steps, _boxed(steps[-1]) or None))
+    return Rollout(to_problem(row), 0, render_steps(steps, last_boxed(steps[-1]) or None))
 
 
 def _steps(row: Row) -> list[str]:
@@ -60,19 +59,6 @@ def _steps(row: Row) -> list[str]:
     if not isinstance(steps, list) or not steps or not all(isinstance(step, str) for step in steps):
         raise row.error("'steps' is no list of texts. Expected rows as in Qwen/ProcessBench.")
     return steps
-
-
-def _boxed(text: str) -> str:
-    """The inside of the last closed box, empty where there is none."""
-    start = text.rfind(BOX)
-    if start < 0:
-        return ""
-    depth = 0
-    for i in range(start + len(BOX) - 1, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[i], 0)
-        if depth == 0:
-            return text[start + len(BOX) : i].strip()
-    return ""
 
 
 SOURCE = Source(

@@ -9,58 +9,59 @@
     1
 
 A source is a registered name ("openmathreasoning", or the hub's "nvidia/OpenMathReasoning"), a path to a file or a
-directory of files, or any other dataset of the hub as owner/name. `adapter` reads a local copy of a registered one.
+directory, any other dataset of the hub as owner/name, or an object of Python. Behind a name may stand which split, and
+before that which subset: `openai/gsm8k:socratic:test`. `adapter` reads a local copy of a registered one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from stepalign.core.errors import ConfigError, DataError, suggest
 from stepalign.core.problem import Problem
-from stepalign.data.jsonl import Row
-from stepalign.data.sources import aime, gsm8k, math_500, openmathreasoning, processbench
-from stepalign.data.sources.files import FileRows, find_files, is_path
-from stepalign.data.sources.mapping import ColumnMapping
-from stepalign.data.sources.source import Adapter, Source, check_columns
+from stepalign.data.columns import Columns
+from stepalign.data.recognize import described, is_own, recognize
+from stepalign.data.row import BrokenLine, Row
+from stepalign.data.shape import Shape
+from stepalign.data.sources.kinds import Kind
+from stepalign.data.sources.place import Opened, Place
+from stepalign.data.sources.registered import SOURCES, find_source
+from stepalign.data.sources.source import Source, check_columns
+from stepalign.data.values import mended
 
-SOURCES: dict[str, Source] = {
-    source.name: source
-    for source in (openmathreasoning.SOURCE, gsm8k.SOURCE, math_500.SOURCE, *aime.SOURCES, processbench.SOURCE)
-}
-HINT = "Say which it is, for example: --columns problem=question answer=final."
+HEAD = 1000  # rows by which a shape is recognized
+HEADERLESS = " A table without a header: count its columns, --columns problem=1,answer=2."
 
 
 class Entry(NamedTuple):
-    """One row: its number from 0, its problem, and, where that is None, what is wrong with the row."""
+    """One row: its number from 0, its problem, and, where that is None, what is wrong with the row; where it stands."""
 
     position: int
     problem: Problem | None
     trouble: str = ""
-
-
-class Rows(Protocol):
-    """Rows that can be read on from a state."""
-
-    def __iter__(self) -> Iterator[Row | DataError]: ...
-
-    def state(self) -> dict[str, Any]:
-        """What to go on with behind the last row given out; plain JSON."""
-        ...
-
-    def fingerprint(self) -> list[Any]:
-        """Plain JSON that changes when the rows may have."""
-        ...
+    where: str = ""
 
 
 class ProblemStream:
-    """The entries of a source, to be iterated once."""
+    """Iterate once. `state()` is plain JSON; so is `fingerprint()`, which changes when the rows may have.
 
-    def __init__(self, name: str, rows: Rows, adapter: Adapter, hint: str = HINT) -> None:
-        self.name = name
-        self._rows, self._adapter, self._hint = rows, adapter, hint
+    Attributes:
+        name: of the source, for messages.
+        taken: what was taken for what, in words; `is_own` where rows are in this program's own form.
+        mended: how many rows had half a surrogate pair in a field, by the field.
+        takes_broken: whether a line that is no row at all is an entry as well, and does not end the stream.
+    """
+
+    def __init__(self, opened: Opened, adapter: Source | Shape, taken: str, hint: str = "") -> None:
+        self.name, self.taken = opened.name, taken
+        self.is_own = isinstance(adapter, Shape) and is_own(adapter)
+        self.mended: Counter[str] = Counter()
+        self.takes_broken = False
+        self._kind = opened.kind
+        self._rows, self._stem, self._adapter, self._hint = opened.rows, opened.stem, adapter, hint
 
     def __iter__(self) -> Iterator[Entry]:
         """
@@ -69,106 +70,100 @@ class ProblemStream:
         """
         is_first, position = True, self.state()["num_rows"]
         for row in self._rows:
+            if isinstance(row, BrokenLine) and not self.takes_broken:
+                raise row
             if is_first and isinstance(row, Row):
-                check_columns(self._adapter, row, self._hint)
+                if isinstance(self._adapter, Source):
+                    check_columns(self._adapter, row, self._hint)
                 is_first = False
             yield self._entry(position, row)
             position += 1
         if position == 0:
-            raise DataError(f"{self.name}: no rows; expected at least one problem.")
+            got = "an empty file" if self._kind is None else f"{self._kind.value} without any"
+            raise DataError(f"{self.name}: no rows; expected at least one problem, got {got}.")
 
     def state(self) -> dict[str, Any]:
-        """What to go on with behind the last entry given out."""
+        """What to go on with behind the last entry."""
         return self._rows.state()
 
     def fingerprint(self) -> list[Any]:
-        """Changes when the rows may have."""
+        """Which rows these are."""
         return self._rows.fingerprint()
 
     def _entry(self, position: int, row: Row | DataError) -> Entry:
         try:
             if isinstance(row, DataError):
                 raise row
-            return Entry(position, self._adapter.to_problem(row))
+            problem = self._adapter.to_problem(mended_row(row, self.mended))
         except DataError as error:
             return Entry(position, None, str(error))
+        problem = problem if problem.id else replace(problem, id=f"{self._stem}-{position + 1:04}")
+        return Entry(position, problem, where=row.where)
 
 
-def find_source(name: str) -> Source | None:
-    """The registered source of that name or hub path, in any spelling of case and hyphens."""
-    plain = name.casefold().replace("-", "_")
-    return next((s for s in SOURCES.values() if plain in (s.name, s.hub.casefold().replace("-", "_"))), None)
+def mended_row(row: Row, counts: Counter[str]) -> Row:
+    """The row with U+FFFD for half surrogate pairs; the fields that had one are counted."""
+    values = mended(row.values)
+    if values is row.values:
+        return row
+    counts.update(key for key, value in values.items() if value is not row.values[key])
+    return Row(row.where, values)
+
+
+def said_of_mended(counts: Counter[str]) -> str:
+    """That text was changed which could not have been written, and in which fields."""
+    fields = ", ".join(f"'{field}' ({count} rows)" for field, count in counts.items())
+    return f"half surrogate pairs are no characters; each became U+FFFD in {fields}."
 
 
 def open_source(
-    name: str,
+    source: object,
     *,
     adapter: str | None = None,
-    columns: Sequence[str] = (),
+    columns: str | Sequence[str] | Mapping[str, str] = (),
     subset: str | None = None,
     split: str | None = None,
+    likely: str | None = None,
     state: dict[str, Any] | None = None,
 ) -> ProblemStream:
     """The stream of a source, from its start or from where `state` says.
 
     Args:
-        name: registered name, path, or owner/name on the hub.
+        source: registered name, path, owner/name on the hub, or an object of Python.
         adapter: a registered source whose rows a local file has.
-        columns: part=column words, see `ColumnMapping`; for files and for datasets that are not registered.
+        columns: which column is what, see `Columns`; the rest is recognized.
         subset: of a dataset on the hub; None: the registered one's own.
-        split: of a dataset on the hub; None: the registered one's own, else train.
+        split: of a dataset with several; None: the likely one, a registered one's own, on the hub else train.
+        likely: the split that is taken where there are several and none is asked for.
     Raises:
         ConfigError: an unknown source, adapter, split or part.
-        DataError: the file is missing, or the hub or the dataset cannot be reached.
+        DataError: the file is missing, the hub or the dataset cannot be reached, or its columns cannot be told apart.
     """
     if adapter is not None and columns:
         raise ConfigError("columns and adapter exclude each other; got both. An adapter knows its columns.")
-    source = None if is_path(name) else find_source(name)
-    if source is None and (is_path(name) or Path(name).exists()):
-        if subset or split:
-            raise ConfigError(f"subset and split are for datasets of the hub; got the path '{name}'.")
-        paths = find_files(name)
-        how = _registered(adapter) if adapter is not None else ColumnMapping.parse(columns, prefix=paths[0].stem)
-        hint = HINT if adapter is None else f"The adapter '{adapter}' needs it."
-        return ProblemStream(name, FileRows(paths, state), how, hint)
-    if adapter is not None:
-        raise ConfigError(f"adapter is for local files; got '{name}'. Give a path, or leave the adapter out.")
-    return _open_hub(name, source, columns, subset, split, state)
+    named = Columns.parse(columns)
+    place = Place.of(source, subset, split, likely)
+    if adapter is not None and not place.is_local:
+        raise ConfigError(f"adapter is for local files; got '{source}'. Give a path, or leave the adapter out.")
+    if place.registered is not None and columns:
+        raise ConfigError(f"'{place.registered.name}' knows its columns; got columns as well. Leave them out.")
+    known = place.registered if adapter is None else _adapter(adapter)
+    opened = place.open(has_header=not named.are_numbers, state=state)
+    if known is not None:
+        hint = f"The adapter '{adapter}' needs it." if adapter else "The dataset has changed."
+        return ProblemStream(opened, known, f"rows as in {known.hub}", hint)
+    head = opened.rows.head(HEAD)
+    if not head:
+        return ProblemStream(opened, Shape(), "")
+    is_text = opened.kind is Kind.TABLE
+    hint = HEADERLESS if is_text and not named.parts else ""
+    shape = recognize(head, named, opened.name, hint, is_text)
+    kind = f"{opened.kind.value}; " if opened.kind is not None else ""
+    return ProblemStream(opened, shape, f"{kind}{described(shape)}")
 
 
-def _open_hub(
-    name: str,
-    source: Source | None,
-    columns: Sequence[str],
-    subset: str | None,
-    split: str | None,
-    state: dict[str, Any] | None,
-) -> ProblemStream:
-    from stepalign.data.sources.hub import HubRows
-
-    if source is not None:
-        if columns:
-            raise ConfigError(f"'{source.name}' knows its columns; got columns as well. Leave them out.")
-        if split is not None and source.splits and split not in source.splits:
-            raise ConfigError(f"'{source.name}' has no problems in split '{split}'{suggest(split, source.splits)}")
-        rows = HubRows(source.hub, subset or source.subset, split or source.split, state)
-        return ProblemStream(source.hub, rows, source, "The dataset has changed.")
-    if name.count("/") != 1 or not all(name.split("/")):
-        known = [*SOURCES, *(source.hub for source in SOURCES.values())]
-        raise ConfigError(f"unknown source '{name}'{suggest(name, known)} Or a path, or owner/name of a hub dataset.")
-    mapping = ColumnMapping.parse(columns, prefix=name.split("/")[1])
-    try:
-        rows = HubRows(name, subset, split or "train", state)
-    except DataError as error:
-        hint = suggest(name, (source.hub for source in SOURCES.values()))
-        if "perhaps" not in hint:
-            raise
-        raise DataError(f"{str(error).rstrip('.')}{hint}") from None
-    return ProblemStream(name, rows, mapping)
-
-
-def _registered(name: str) -> Source:
-    source = find_source(name)
-    if source is None:
+def _adapter(name: str) -> Source:
+    known = find_source(name)
+    if known is None:
         raise ConfigError(f"unknown adapter '{name}'{suggest(name, SOURCES)}")
-    return source
+    return known
