@@ -93,18 +93,21 @@ def inspect_case(
     Args:
         case: a case file, or a mapping with its keys: model, problem, response, contexts, and perhaps others (see
             `stepalign.signal.case`).
-        critic: exact: the micro world's critic says which step is wrong first, unless the case does.
+        critic: says which step is wrong first, unless the case does: exact (the micro world's), micro, or a function as
+            package.module:function.
         dtype: of the weights; None: float32 on a CPU, else as saved.
         output_dir: also write `advantage.json` and `inspect.html` there.
     Returns:
         What `advantage.json` of `stepalign inspect` holds.
     """
+    from stepalign.feedback.critics.settings import CriticSettings
     from stepalign.signal.case import make_case, read_case_file
-    from stepalign.signal.cases import judge
     from stepalign.signal.inspection import inspect_cases, write_inspection
+    from stepalign.signal.judging import judge
 
     values = case if isinstance(case, Mapping) else read_case_file(Path(case))
-    judged, _ = judge(make_case(values, "case" if isinstance(case, Mapping) else str(case)), critic)
+    made = make_case(values, "case" if isinstance(case, Mapping) else str(case))
+    ((judged, _),) = judge([made], None if critic is None else CriticSettings(critic=critic))
     (result,) = inspect_cases([judged], dtype)
     if output_dir is not None:
         write_inspection(result, Path(output_dir))

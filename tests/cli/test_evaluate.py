@@ -43,7 +43,10 @@ def test_metrics_and_samples_are_written_and_the_same_seed_gives_the_same(proble
         ("micro-0003", 0)
     ]
     assert metrics["avg@4"] == pytest.approx(sum(s["grade"] == "correct" for s in samples) / 20)
-    assert "avg@4" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "avg@4" in out and f"stepalign report {tmp_path / 'a'}" in out
+    assert [row["id"] for row in read_jsonl(tmp_path / "a" / "problems.used.jsonl")][:2] == ["micro-0002", "micro-0003"]
+    assert main(["report", str(tmp_path / "a")]) == 0
     assert evaluate(problems, tmp_path / "b") == 0
     assert (tmp_path / "a" / "samples.jsonl").read_bytes() == (tmp_path / "b" / "samples.jsonl").read_bytes()
 

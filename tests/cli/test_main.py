@@ -94,7 +94,7 @@ def test_arguments_that_are_not_accepted(capsys):
         (["grade", "--nope", "1"], "command line: unknown setting 'nope'; see --help for the names"),
         (["grade", "--problem", "p"], "unknown setting 'problem'; perhaps you meant 'problems'?"),
         (["grade", "more"], "command line: got 'more', which belongs to no setting"),
-        (["report"], "report needs run: RUN: the run directory"),
+        (["report"], "report needs run: DIR: the output directory"),
     ],
 )
 def test_a_usage_error_is_one_short_message(arguments, message, capsys):

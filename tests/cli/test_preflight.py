@@ -21,6 +21,8 @@ def test_it_ends_with_a_table_verdicts_and_all_numbers_in_a_file(tmp_path, capsy
     text = capsys.readouterr().out
     assert "teacher solves" in text
     assert "Expected to train best" in text or "No format is expected" in text
+    assert f"stepalign report {out}" in text
+    assert main(["report", str(out)]) == 0
     assert "constructed" in text and "3 problems are few" in text
     result = json.loads((out / "preflight.json").read_text())
     assert set(result["formats"]) == {"refsol", "stepalign"} == set(result["ranking"])

@@ -16,7 +16,10 @@ QUICK = ["--config", "micro", "--max_steps", "2", "--save_steps", "1", "--per_de
 def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(out)]) == 0
-    assert "2 checkpoint(s)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 checkpoint(s)" in said and f"stepalign report {out}" in said
+    assert len(read_jsonl(out / "problems.used.jsonl")) == 8
+    assert main(["report", str(out)]) == 0 and "8 problems" in (out / "report.html").read_text()
     assert [row["step"] for row in read_jsonl(out / "metrics.jsonl")] == [1, 2]
     rollouts = read_jsonl(out / "rollouts.jsonl")
     assert len(rollouts) == 8 and {row["context_status"] for row in rollouts} == {"ok"}
@@ -27,6 +30,15 @@ def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
     last = read_jsonl(out / "metrics.jsonl")[-1]
     assert last["num_rollouts"] == 8 and last["num_generated_tokens"] == sum(r["num_tokens"] for r in rollouts)
     assert json.loads((out / "environment.json").read_text())["packages"]["torch"]
+
+    own = ["--problems", str(out / "problems.used.jsonl"), "--samples", str(out / "rollouts.jsonl"), "--output_dir"]
+    assert main(["grade", *own, str(tmp_path / "graded")]) == 0
+    assert [row["grade"] for row in read_jsonl(tmp_path / "graded" / "samples.jsonl")] == [r["grade"] for r in rollouts]
+    assert main(["critique", "--critic", "exact", *own, str(tmp_path / "critiqued")]) == 0
+    assert len(read_jsonl(tmp_path / "critiqued" / "critiques.jsonl")) == 8
+    argv = ["--run", str(out), "--rollout", "0", "--critic", "exact", "--output_dir", str(tmp_path / "inspected")]
+    assert main(["inspect", *argv]) == 0
+    assert all(main(["report", str(tmp_path / name)]) == 0 for name in ("graded", "critiqued", "inspected"))
 
     assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(out)]) == 0  # finished: nothing to do
     assert len(read_jsonl(out / "rollouts.jsonl")) == 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stepalign.cli.words import asks_for_help
+from stepalign.cli.words import asks_for_help, report_hint
 from stepalign.runs.files import SAMPLES
 from stepalign.settings.commands import EVALUATE
 from stepalign.settings.given import read_given
@@ -36,3 +36,4 @@ def run(argv: Sequence[str]) -> None:
         for tail in tails:
             print(f"  {tail}")
     print(f"Metrics and samples are in {asked.settings.output_dir}")
+    print(report_hint(asked.settings.output_dir))

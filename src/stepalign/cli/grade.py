@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from stepalign.cli.words import asks_for_help
-from stepalign.runs.files import GRADES, SAMPLES
+from stepalign.cli.words import asks_for_help, report_hint
+from stepalign.runs.files import GRADES, SAMPLES, USED_PROBLEMS
 from stepalign.settings.command_groups import GradeSettings
 from stepalign.settings.commands import GRADE
 from stepalign.settings.given import read_given
@@ -53,7 +53,10 @@ def run(argv: Sequence[str]) -> None:
     summary = summarize(grade.outcome for grade in grades)
     write_jsonl(output, graded)
     write_json(directory / GRADES, summary)
+    used = {rollout.problem.id: rollout.problem for rollout in rollouts}
+    write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in used.values()))
     print(f"{len(grades)} samples: {_rates(summary)}. See {directory}.")
+    print(report_hint(directory))
 
 
 def summarize(outcomes: Iterable[str]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from stepalign.cli.words import asks_for_help, take
+from stepalign.cli.words import asks_for_help, report_hint, take
 from stepalign.core.files import exclusive
 from stepalign.settings.commands import TRAIN
 from stepalign.settings.given import read_given
@@ -33,3 +33,4 @@ def run(argv: Sequence[str]) -> None:
         checkpoints = train(asked)
     if asked.process_index == 0:
         print_trained(asked, checkpoints)
+        print(report_hint(asked.directory))

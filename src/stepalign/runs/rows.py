@@ -44,13 +44,17 @@ class MetricsRow(Progress):
 
 
 class ProblemRow(Row):
-    """`problems/<split>.jsonl` of a comparison."""
+    """`problems.used.jsonl`, and `problems/<split>.jsonl` of a comparison."""
 
     id: str
     problem: str
     answer: str = ""
     solution: str | None = None
     meta: Mapping[str, Any] = EMPTY
+
+    def made(self) -> Problem:
+        """The problem of the row."""
+        return Problem(self.id, self.problem, self.answer, self.solution, dict(self.meta))
 
 
 class CritiqueRow(Row):
@@ -112,6 +116,16 @@ def unparseable_tails(rows: Iterable[RolloutRow], most: int = 2) -> list[str]:
         f"{row.problem_id}, sample {row.sample}: {'…' * (len(row.text) > TAIL)}{row.text[-TAIL:]!r}"
         for row in islice(found, most)
     ]
+
+
+class CritiqueResult(CritiqueRow):
+    """`critiques.jsonl` of `stepalign critique`: what became of one sample; `text` is the critique as a context."""
+
+    problem_id: str
+    sample: int = 0
+    status: str
+    reason: str = ""
+    text: str | None = None
 
 
 class PreflightCritique(Row):

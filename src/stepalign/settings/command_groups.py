@@ -104,13 +104,12 @@ class InspectSettings(ColumnsSettings):
     response: str | None = setting(None, "What it wrote.")
     context: list[str] = setting(
         [],
-        "A context as NAME=TEXT; NAME=@FILE; NAME=@critic: what --critic writes; NAME=@solution: the reference "
-        "solution. Several may follow each other.",
+        "A context as NAME=TEXT; NAME=@FILE; NAME=@critic: what --critic writes, which also says the first wrong "
+        "step; NAME=@solution: the reference solution. Several may follow each other.",
     )
     run: str | None = setting(None, "Look at rollouts of a run: directory of one condition and seed.")
     rollout: list[int] = setting([], "Which rows of its rollouts.jsonl, from 0.")
-    problems: str | None = setting(None, "The run's problems, where they are no longer beside it.")
-    critic: str | None = setting(None, "exact: the micro world's critic says which step is wrong first.")
+    problems: str | None = setting(None, "The run's problems, where it keeps none; they must be those it was given.")
     first_wrong_step: int | None = setting(None, "Which step is wrong first, from 1; 0: none is.")
     answer: str | None = setting(None, "The right answer, for the record.")
     prompt_templates: str | None = setting(None, "steps, bare or a directory; none: as the model says, else steps.")
@@ -155,10 +154,10 @@ class DataSettings(ColumnsSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSettings(Settings):
-    """Which run is reported."""
+    """Which directory is reported."""
 
-    run: str = setting(REQUIRED, "RUN: the run directory that `stepalign compare` wrote.", positional=True)
-    output: str | None = setting(None, "Where to write the page; none: RUN/report.html.")
+    run: str = setting(REQUIRED, "DIR: the output directory of any command.", positional=True)
+    output: str | None = setting(None, "Where to write the page; none: DIR/report.html.")
 
 
 @dataclass(frozen=True, kw_only=True)

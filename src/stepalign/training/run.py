@@ -31,7 +31,7 @@ from trl.trainer.utils import create_model_from_path
 
 from stepalign.core.environment import describe_environment
 from stepalign.core.errors import ConfigError
-from stepalign.core.files import write_json, write_text
+from stepalign.core.files import write_json, write_jsonl, write_text
 from stepalign.core.rollout import Grade, Rollout
 from stepalign.core.settings import may_change
 from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint, evaluation_sampling
@@ -41,7 +41,16 @@ from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import AskCritic, feedback_class
 from stepalign.grading import Grader
 from stepalign.models.loading import load_tokenizer
-from stepalign.runs.files import CONFIG, ENVIRONMENT, PROBES_DIRECTORY, ROLLOUTS, checkpoint_directory, checkpoints
+from stepalign.runs.files import (
+    CONFIG,
+    ENVIRONMENT,
+    PROBES_DIRECTORY,
+    ROLLOUTS,
+    SETTINGS,
+    USED_PROBLEMS,
+    checkpoint_directory,
+    checkpoints,
+)
 from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings, ValidationSettings
 from stepalign.settings.run import Run
 from stepalign.settings.same import check_same
@@ -86,6 +95,8 @@ def train(run: Run) -> list[Path]:
     if run.process_index == 0:
         write_text(directory / CONFIG, yaml.safe_dump(run.record, sort_keys=True, allow_unicode=True))
         write_json(directory / ENVIRONMENT, describe_environment())
+        if not (directory / SETTINGS).exists():  # part of a comparison, which keeps its problems itself
+            write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in run.problems["train"]))
     condition = run.training.condition
     with Grader(patterns=run.training.answer_patterns) as grader:
 
