@@ -32,7 +32,10 @@ CASES = {
     "train_step": "benchmarks.train_step",
     "slopes": "benchmarks.slopes",
     "compare": "benchmarks.compare",
+    "compare_speed": "benchmarks.compare_speed",
     "critique": "benchmarks.critique",
+    "curate": "benchmarks.curate",
+    "inspect": "benchmarks.inspection",
 }
 ON_CUDA = (*(name for name in CASES if name.startswith("loss_kernel")), "train_step")
 
@@ -47,6 +50,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="threads of torch; default: torch's own")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help=f"cuda: only {', '.join(ON_CUDA)}")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
+    parser.add_argument("--baseline_dir", type=Path, help="compare_speed: an older checkout instead of other code")
     parser.add_argument("--full", action="store_true", help="compare: the micro recipe instead of micro-quick")
     return parser.parse_args(argv)
 
@@ -72,6 +76,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for option in ("runs", "threads"):
         if getattr(args, option) is not None and getattr(args, option) < 1:
             raise ConfigError(f"--{option} is {getattr(args, option)}; expected at least 1.")
+    if args.baseline_dir is not None and not (args.baseline_dir / "src" / "stepalign").is_dir():
+        raise ConfigError(
+            f"--baseline_dir is {args.baseline_dir}; expected an older checkout, with src/stepalign in it."
+        )
     args.output_dir.mkdir(parents=True, exist_ok=True)
     settings = Settings(
         runs=args.runs or (2 if args.quick else 5),
@@ -79,12 +87,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         full=args.full,
         threads=args.threads,
         device=args.device,
+        baseline_dir=args.baseline_dir,
         log=(args.output_dir / "log.txt").resolve(),
     )
     results: dict[str, Any] = {
         "machine": describe_machine(args.threads),
         "versions": versions(),
-        "settings": {k: v for k, v in vars(settings).items() if k != "log"},
+        "settings": {k: v for k, v in vars(settings).items() if k not in ("log", "baseline_dir")},
         "cases": [],
         "failures": [],
     }

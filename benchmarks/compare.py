@@ -14,16 +14,12 @@ The numbers are of a constructed world: they say what the command costs, and not
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.rows import Row, Values, row
-from benchmarks.runner import MeasurementError, Settings, show
+from benchmarks.runner import Settings, measure_command, show
 from stepalign.core.files import read_jsonl
 
 PRELOAD = ()
@@ -35,16 +31,16 @@ def run_case(name: str, settings: Settings) -> list[Row]:
     """Rows of one comparison; it is run once, whatever `settings.runs` says, since it takes minutes."""
     command = "stepalign compare" if settings.full else "stepalign compare --quick"
     with tempfile.TemporaryDirectory() as directory:
-        time_s, cpu_s = run_command([*command.split()[1:], "--output_dir", directory], settings)
-        show(f"{command}: {time_s:.0f} s, {cpu_s:.0f} s of processor time")
+        measured = measure_command([*command.split()[1:], "--output_dir", directory], settings)
+        show(f"{command}: {measured.time_s:.0f} s, {measured.cpu_s:.0f} s of processor time")
         trained = {condition: last_metrics(Path(directory), condition) for condition in (GRPO, *OTHERS)}
     num_cores = os.cpu_count() or 1
     rows = [
         row(
             name,
             "time",
-            Values(command, [time_s]),
-            Values(f"its processor time on {num_cores} cores", [cpu_s / num_cores]),
+            Values(command, [measured.time_s]),
+            Values(f"its processor time on {num_cores} cores", [measured.cpu_s / num_cores]),
             inputs=f"{command}, micro world",
         )
     ]
@@ -55,21 +51,6 @@ def run_case(name: str, settings: Settings) -> list[Row]:
     return rows
 
 
-def run_command(argv: list[str], settings: Settings) -> tuple[float, float]:
-    """Seconds of wall time and of processor time, those of its own child processes included."""
-    before, start = _children_s(), time.perf_counter()
-    with settings.log.open("a") as log:
-        code = subprocess.run([sys.executable, "-m", "stepalign", *argv], stdout=log, stderr=log).returncode
-    if code:
-        raise MeasurementError(f"stepalign {argv[0]} ended with exit code {code}; see {settings.log}.")
-    return time.perf_counter() - start, _children_s() - before
-
-
 def last_metrics(directory: Path, condition: str) -> dict[str, Any]:
     """The last training row of a condition: running totals of seconds and tokens."""
     return read_jsonl(directory / "conditions" / condition / "seed_0" / "metrics.jsonl")[-1]
-
-
-def _children_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime

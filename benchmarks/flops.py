@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from benchmarks.sizes import Sizes
 from benchmarks.stages import Lengths
-from benchmarks.train_step import Sizes
 
 # Dense (no sparsity) bfloat16 on tensor cores, TFLOP/s, by torch's name of the device: NVIDIA's data sheets. Those of
 # Hopper give the sparse figure, which is twice this.

@@ -32,17 +32,17 @@ from typing import Any
 
 import torch
 
+from benchmarks import report
 from benchmarks.flops import PEAK_TFLOPS, count, generation_flops, memory_bytes, pass_flops
-from benchmarks.machine import describe_machine, versions
+from benchmarks.sizes import QWEN3_1_7B, Sizes
 from benchmarks.stages import BACKWARD, FORWARD, GENERATION, STAGES, Clock, Step
-from benchmarks.train_step import QWEN3_1_7B, Sizes
 from stepalign.cli.main import guarded
 from stepalign.cli.quiet import quieten
 from stepalign.core.errors import ConfigError
-from stepalign.core.files import write_json, write_text
 
 NUM_PROMPTS, TINY_NUM_PROMPTS = 32, 4
 TINY = Sizes(vocabulary=2048, hidden=64, num_layers=2, batch_size=2, longest=12, prompt=12, context=24, lora_r=4)
+COLUMNS = ("stage", "seconds", "tokens/s", "TFLOP/s", "of the peak", "peak memory, GB")
 TEXT = "Start with 62. Add 78. Add 8. Add 245. "
 
 
@@ -175,26 +175,24 @@ def _rates(runs: list[float], num_tokens: int | None, flops: float | None, devic
 def to_markdown(results: dict[str, Any]) -> str:
     device, summary = results["device"], results["summary"]
     peak = f"{device['peak_tflops']:g} TFLOP/s" if device["peak_tflops"] else "of unknown peak; give --peak_tflops"
-    lines = [
-        f"{device['name']}, {peak}; {results['inputs']}. Medians of {results['num_steps']} steps.",
-        "",
-        "| stage | seconds | tokens/s | TFLOP/s | of the peak | peak memory, GB |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows: list[list[str]] = []
     for name, row in (*summary["stages"].items(), ("step", summary["step"])):
         share, memory = row["share_of_peak"], row.get("peak_memory_gb")
         cells = [
+            name,
             f"{row['seconds']:.3f}",
             f"{row['tokens_per_s']:,.0f}" if row["tokens_per_s"] else "",
             f"{row['tflops']:.3g}" if row["tflops"] else "",
             f"{share:.1%}" if share else "",
             f"{memory:.1f}" if memory else "",
         ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    note = (
+        rows.append(cells)
+    return (
+        f"{device['name']}, {peak}; {results['inputs']}. Medians of {results['num_steps']} steps.\n\n"
+        f"{report.table(COLUMNS, rows)}\n\n"
         "The step's tokens are those of its responses. Operations are the model's: checkpointing's second forward pass "
+        "is in the time and not in the operations.\n"
     )
-    return "\n".join([*lines, "", note + "is in the time and not in the operations.", ""])
 
 
 def run(args: argparse.Namespace) -> None:
@@ -217,12 +215,8 @@ def run(args: argparse.Namespace) -> None:
         "sizes": asdict(sizes),
         "num_steps": args.steps,
         "summary": summary,
-        "machine": describe_machine(),
-        "versions": versions(),
     }
-    write_json(args.output_dir / "gpu_step.json", results)
-    write_text(args.output_dir / "gpu_step.md", to_markdown(results))
-    print(to_markdown(results))
+    report.save(args.output_dir, "gpu_step", results, to_markdown(results))
 
 
 def main() -> int:

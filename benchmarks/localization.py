@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.micro_cases import (
+from scripts.micro_cases import (
     TEMPERATURE,
     Judged,
     both,
@@ -32,9 +32,9 @@ from benchmarks.micro_cases import (
     ways_to_quote,
     wrong_place,
 )
+
+from benchmarks import report
 from stepalign.core.critique import Context
-from stepalign.core.environment import describe_environment
-from stepalign.core.files import write_json, write_text
 from stepalign.core.prompts import render_prompt
 from stepalign.core.spans import rollout_tokens, token_offsets
 from stepalign.feedback.alignment import alignment
@@ -142,12 +142,10 @@ def _difference(rows: Sequence[dict[str, dict[str, Any]]], key: str) -> dict[str
 
 
 def table(summary: dict[str, Any]) -> str:
-    """Markdown: a row a measure, a column a context."""
+    """A row a measure, a column a context."""
     names = (*CONTEXTS, DIFFERENCE)
-    lines = [f"| mean over rollouts | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    for key, words in MEASURES.items():
-        lines.append(f"| {words} | {' | '.join(_cell(summary[name][key], name, key) for name in names)} |")
-    return "\n".join(lines) + "\n"
+    rows = ([words, *(_cell(summary[name][key], name, key) for name in names)] for key, words in MEASURES.items())
+    return report.table(("mean over rollouts", *names), rows) + "\n"
 
 
 def _cell(entry: dict[str, Any], name: str, key: str) -> str:
@@ -174,17 +172,10 @@ def main() -> None:
     records = [
         {"problem": j.rollout.problem.problem, "response": j.rollout.text, "first_wrong_step": j.wrong} for j in judged
     ]
-    write_json(
-        args.output_dir / "localization.json",
-        {
-            "settings": settings,
-            "environment": describe_environment(),
-            "summary": summary,
-            "rollouts": [record | {"contexts": row} for record, row in zip(records, rows, strict=True)],
-        },
-    )
-    write_text(args.output_dir / "localization.md", table(summary))
-    print(f"{len(rows)} rollouts with exactly one wrong step, of {num_sampled} sampled: {settings}\n\n{table(summary)}")
+    rollouts = [record | {"contexts": row} for record, row in zip(records, rows, strict=True)]
+    print(f"{len(rows)} rollouts with exactly one wrong step, of {num_sampled} sampled: {settings}\n")
+    record = {"settings": settings, "summary": summary, "rollouts": rollouts}
+    report.save(args.output_dir, "localization", record, table(summary))
 
 
 if __name__ == "__main__":

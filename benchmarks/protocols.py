@@ -18,17 +18,14 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.fault_server import Answer, FaultServer
 from transformers import AutoTokenizer
 
-from stepalign.core.environment import describe_environment
-from stepalign.core.files import write_json, write_text
+from benchmarks import report
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.build import build_critic
 from stepalign.feedback.critics.critic import CritiqueRecord
@@ -92,9 +89,9 @@ def critique(
 ) -> tuple[list[CritiqueRecord], dict[str, Any]]:
     """What the `openai` critic makes of the exact critic's words, each asked for once, and its ledger."""
     replies = {rollout.problem.problem: WORDS[protocol](rollout) for rollout in rollouts}
-    with scripted_server(replies, count) as url, Grader() as grader, tempfile.TemporaryDirectory() as directory:
+    with scripted_server(replies, count) as server, Grader() as grader, tempfile.TemporaryDirectory() as directory:
         settings = CriticSettings(
-            critic_base_url=url,
+            critic_base_url=server.url,
             critic_model="exact",
             critique_protocol=protocol,
             critic_num_reasks=0,
@@ -104,39 +101,15 @@ def critique(
         return critic.critique(rollouts), critic.ledger.to_json()
 
 
-@contextmanager
-def scripted_server(replies: Mapping[str, str], count: Callable[[str], int]) -> Iterator[str]:
-    """Replies by the problem that a prompt asks about; yields the address."""
+def scripted_server(replies: Mapping[str, str], count: Callable[[str], int]) -> FaultServer:
+    """Replies by the problem that a prompt asks about."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one piece
+    def answer(number: int, body: dict[str, Any]) -> Answer:
+        prompt = body["messages"][-1]["content"]
+        reply = replies[prompt.split("<problem>\n", 1)[1].split("\n</problem>", 1)[0]]
+        return Answer(reply, usage={"prompt_tokens": count(prompt), "completion_tokens": count(reply)})
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            prompt = body["messages"][-1]["content"]
-            reply = replies[prompt.split("<problem>\n", 1)[1].split("\n</problem>", 1)[0]]
-            choice = {"message": {"role": "assistant", "content": reply}, "finish_reason": "stop"}
-            usage = {"prompt_tokens": count(prompt), "completion_tokens": count(reply)}
-            data = json.dumps({"choices": [choice], "usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *args: object) -> None:
-            """Stay quiet."""
-
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 64  # as many as connect at once, and more
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1"
-        finally:
-            server.shutdown()
+    return FaultServer(answer)
 
 
 def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -182,17 +155,17 @@ def _verbatim_rate(rows: Sequence[dict[str, Any]], protocol: str) -> float | Non
 
 
 def table(summary: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown: a row a group; tokens are means a reply."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    """A row a group; tokens are means a reply."""
+    rows: list[list[object]] = []
     for name, group in summary.items():
         overhead = "{mean:.1f} ({min} to {max})".format(**group["overhead_tokens"])
-        cells = [name, group["num_rollouts"], f"{group['kept_rate']:.2f}"]
+        cells: list[object] = [name, group["num_rollouts"], f"{group['kept_rate']:.2f}"]
         cells += [f"{group['tokens'][protocol]:.0f}" for protocol in WORDS]
         cells += [f"{group['ratio']:.2f}", f"{group['new_step_tokens']:.0f}", overhead, f"{group['most_above']:.1f}"]
         for key in ("verified_rate", "verbatim_rate", "same_case_rate"):
             cells.append(" / ".join(_rate(group[key][protocol]) for protocol in WORDS))
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines) + "\n"
+        rows.append(cells)
+    return report.table(COLUMNS, rows) + "\n"
 
 
 def _rate(value: float | None) -> str:
@@ -213,18 +186,9 @@ def main() -> None:
     rows, ledgers = measure(rollouts, lambda text: len(tokenizer.tokenize(text)))
     summary = summarize(rows)
     settings = {"tokenizer": args.tokenizer, "seed": SEED, "world": vars(WORLD), "bound": BOUND}
-    write_json(
-        args.output_dir / "protocols.json",
-        {
-            "settings": settings,
-            "environment": describe_environment(),
-            "summary": summary,
-            "ledgers": ledgers,
-            "rollouts": rows,
-        },
-    )
-    write_text(args.output_dir / "protocols.md", table(summary))
-    print(f"tokens of {args.tokenizer}; edit / rewrite where two are given\n\n{table(summary)}")
+    print(f"tokens of {args.tokenizer}; edit / rewrite where two are given\n")
+    record = {"settings": settings, "summary": summary, "ledgers": ledgers, "rollouts": rows}
+    report.save(args.output_dir, "protocols", record, table(summary))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,34 @@
-"""`benchmarks.json` and `benchmarks.md`."""
+"""What a command leaves, as JSON and as Markdown: `benchmarks.json` and `benchmarks.md`, or files of its own name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import describe_machine, versions
 from benchmarks.rows import Row
 from stepalign.core.files import write_json, write_text
 
-HEADER = "| case | subject | baseline | metric | subject | baseline | ratio | bound | runs | spread |"
+COLUMNS = ("case", "subject", "baseline", "metric", "subject", "baseline", "ratio", "bound", "runs", "spread")
 DEFINITIONS = (
     "Values are medians over the runs; ratio is subject / baseline; spread is the larger of the two sides' "
     "(maximum - minimum) / median. Runs alternate between the sides, each in a process of its own. "
     "Peak memory is above what was in use just before: resident memory, on a GPU what torch has allocated."
 )
+
+
+def table(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [f"| {' | '.join(map(str, cells))} |" for cells in (columns, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
+
+
+def save(directory: Path, name: str, record: Mapping[str, Any], text: str) -> None:
+    """Write what one command measured, with where and with what, as `name`.json and `name`.md, and print the latter."""
+    write_json(directory / f"{name}.json", {**record, "machine": describe_machine(), "versions": versions()})
+    write_text(directory / f"{name}.md", text)
+    print(text)
 
 
 def write_report(directory: Path, results: dict[str, Any]) -> None:
@@ -33,9 +48,7 @@ def to_markdown(results: dict[str, Any]) -> str:
         "",
         ", ".join(f"{name} {version}" for name, version in results["versions"].items() if version),
         "",
-        HEADER,
-        "|" + "---|" * (HEADER.count("|") - 1),
-        *(_line(row) for row in results["cases"]),
+        table(COLUMNS, map(_cells, results["cases"])),
         "",
         DEFINITIONS,
     ]
@@ -50,12 +63,12 @@ def to_markdown(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(row: Row) -> str:
+def _cells(row: Row) -> list[str]:
     ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
     bound = "" if "bound" not in row else f"{'≤' if row['within_bound'] else '**>**'} {row['bound']}"
     values = (_value(row[f"{side}_value"], row["metric"]) for side in ("subject", "baseline"))
     cells = [row["name"], row["subject"], row["baseline"], row["metric"].replace("_", " "), *values]
-    return "| " + " | ".join([*cells, ratio, bound, str(row["runs"]), f"{row['spread']:.0%}"]) + " |"
+    return [*cells, ratio, bound, str(row["runs"]), f"{row['spread']:.0%}"]
 
 
 def _fit(row: Row) -> str:

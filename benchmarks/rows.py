@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.runner import Measurement
 
 Row = dict[str, Any]
-UNITS = {"time": "s", "peak_memory": "bytes", "tokens": "tokens"}
+UNITS = {"time": "s", "peak_memory": "bytes", "tokens": "tokens", "requests": "requests"}
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,12 @@ import multiprocessing
 import os
 import re
 import resource
+import signal
+import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -40,7 +42,7 @@ class MeasurementError(StepalignError):
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure. `log`: file for what the measured processes print."""
+    """How to measure. `log`: file for what the measured processes print; `baseline_dir`: of `compare_speed`."""
 
     runs: int = 5
     quick: bool = False
@@ -48,6 +50,7 @@ class Settings:
     threads: int | None = None
     device: str = "cpu"
     log: Path = Path(os.devnull)
+    baseline_dir: Path | None = None
 
     def bound(self, value: float) -> float | None:
         """A bound holds for the full sizes only."""
@@ -124,6 +127,39 @@ def measure(side: Side, settings: Settings) -> Measurement:
     return result
 
 
+def measure_command(
+    argv: Sequence[str],
+    settings: Settings,
+    *,
+    environment: Mapping[str, str] | None = None,
+    kill_when: Callable[[], bool] | None = None,
+) -> Measurement:
+    """One run of a `stepalign` command: processor time with its own processes', peak memory of the largest of them.
+
+    It is killed once `kill_when`, asked five times a second, says so.
+
+    Raises:
+        MeasurementError: it failed.
+    """
+    start = time.perf_counter()
+    with settings.log.open("a") as log:
+        command = [sys.executable, "-m", "stepalign", *argv]
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+    is_killed = False
+    while not (done := os.wait4(process.pid, os.WNOHANG if kill_when else 0))[0]:
+        if kill_when is not None and kill_when():
+            os.kill(process.pid, signal.SIGKILL)
+            is_killed, kill_when = True, None
+        else:
+            time.sleep(0.2)
+    _, status, usage = done
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode and not is_killed:
+        code = process.returncode
+        raise MeasurementError(f"stepalign {argv[0]} ended with exit code {code}; see {settings.log}.")
+    return Measurement(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, _peak_of(usage), {})
+
+
 def preload(modules: Sequence[str], device: str = "cpu") -> None:
     """Modules that the server of processes imports before the first run."""
     if start_method(device) == "forkserver":
@@ -190,9 +226,12 @@ class _Memory:
             status = Path("/proc/self/status").read_text()
             peak = int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) * 1024
         except (OSError, IndexError):
-            unit = 1 if sys.platform == "darwin" else 1024
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+            peak = _peak_of(resource.getrusage(resource.RUSAGE_SELF))
         return max(0, peak - self.before)
+
+
+def _peak_of(usage: resource.struct_rusage) -> int:
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 class _CudaMemory:

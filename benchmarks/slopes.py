@@ -22,7 +22,8 @@ import numpy as np
 from benchmarks import loss_kernel
 from benchmarks.rows import Row, Values, row
 from benchmarks.runner import Measurement, Settings, Side, measure_alternately
-from benchmarks.train_step import OURS, Sizes, prepare_step
+from benchmarks.sizes import Sizes
+from benchmarks.train_step import OURS, prepare_step
 
 PRELOAD = ("stepalign.maths.divergence", "benchmarks.trainers")
 MOST_RUNS = 3

@@ -6,7 +6,7 @@ Importing this imports TRL with all that it needs.
 from __future__ import annotations
 
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -16,15 +16,13 @@ from trl.experimental.sdft import SDFTConfig, SDFTTrainer
 from trl.experimental.sdpo import SDPOConfig, SDPOTrainer
 from trl.trainer.utils import pad
 
+from benchmarks.sizes import Sizes
 from stepalign.core.problem import Problem
 from stepalign.feedback.formats import RefSol
 from stepalign.micro import SOLVER_DIR
 from stepalign.models.loading import load_tokenizer
 from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer
-
-if TYPE_CHECKING:
-    from benchmarks.train_step import Sizes
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 

@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 from benchmarks.flops import Parameters, count, generation_flops, memory_bytes, pass_flops
+from benchmarks.sizes import QWEN3_1_7B
 from benchmarks.stages import BACKWARD, FORWARD, GENERATION, OPTIMIZER, OTHER, Lengths
-from benchmarks.train_step import QWEN3_1_7B
 from benchmarks.trainers import make_model
 
 from benchmarks import gpu_step

@@ -8,7 +8,8 @@ import torch
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
-from benchmarks.train_step import OURS, Sizes, check_agreement, prepare_loss, prepare_step
+from benchmarks.sizes import Sizes
+from benchmarks.train_step import OURS, check_agreement, prepare_loss, prepare_step
 from benchmarks.trainers import make_batch, make_rows
 
 TINY = Sizes(vocabulary=512, hidden=64, num_layers=1, batch_size=3, shortest=4, longest=24, prompt=8, context=20)

@@ -34,6 +34,7 @@ def test_the_micro_recipe(tmp_path, monkeypatch, capsys):
     assert (result["num_kept"], result["stopped"]) == (4, "found_enough")
     assert "critic_solves           not asked for" in shown.out and "found" in shown.err
     assert "4 problems of" in shown.out and "2 for training, 1 for validation, 1 for test. See out." in shown.out
+    assert shown.out.endswith("A page about it: stepalign report out\n")
     assert len(read_jsonl(tmp_path / "out" / "train.jsonl")) == 2
     assert (tmp_path / "out" / "config.yaml").exists() and (tmp_path / "out" / "environment.json").exists()
     before = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.jsonl")}

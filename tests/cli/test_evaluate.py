@@ -43,9 +43,22 @@ def test_metrics_and_samples_are_written_and_the_same_seed_gives_the_same(proble
         ("micro-0003", 0)
     ]
     assert metrics["avg@4"] == pytest.approx(sum(s["grade"] == "correct" for s in samples) / 20)
-    assert "avg@4" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "avg@4" in out and f"stepalign report {tmp_path / 'a'}" in out
+    assert [row["id"] for row in read_jsonl(tmp_path / "a" / "problems.used.jsonl")][:2] == ["micro-0002", "micro-0003"]
+    assert main(["report", str(tmp_path / "a")]) == 0
     assert evaluate(problems, tmp_path / "b") == 0
     assert (tmp_path / "a" / "samples.jsonl").read_bytes() == (tmp_path / "b" / "samples.jsonl").read_bytes()
+
+
+def test_responses_without_an_answer_are_told_beside_the_accuracy_and_shown(problems, tmp_path, capsys):
+    assert evaluate(problems, tmp_path / "o", "--max_new_tokens", "5", "--k", "2") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "avg@2: 0.0 [0.0, 0.0]" in said
+    assert "of 5 x 4 responses: cut off 100.0 %, no answer found 100.0 %" in said
+    first, second = said[said.index("No answer was found where these end, for example:") + 1 :][:2]
+    row = read_jsonl(tmp_path / "o" / "samples.jsonl")[0]
+    assert first == f"  {row['problem_id']}, sample 0: {row['text']!r}" and ", sample 1: " in second
 
 
 def test_an_interrupted_evaluation_goes_on(problems, tmp_path, monkeypatch):

@@ -61,6 +61,7 @@ def test_rows_are_kept_in_order_with_their_grades(grade, capsys):
     }
     shown = capsys.readouterr()
     assert shown.out.startswith("4 samples: 50.0 % correct, 25.0 % wrong, 25.0 % unparseable, 0.0 % timeout.")
+    assert "stepalign report " in shown.out.splitlines()[-1]
     assert "4/4" in shown.err
 
 

@@ -1,12 +1,14 @@
 """The command end to end on the micro solver: files, flags, rollouts of a run, and errors with exit code 2."""
 
 import json
+import sys
 
 import pytest
 import yaml
 
 import stepalign
 from stepalign.cli import main
+from stepalign.core.critique import Critique
 from stepalign.core.files import append_jsonl, write_jsonl
 from stepalign.core.problem import Problem
 from stepalign.feedback.critics.verify import reference_critique
@@ -188,6 +190,92 @@ def test_problems_that_are_no_longer_there(run, tmp_path, capsys):
     assert inspect(*argv) == 2
     assert "Give --problems" in capsys.readouterr().err
     assert inspect(*argv, "--problems", tmp_path / "moved.jsonl") == 0
+
+
+OTHER = Problem("p1", "Start with 11. Add 22. Minus 3.", "30", "33, then 30.")
+
+
+def trained_run(directory, **settings):
+    """The directory of a `train`, which keeps its problems."""
+    problem = Problem("p1", PROBLEM, "58", SOLUTION)
+    rollout = stepalign.Rollout(problem, 0, RESPONSE)
+    append_jsonl(directory / "rollouts.jsonl", {"step": 1, **rollout.to_json(), "context": SOLUTION})
+    (directory / "prompts.json").write_text(json.dumps({"student": f"<user>{PROBLEM}</user>", "teacher": None}))
+    config = {"condition": "refsol", "model_name_or_path": "micro", "prompt_templates": "bare", **settings}
+    (directory / "config.yaml").write_text(yaml.safe_dump({"train_problems": None, **config}))
+    return directory
+
+
+def test_a_rollout_is_read_with_the_problem_it_was_sampled_for(tmp_path, capsys):
+    """Not with another one of the same id, in a `problems/` that happens to lie three levels up."""
+    write_jsonl(tmp_path / "problems" / "train.jsonl", [OTHER.to_json()])
+    write_jsonl(tmp_path / "own.jsonl", [Problem("p1", PROBLEM, "58", SOLUTION).to_json()])
+    own = {"train_problems": str(tmp_path / "own.jsonl"), "output_dir": "a/b/c"}
+    for place in ("runs/a/refsol", "conditions/refsol/seed_0"):
+        run = trained_run(tmp_path / place, **own)
+        assert inspect("--run", run, "--rollout", "0", "--output_dir", tmp_path / "out") == 0
+        result = read(tmp_path / "out")
+        assert (result["problem"], result["answer"]) == (PROBLEM, "58")
+
+
+def test_problems_that_a_run_keeps_come_first_and_others_must_be_the_same(tmp_path, capsys):
+    run = trained_run(tmp_path / "refsol", train_problems=str(tmp_path / "changed.jsonl"))
+    write_jsonl(run / "problems.used.jsonl", [Problem("p1", PROBLEM, "58").to_json()])
+    write_jsonl(tmp_path / "changed.jsonl", [OTHER.to_json()])
+    argv = ["--run", run, "--rollout", "0", "--output_dir", tmp_path / "out"]
+    assert inspect(*argv) == 0 and read(tmp_path / "out")["problem"] == PROBLEM
+    assert inspect(*argv, "--problems", tmp_path / "changed.jsonl") == 2
+    error = capsys.readouterr().err
+    assert "'p1' is not the one" in error and OTHER.problem in error and PROBLEM in error
+    write_jsonl(tmp_path / "solved.jsonl", [Problem("p1", PROBLEM, "58", SOLUTION).to_json()])
+    more = ["--problems", tmp_path / "solved.jsonl", "--context", "reference=@solution"]
+    assert inspect(*argv, *more) == 0 and "reference" in read(tmp_path / "out")["contexts"]
+
+
+def test_without_a_record_the_prompt_says_which_problem_it_was(tmp_path, capsys):
+    run = trained_run(tmp_path / "refsol", train_problems=str(tmp_path / "changed.jsonl"))
+    write_jsonl(tmp_path / "changed.jsonl", [OTHER.to_json()])
+    argv = ["--run", run, "--rollout", "0", "--output_dir", tmp_path / "out"]
+    assert inspect(*argv) == 2
+    error = capsys.readouterr().err
+    assert "'p1' is not the one" in error and "prompts.json" in error and OTHER.problem in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_comparison_that_was_moved_has_its_problems_still(run, tmp_path):
+    top = tmp_path / "run"
+    settings = {
+        "train_problems": str(top / "problems" / "train.jsonl"),
+        "output_dir": str(run),
+        "condition": "stepalign",
+    }
+    (run / "config.yaml").write_text(yaml.safe_dump({**settings, "model_name_or_path": "micro", "micro_seed": 0}))
+    top.rename(tmp_path / "moved")
+    moved = tmp_path / "moved" / run.relative_to(top)
+    assert inspect("--run", moved, "--rollout", "0", "--output_dir", tmp_path / "out") == 0
+
+
+def critic_of_tests(rollout):
+    """A critic of one's own: right about the answer, or about nothing."""
+    return exact_critique(rollout) if "82" in rollout.problem.problem else Critique("A", None, (), "1")
+
+
+def test_any_critic_can_be_asked(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "own_critic", sys.modules[__name__])
+    flags = ["--model", "micro", "--problem", PROBLEM, "--response", RESPONSE, "--context", "own=@critic"]
+    own = [*flags, "--critic", "own_critic:critic_of_tests", "--output_dir", tmp_path / "own"]
+    assert inspect(*own) == 2
+    assert "needs the right answer" in capsys.readouterr().err
+    assert inspect(*own, "--answer", "58") == 0
+    result = read(tmp_path / "own")
+    assert (result["first_wrong_step"], result["first_wrong_step_source"]) == (2, "critique")
+    assert result["contexts"]["own"]["context"].endswith("<answer>58</answer>")
+    assert inspect(*own, "--answer", "59") == 2
+    assert "gave no critique that could be used: wrong_answer" in capsys.readouterr().err
+    cache = ["--critic", "micro", "--critic_cache", tmp_path / "cache.sqlite", "--critic_on_failure", "reference"]
+    argv = ["--run", run, "--rollout", "1", *cache, "--context", "own=@critic", "--output_dir", tmp_path / "micro"]
+    assert inspect(*argv) == 0 and "<answer>58</answer>" in read(tmp_path / "micro")["contexts"]["own"]["context"]
+    assert (tmp_path / "cache.sqlite").exists()
 
 
 def test_template_kwargs_are_json(case, tmp_path, capsys):

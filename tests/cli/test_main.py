@@ -37,7 +37,7 @@ def fail_with(error):
 def test_help_has_a_line_for_each_command_and_imports_none():
     script = (
         "import sys\nfrom stepalign.cli import main\ntry:\n    main(['--help'])\nfinally:\n"
-        "    heavy = {'torch', 'transformers', 'jinja2', 'numpy', 'sympy', 'math_verify', 'tqdm', 'yaml'}\n"
+        "    heavy = {'torch', 'transformers', 'jinja2', 'numpy', 'mpmath', 'tqdm', 'yaml'}\n"
         "    commands = {name for name in sys.modules if name.startswith('stepalign.')}\n"
         "    print(sorted(heavy & set(sys.modules)), sorted(commands))\n"
     )
@@ -94,7 +94,7 @@ def test_arguments_that_are_not_accepted(capsys):
         (["grade", "--nope", "1"], "command line: unknown setting 'nope'; see --help for the names"),
         (["grade", "--problem", "p"], "unknown setting 'problem'; perhaps you meant 'problems'?"),
         (["grade", "more"], "command line: got 'more', which belongs to no setting"),
-        (["report"], "report needs run: RUN: the run directory"),
+        (["report"], "report needs run: DIR: the output directory"),
     ],
 )
 def test_a_usage_error_is_one_short_message(arguments, message, capsys):

@@ -21,16 +21,30 @@ def test_it_ends_with_a_table_verdicts_and_all_numbers_in_a_file(tmp_path, capsy
     text = capsys.readouterr().out
     assert "teacher solves" in text
     assert "Expected to train best" in text or "No format is expected" in text
+    assert f"stepalign report {out}" in text
+    assert main(["report", str(out)]) == 0
     assert "constructed" in text and "3 problems are few" in text
     result = json.loads((out / "preflight.json").read_text())
     assert set(result["formats"]) == {"refsol", "stepalign"} == set(result["ranking"])
     assert result["num_problems"] == 3 and len(result["rows"]) == 6 and result["is_micro"]
     for summary in result["formats"].values():
-        assert summary["verdict"] in ("go", "caution", "no-go") and summary["reasons"]
+        assert summary["verdict"] in ("go", "caution", "cannot tell", "no-go") and summary["reasons"]
         assert summary["solves"]["num_problems"] == 3
     assert result["formats"]["stepalign"]["price_per_rollout"]["tokens_in"] == 0  # the exact critic computes
     assert result["formats"]["refsol"]["price_per_rollout"] is None
     assert {row["problem_id"] for row in result["rows"]} <= {f"micro-{i:04d}" for i in range(8)}
+
+
+def test_where_everything_is_cut_off_it_cannot_tell(tmp_path, capsys):
+    out = tmp_path / "pre"
+    assert preflight(out, "--conditions", "refsol", "--max_completion_length", "8") == 0
+    text = capsys.readouterr().out
+    assert "refsol: cannot tell. 100 % of the responses were cut off (student 100 %, teacher 100 %): raise" in text
+    assert "from these responses it cannot be told" in text and "does not help" not in text
+    rows = [" ".join(line.replace("│", " ").split()) for line in text.splitlines()]
+    assert "cut off, student / teacher 100 % / 100 %" in rows
+    assert "no answer found, student / teacher 100 % / 100 %" in rows
+    assert json.loads((out / "preflight.json").read_text())["formats"]["refsol"]["verdict"] == "cannot tell"
 
 
 def test_started_again_it_goes_on_and_other_settings_are_not_mixed_in(tmp_path, capsys, monkeypatch):

@@ -1,11 +1,13 @@
 """`stepalign train` from its command line, in process; the long way round is in tests/end_to_end."""
 
 import json
+import shlex
 
 import pytest
 
 from stepalign.cli import main
 from stepalign.core.files import read_jsonl
+from stepalign.runs.files import SPLITS
 
 QUICK = ["--config", "micro", "--max_steps", "2", "--save_steps", "1", "--per_device_train_batch_size", "4",
          "--max_completion_length", "24", "--micro_num_train", "8"]  # fmt: skip
@@ -14,7 +16,10 @@ QUICK = ["--config", "micro", "--max_steps", "2", "--save_steps", "1", "--per_de
 def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(out)]) == 0
-    assert "2 checkpoint(s)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 checkpoint(s)" in said and f"stepalign report {out}" in said
+    assert len(read_jsonl(out / "problems.used.jsonl")) == 8
+    assert main(["report", str(out)]) == 0 and "8 problems" in (out / "report.html").read_text()
     assert [row["step"] for row in read_jsonl(out / "metrics.jsonl")] == [1, 2]
     rollouts = read_jsonl(out / "rollouts.jsonl")
     assert len(rollouts) == 8 and {row["context_status"] for row in rollouts} == {"ok"}
@@ -25,6 +30,15 @@ def test_a_run_leaves_everything_that_tells_what_happened(tmp_path, capsys):
     last = read_jsonl(out / "metrics.jsonl")[-1]
     assert last["num_rollouts"] == 8 and last["num_generated_tokens"] == sum(r["num_tokens"] for r in rollouts)
     assert json.loads((out / "environment.json").read_text())["packages"]["torch"]
+
+    own = ["--problems", str(out / "problems.used.jsonl"), "--samples", str(out / "rollouts.jsonl"), "--output_dir"]
+    assert main(["grade", *own, str(tmp_path / "graded")]) == 0
+    assert [row["grade"] for row in read_jsonl(tmp_path / "graded" / "samples.jsonl")] == [r["grade"] for r in rollouts]
+    assert main(["critique", "--critic", "exact", *own, str(tmp_path / "critiqued")]) == 0
+    assert len(read_jsonl(tmp_path / "critiqued" / "critiques.jsonl")) == 8
+    argv = ["--run", str(out), "--rollout", "0", "--critic", "exact", "--output_dir", str(tmp_path / "inspected")]
+    assert main(["inspect", *argv]) == 0
+    assert all(main(["report", str(tmp_path / name)]) == 0 for name in ("graded", "critiqued", "inspected"))
 
     assert main(["train", *QUICK, "--condition", "refsol", "--output_dir", str(out)]) == 0  # finished: nothing to do
     assert len(read_jsonl(out / "rollouts.jsonl")) == 8
@@ -75,6 +89,49 @@ def test_each_checkpoint_is_validated_and_the_best_one_named(tmp_path, capsys):
     train = ["--train_problems", str(problems), "--per_device_train_batch_size", "2"]
     assert main([*argv, *train, "--validation_problems", str(problems)]) == 2
     assert "is in the training problems, too" in capsys.readouterr().err
+
+
+LORA = ["--use_peft", "--lora_r", "4", "--lora_target_modules", "q_proj", "v_proj"]
+
+
+@pytest.mark.parametrize("more", [[], LORA, ["--validation_problems"]], ids=["model", "adapter", "validation"])
+def test_it_ends_with_what_came_out_and_a_command_that_works(tmp_path, capsys, monkeypatch, more):
+    monkeypatch.chdir(tmp_path)
+    if more == ["--validation_problems"]:
+        assert main(["micro", "--output_dir", "given", "--num_validation", "3", "--seed", "9"]) == 0
+        more = [*more, "given/validation.jsonl"]
+    argv = ["train", *QUICK, "--condition", "refsol", "--num_samples", "1", *more, "--output_dir", "out"]
+    assert main(argv) == 0
+    printed = capsys.readouterr()
+    assert "step 1 of 2: loss " in printed.err and "step 2 of 2: loss " in printed.err
+    rows = read_jsonl(tmp_path / "out" / "metrics.jsonl")
+    assert "Trained refsol for 2 steps; first logged step -> last:" in printed.out
+    assert f"loss             {rows[0]['loss']:.3g} -> {rows[1]['loss']:.3g}" in printed.out
+    for label, key in (("correct", "rollouts/correct_rate"), ("cut off", "completions/clipped_ratio")):
+        assert f"{label:<16} {100 * rows[0][key]:.0f} % -> {100 * rows[1][key]:.0f} %" in printed.out
+    commands = [shlex.split(line) for line in printed.out.split("Next:\n")[1].splitlines() if line.startswith("  ")]
+    evaluated = commands[-1]
+    assert evaluated[:2] == ["stepalign", "evaluate"] and ("--adapter" in evaluated) == (more == LORA)
+    for command in commands:
+        assert main([*command[1:]]) == 0
+    metrics = json.loads((tmp_path / evaluated[evaluated.index("--output_dir") + 1] / "metrics.json").read_text())
+    assert metrics["num_samples"] == 1 and metrics["mean_length"] <= 24
+    if not more:  # what it was trained on is not among the problems it is evaluated on
+        splits = [
+            {row["problem"] for row in read_jsonl(tmp_path / "out/problems" / f"{name}.jsonl")} for name in SPLITS
+        ]
+        assert len(splits[0]) == 8 and not splits[0] & splits[2]
+        assert {row["problem_id"] for row in read_jsonl(tmp_path / "out" / "rollouts.jsonl")} <= {
+            row["id"] for row in read_jsonl(tmp_path / "out/problems/train.jsonl")
+        }
+
+
+def test_disable_tqdm_silences_the_progress(tmp_path, capsys):
+    assert (
+        main(["train", *QUICK, "--condition", "refsol", "--disable_tqdm", "true", "--output_dir", str(tmp_path)]) == 0
+    )
+    printed = capsys.readouterr()
+    assert "step 1" not in printed.err and "Next:" in printed.out
 
 
 def test_checkpoints_of_another_program_are_not_touched(tmp_path, capsys):

@@ -22,6 +22,11 @@ def test_all_tasks_run_and_leave_their_logs(tmp_path):
     assert (tmp_path / "t0.txt").read_text() == "hello\n"
 
 
+def test_elsewhere_than_on_a_terminal_a_line_says_that_a_task_ended(tmp_path, capsys):
+    run_tasks([task(tmp_path, "t0", WRITE)], jobs=1)
+    assert capsys.readouterr().err == "t0: 1 of 1 in 00:00\n"
+
+
 def test_a_failing_task_stops_the_others_and_says_what_it_said(tmp_path):
     hangs = "import signal; signal.pause()"
     with pytest.raises(StepalignError, match=r"bad stopped with exit code 3: the reason.*bad\.txt"):

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
-from transformers import ProgressCallback, Qwen3Config, Qwen3ForCausalLM, Trainer
+from transformers import Qwen3Config, Qwen3ForCausalLM, Trainer
 from trl import DistillationConfig, DistillationTrainer, GRPOConfig, GRPOTrainer
 from trl.trainer.utils import RepeatSampler
 
@@ -20,7 +20,6 @@ from stepalign.feedback.formats import RefSol
 from stepalign.micro import SOLVER_DIR
 from stepalign.models.loading import load_tokenizer
 from stepalign.settings.trainer import SelfDistillationConfig
-from stepalign.training.callbacks import ShortProgress
 from stepalign.training.generation import EpochSampler, OwnRollouts
 from stepalign.training.grpo import NOT_SHARED, GroupTrainer, grpo_config
 from stepalign.training.self_distillation import SelfDistillationTrainer
@@ -29,7 +28,7 @@ from stepalign.training.trl_hooks import HOOKS, check_hooks
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "stepalign"
 DOCUMENT = ROOT / "docs" / "decisions" / "0002-training-over-trl.md"
-CLASSES = {c.__name__: c for c in (DistillationTrainer, GRPOTrainer, Trainer, RepeatSampler, ProgressCallback)}
+CLASSES = {c.__name__: c for c in (DistillationTrainer, GRPOTrainer, Trainer, RepeatSampler)}
 CLASSES["DistillationConfig"] = DistillationConfig
 LISTED = {hook.name for hook in HOOKS}
 CHECKED = [hook for hook in HOOKS if set(hook.owners) & {"DistillationTrainer", "GRPOTrainer", "Trainer"}]
@@ -47,7 +46,6 @@ def made(tmp_path_factory):
     grpo = GroupTrainer(Qwen3ForCausalLM(config), args=grpo_config(args, 2), grade=lambda rollouts: [], **shared)
     others = {
         "RepeatSampler": RepeatSampler([0], 1),
-        "ProgressCallback": ProgressCallback(),
         "DistillationConfig": args,
     }
     return {"DistillationTrainer": ours, "GRPOTrainer": grpo, "Trainer": ours, **others}
@@ -91,7 +89,7 @@ def test_our_source_builds_on_no_other_name():
     used |= {
         name for path in (SOURCE / "training").rglob("*.py") for name in names_of(["trainer", "self.trainer"], path)
     }
-    for ours in (SelfDistillationTrainer, GroupTrainer, OwnRollouts, EpochSampler, ShortProgress):
+    for ours in (SelfDistillationTrainer, GroupTrainer, OwnRollouts, EpochSampler):
         used |= names_of_self(ours) | names_in_quotes(ours)
     for ours in (SelfDistillationTrainer, GroupTrainer, OwnRollouts):
         used |= {*vars(ours)}

@@ -10,6 +10,7 @@ from pathlib import Path
 from runpy import run_path
 
 import pytest
+from tests.fault_server import Answer, FaultServer
 
 from stepalign.core.files import write_jsonl
 from stepalign.core.problem import Problem
@@ -91,6 +92,13 @@ def problems(reader):
 @pytest.fixture
 def rollouts(problems):
     return load_samples("samples.jsonl", problems)
+
+
+@pytest.fixture
+def base_url():
+    """Of a server that answers 4."""
+    with FaultServer(lambda number, body: Answer("4")) as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ MODULES = {
 }
 
 GIVEN = {  # fixtures of conftest.py
-    *("arguments", "candidates", "case", "critic", "critique", "directory", "grader", "model", "problems", "result"),
-    *("rollout", "rollouts", "rows", "run", "store", "student", "tokenizer", "trained", "trainer"),
+    *("arguments", "base_url", "candidates", "case", "critic", "critique", "directory", "grader", "model", "problems"),
+    *("result", "rollout", "rollouts", "rows", "run", "store", "student", "tokenizer", "trained", "trainer"),
 }
 
 

@@ -17,16 +17,8 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 NOT_RUN = {  # docstring: why
     "stepalign.core.hub": "needs the hub",
     "stepalign.data.sources.hub": "needs the hub",
-    "stepalign.evaluation.served": "needs a server",
 }
 
-
-NOT_YET = (  # still without `>>>`
-    "stepalign.clients",
-    "stepalign.feedback.critics",
-    "stepalign.report.comparison",
-    "stepalign.runs",
-)
 EXAMPLES = {test.name: test for test in examples()}
 
 
@@ -41,8 +33,7 @@ def test_an_example_gives_what_it_says(name, reader, request):
 
 def test_what_is_code_is_an_example():
     """Python in a docstring stands behind `>>>`, so that it runs here."""
-    left = [found for found in unprompted() if not found.startswith(NOT_YET)]
-    assert not left, "\n".join(left)
+    assert not [*unprompted()]
 
 
 def test_what_is_not_run_is_there():

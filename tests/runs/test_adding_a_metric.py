@@ -22,7 +22,7 @@ from stepalign.core.rollout import Rollout
 from stepalign.evaluation.checkpoints import measured
 from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts
 from stepalign.grading import Grader
-from stepalign.report.comparison import write_report
+from stepalign.report.write import write_report
 from stepalign.runs.evaluations import EvaluationRow
 from stepalign.runs.files import EVALUATIONS, problems_file, seed_directory
 from stepalign.runs.row import append_rows

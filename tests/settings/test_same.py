@@ -2,8 +2,8 @@ import pytest
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import may_change
+from stepalign.settings.command_groups import EvaluateSettings
 from stepalign.settings.curate import CurateSettings
-from stepalign.settings.groups import EvaluateSettings
 from stepalign.settings.same import check_same
 
 STORED = {"seed": 1, "jobs": 2, "seeds": [0, 1]}

@@ -67,6 +67,33 @@ def test_correct_steps_pushed_down_ask_for_caution_only_when_that_is_clear():
     assert verdict(lambda i: part(mean_correct=-1.0 if i % 4 < 2 else 0.9)).verdict == "go"
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        (
+            "finish_reason",
+            "length",
+            "100 % of the responses were cut off (student 100 %, teacher 100 %): raise max_comp",
+        ),
+        ("grade", "unparseable", "100 % of the answers were not found (student 100 %, teacher 100 %): see how"),
+    ],
+)
+def test_responses_without_an_answer_say_nothing_of_the_context(key, value, said):
+    def rows(share, **changes):
+        made = rows_of(f=lambda i: {**part(**changes), f"teacher_{key}": value if i < 40 * share else "other"})
+        return [{**row, key: value if i < 40 * share else "other"} for i, row in enumerate(made)]
+
+    summary = summarize_format("f", rows(1.0, teacher_is_correct=False))
+    verdict, (reason,) = judge(summary)
+    assert verdict == "cannot tell" and reason.startswith(said)
+    assert expected_best({"f": summary}) is None
+    half = judge(summarize_format("f", rows(0.5, teacher_is_correct=False)))
+    assert half.verdict == "no-go" and "does not help" in half.reasons[0]
+    assert judge(summarize_format("f", rows(1.0))).verdict == "go"  # it helps all the same
+    quoted = judge(summarize_format("f", rows(1.0, teacher_is_correct=False, quotes_wrong_step=True)))
+    assert quoted.verdict == "no-go" and len(quoted.reasons) == 2
+
+
 def test_every_reason_against_is_told():
     reasons = verdict(lambda i: part(teacher_is_correct=False, quotes_wrong_step=True)).reasons
     assert len(reasons) == 2

@@ -6,11 +6,12 @@ import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.files import append_jsonl, read_jsonl
-from stepalign.runs.files import METRICS, WARNINGS
+from stepalign.runs.files import METRICS, ROLLOUTS, WARNINGS
 from stepalign.training.guards import RULES, WINDOW, Guards, findings, validation_findings
 
 CALM = {
     "completions/clipped_ratio": 0.1,
+    "rollouts/unparseable_rate": 0.05,
     "completions/mean_length": 100.0,
     "entropy": 0.5,
     "divergence/mean": 0.2,
@@ -18,6 +19,7 @@ CALM = {
 }
 COLLAPSED = {
     "completions/clipped_ratio": 0.6,
+    "rollouts/unparseable_rate": 0.6,
     "completions/mean_length": 15.0,
     "entropy": 0.04,
     "divergence/mean": 0.7,
@@ -52,6 +54,30 @@ def test_nothing_is_said_before_there_are_two_windows():
 def test_a_run_that_was_truncated_from_the_start_has_not_collapsed():
     rows = [{**CALM, "completions/clipped_ratio": 0.4}] * WINDOW + [{**CALM, "completions/clipped_ratio": 0.9}] * WINDOW
     assert findings(rows) == []
+
+
+@pytest.mark.parametrize("metric", ["completions/clipped_ratio", "rollouts/unparseable_rate"])
+def test_a_run_that_fails_from_the_first_step_on_is_told_once_a_window_is_full(metric):
+    rows = [{**CALM, metric: 0.9}] * WINDOW
+    (found,) = findings(rows)
+    assert found["metric"] == metric and f"{metric} is 0.9 from the start" in found["message"]
+    assert "max_completion_length" in found["message"]
+    assert findings(rows[1:]) == [] == findings([{**CALM, metric: 0.5}] * WINDOW)
+
+
+def test_the_warning_of_unreadable_answers_shows_how_the_first_two_end(tmp_path):
+    rollouts = [
+        {"step": 1, "problem_id": f"p{i}", "text": f"{i} " + 100 * "x" + "\nso it is \x1b[31mred", "grade": grade}
+        for i, grade in enumerate(["unparseable", "correct", "unparseable", "unparseable"])
+    ]
+    append_jsonl(tmp_path / ROLLOUTS, *rollouts)
+    with pytest.warns(UserWarning, match="no answer was found") as caught:
+        log_to(Guards(tmp_path), [{**CALM, "rollouts/unparseable_rate": 1.0}] * WINDOW, tmp_path)
+    _, *shown = str(caught[0].message).splitlines()
+    end = r"x\nso it is \x1b[31mred'"
+    assert [line.strip().split(":")[0] for line in shown] == ["p0, sample 0", "p2, sample 0"]
+    assert all(line.endswith(end) and "…" in line for line in shown)
+    assert read_jsonl(tmp_path / WARNINGS)[0]["message"].count(end) == 2
 
 
 def test_validation_warns_below_half_of_the_best():

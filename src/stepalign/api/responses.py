@@ -18,14 +18,13 @@ from typing import Any
 from stepalign.api.given import rollouts_of, settings
 from stepalign.api.results import ListResult, MappingResult
 from stepalign.core.errors import ConfigError
-from stepalign.core.files import read_jsonl, write_json, write_jsonl
-from stepalign.core.own import name_of
+from stepalign.core.files import read_jsonl
 from stepalign.core.problem import Problem  # noqa: F401 - the example above
 from stepalign.feedback.critics.critic import CritiqueRecord
 from stepalign.runs import files
-from stepalign.settings.commands import CRITIQUE, EVALUATE, GRADE
+from stepalign.settings.command_groups import CritiqueSettings, GradeSettings
+from stepalign.settings.commands import CRITIQUE, EVALUATE, GRADE, INSPECT
 from stepalign.settings.given import given_values
-from stepalign.settings.groups import CritiqueSettings, GradeSettings
 
 GIVEN = "given"  # in the place of a file's name
 
@@ -67,7 +66,7 @@ def evaluate(
         rows = read_jsonl(directory / files.SAMPLES)
     numbers = ", ".join(f"{key} {_points(metrics, key)}" for key in metrics if "@" in key)
     shown = f"{model} on {metrics['num_problems']} problems x {metrics['num_samples']} samples: {numbers}"
-    return MappingResult(metrics, shown, rows, None if output_dir is None else directory)
+    return MappingResult(metrics, shown, rows, _path(output_dir))
 
 
 def grade(
@@ -85,17 +84,18 @@ def grade(
     Raises:
         ConfigError, DataError: a setting or a row is wrong.
     """
-    from stepalign.evaluation.graded import grade_samples
+    from stepalign.evaluation.graded import grade_samples, write_graded
 
     values = settings(given, None)
     asked = given_values(GRADE, None, values).make(GradeSettings, problems=GIVEN, samples=GIVEN, output_dir=GIVEN)
     graded = grade_samples(rollouts_of(rollouts, problems, asked.columns), asked)
     rows = [rollout.to_json() for rollout in graded.rollouts]
-    directory = _kept(output_dir, {files.SAMPLES: rows, files.GRADES: graded.summary})
+    if output_dir is not None:
+        write_graded(Path(output_dir), graded)
     rates = {key.removesuffix("_rate"): rate for key, rate in graded.summary.items() if key.endswith("_rate")}
     shown = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in rates.items())
     shown += f", mean score {graded.summary['mean_score']:.3f}" if "mean_score" in graded.summary else ""
-    return MappingResult(graded.summary, f"{len(rows)} responses: {shown}", rows, directory)
+    return MappingResult(graded.summary, f"{len(rows)} responses: {shown}", rows, _path(output_dir))
 
 
 def critique(
@@ -116,6 +116,7 @@ def critique(
     """
     from stepalign.feedback.critics.build import build_critic
     from stepalign.feedback.critics.critic import CriticStopped
+    from stepalign.feedback.critics.recorded import write_critiques
     from stepalign.settings.grading import make_grader
     from stepalign.settings.resolve import resolve_critic
 
@@ -130,13 +131,14 @@ def critique(
         try:
             records = critic.critique(asked_about)
         except CriticStopped as stop:
-            _kept(output_dir, _critiques(stop.records, critic.ledger.to_json()))
+            if output_dir is not None:
+                write_critiques(Path(output_dir), critic, asked_about, stop.records)
             raise
-    kept = _critiques(records, critic.ledger.to_json())
-    directory = _kept(output_dir, kept)
+    if output_dir is not None:
+        write_critiques(Path(output_dir), critic, asked_about, records)
     num_verified = sum(record.status == "verified" for record in records)
     shown = f"{num_verified} of {len(records)} critiques by {critic.name} verified"
-    return ListResult(records, shown, kept[files.CRITIQUES], directory)
+    return ListResult(records, shown, [record.to_json() for record in records], _path(output_dir))
 
 
 def inspect_case(
@@ -145,25 +147,29 @@ def inspect_case(
     critic: object = None,
     dtype: str | None = None,
     output_dir: str | Path | None = None,
+    **given: object,
 ) -> MappingResult:
     """What each context changes at each token of one response: A_t, where it falls, how closely the context follows.
 
     Args:
         case: a case file, or a mapping with its keys: model, problem, response, contexts, and perhaps others (see
             `stepalign.signal.case`).
-        critic: says which step is wrong first, unless the case does: exact, the micro world's, or a function.
+        critic: says which step is wrong first, unless the case does: as for `critique`.
         dtype: of the weights; None: float32 on a CPU, else as saved.
         output_dir: also write `advantage.json` and `inspect.html` there.
+        given: further settings of the critic.
     Returns:
         What `advantage.json` of `stepalign inspect` holds; as a table a row for each token and context.
     """
+    from stepalign.settings.resolve import resolve_critic
     from stepalign.signal.case import make_case, read_case_file
-    from stepalign.signal.cases import judge
     from stepalign.signal.inspection import inspect_cases, write_inspection
+    from stepalign.signal.judging import judge
 
     values = case if isinstance(case, Mapping) else read_case_file(Path(case))
-    name = critic if critic is None or isinstance(critic, str) else name_of(critic)
-    judged, _ = judge(make_case(values, "case" if isinstance(case, Mapping) else str(case)), name)
+    made = make_case(values, "case" if isinstance(case, Mapping) else str(case))
+    asked = given_values(INSPECT, None, settings({**given, **({"critic": critic} if critic else {})}, None))
+    ((judged, _),) = judge([made], resolve_critic(asked))
     (result,) = inspect_cases([judged], dtype)
     if output_dir is not None:
         write_inspection(result, Path(output_dir))
@@ -176,23 +182,14 @@ def inspect_case(
     means = {name: sum(of["advantage"]) / len(of["advantage"]) for name, of in result["contexts"].items()}
     shown = ", ".join(f"{name} {mean:+.3f}" for name, mean in means.items())
     summary = f"{result['model']}, {len(result['tokens'])} tokens; mean A_t in nats: {shown or 'no context'}"
-    return MappingResult(result, summary, rows, None if output_dir is None else Path(output_dir))
+    return MappingResult(result, summary, rows, _path(output_dir))
 
 
 inspect = inspect_case
 
 
-def _critiques(records: Sequence[CritiqueRecord], ledger: Mapping[str, Any]) -> dict[str, Any]:
-    return {files.CRITIQUES: [record.to_json() for record in records], files.LEDGER: ledger}
-
-
-def _kept(output_dir: str | Path | None, contents: Mapping[str, Any]) -> Path | None:
-    """Write each file, where there is a directory; lists are JSONL."""
-    if output_dir is None:
-        return None
-    for name, content in contents.items():
-        (write_jsonl if isinstance(content, list) else write_json)(Path(output_dir) / name, content)
-    return Path(output_dir)
+def _path(output_dir: str | Path | None) -> Path | None:
+    return None if output_dir is None else Path(output_dir)
 
 
 def _points(metrics: Mapping[str, Any], key: str) -> str:

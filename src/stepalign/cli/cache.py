@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from stepalign.cli.words import asks_for_help
 from stepalign.core.errors import ConfigError
+from stepalign.settings.command_groups import CacheSettings
 from stepalign.settings.commands import CACHE
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import CacheSettings
 
 if TYPE_CHECKING:
     from stepalign.clients.cache import CacheEntry

@@ -3,7 +3,8 @@
     stepalign critique --problems P.jsonl --samples S.jsonl --critic_base_url http://127.0.0.1:8000/v1 \
         --critic_model Qwen/QwQ-32B --output_dir OUT
 
-Writes critiques.jsonl, one line a sample in input order, and ledger.json. Every reply is in the cache from the moment
+Writes critiques.jsonl, one line a sample in input order, ledger.json, and what was critiqued: samples.used.jsonl and
+problems.used.jsonl. Every reply is in the cache from the moment
 it arrives: interrupted at any time, the same command goes on where it was and pays for nothing twice.
 """
 
@@ -17,12 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stepalign.cli.words import asks_for_help
+from stepalign.cli.words import asks_for_help, report_hint
 from stepalign.core.errors import CriticError, DataError
-from stepalign.runs.files import CRITIQUES, LEDGER
+from stepalign.runs.files import CRITIQUES
+from stepalign.settings.command_groups import CritiqueSettings
 from stepalign.settings.commands import CRITIQUE
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import CritiqueSettings
 
 if TYPE_CHECKING:
     from stepalign.core.rollout import Rollout
@@ -50,13 +51,14 @@ def run(argv: Sequence[str]) -> None:
         try:
             records = _with_progress(critic, rollouts)
         except CriticStopped as stop:
-            _write(directory, critic, stop.records)
+            _write(directory, critic, rollouts, stop.records)
             raise CriticError(f"{stop}\n{_resume_hint()}") from None
         except KeyboardInterrupt:
             print(f"\n{_resume_hint()}", file=sys.stderr)
             raise
-    _write(directory, critic, records)
+    _write(directory, critic, rollouts, records)
     print(_summary(rollouts, critic, records, directory))
+    print(report_hint(directory))
 
 
 def _with_progress(critic: Critic, rollouts: Sequence[Rollout]) -> list[CritiqueRecord]:
@@ -85,12 +87,11 @@ def _with_progress(critic: Critic, rollouts: Sequence[Rollout]) -> list[Critique
             show()
 
 
-def _write(directory: Path, critic: Critic, records: Sequence[CritiqueRecord]) -> None:
-    from stepalign.core.files import write_json, write_jsonl
+def _write(directory: Path, critic: Critic, rollouts: Sequence[Rollout], records: Sequence[CritiqueRecord]) -> None:
+    from stepalign.feedback.critics.recorded import write_critiques
 
     try:
-        write_jsonl(directory / CRITIQUES, [record.to_json() for record in records])
-        write_json(directory / LEDGER, critic.ledger.to_json())
+        write_critiques(directory, critic, rollouts, records)
     except OSError as error:
         raise DataError(
             f"cannot write to {directory}: {error.strerror or error}. Make room or choose another --output_dir; the "

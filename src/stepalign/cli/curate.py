@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stepalign.cli.words import asks_for_help
+from stepalign.cli.words import asks_for_help, report_hint
 from stepalign.settings.commands import CURATE
 from stepalign.settings.given import read_given
 
@@ -32,3 +32,4 @@ def run(argv: Sequence[str]) -> None:
     )
     if settings.num_problems and result["stopped"] != "found_enough":
         print(f"The source ended before {settings.num_problems} problems were found.")
+    print(report_hint(settings.output_dir))

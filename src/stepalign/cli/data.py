@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stepalign.cli.words import asks_for_help
+from stepalign.settings.command_groups import DataSettings
 from stepalign.settings.commands import DATA
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import DataSettings
 
 if TYPE_CHECKING:
     from stepalign.core.problem import Problem

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from stepalign.cli.words import asks_for_help
+from stepalign.cli.words import asks_for_help, report_hint
+from stepalign.runs.files import SAMPLES
 from stepalign.settings.commands import EVALUATE
 from stepalign.settings.given import read_given
 
@@ -16,6 +18,9 @@ def run(argv: Sequence[str]) -> None:
     given = read_given(EVALUATE, argv)
     from stepalign.cli.quiet import quieten
     from stepalign.evaluation.model import evaluate_model
+    from stepalign.runs.evaluations import EvaluationMetrics
+    from stepalign.runs.row import read_rows
+    from stepalign.runs.rows import RolloutRow, unparseable_tails
     from stepalign.settings.evaluation import resolve_evaluation
 
     quieten()
@@ -24,4 +29,11 @@ def run(argv: Sequence[str]) -> None:
     for name in (name for name in metrics if "@" in name):
         low, high = metrics["ci95"][name]
         print(f"{name}: {100 * metrics[name]:.1f} [{100 * low:.1f}, {100 * high:.1f}]")
+    print(f"of {len(asked.problems)} x {metrics['num_samples']} responses: {EvaluationMetrics(**metrics).unanswered}")
+    samples = read_rows(Path(asked.settings.output_dir) / SAMPLES, RolloutRow)
+    if tails := unparseable_tails(samples):
+        print("No answer was found where these end, for example:")
+        for tail in tails:
+            print(f"  {tail}")
     print(f"Metrics and samples are in {asked.settings.output_dir}")
+    print(report_hint(asked.settings.output_dir))

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stepalign.cli.words import asks_for_help
-from stepalign.runs.files import GRADES, SAMPLES
+from stepalign.cli.words import asks_for_help, report_hint
+from stepalign.runs.files import SAMPLES
+from stepalign.settings.command_groups import GradeSettings
 from stepalign.settings.commands import GRADE
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import GradeSettings
 
 
 def run(argv: Sequence[str]) -> None:
@@ -22,11 +22,10 @@ def run(argv: Sequence[str]) -> None:
         return
     settings = read_given(GRADE, argv).make(GradeSettings)
     from stepalign.core.errors import ConfigError
-    from stepalign.core.files import write_json, write_jsonl
     from stepalign.data.problems import load_problems
     from stepalign.data.samples import parse_samples, read_rows
     from stepalign.data.values import plain
-    from stepalign.evaluation.graded import grade_samples
+    from stepalign.evaluation.graded import grade_samples, write_graded
 
     directory, samples = Path(settings.output_dir), Path(settings.samples)
     output = directory / SAMPLES
@@ -37,11 +36,9 @@ def run(argv: Sequence[str]) -> None:
     rollouts = parse_samples(rows, problems)
     directory.mkdir(parents=True, exist_ok=True)
     graded = grade_samples(rollouts, settings)
-    write_jsonl(
-        output, ({**plain(row.values), **of.grade_json()} for row, of in zip(rows, graded.rollouts, strict=True))
-    )
-    write_json(directory / GRADES, graded.summary)
+    write_graded(directory, graded, [plain(row.values) for row in rows])
     print(f"{len(rollouts)} samples: {_rates(graded.summary)}. See {directory}.")
+    print(report_hint(directory))
 
 
 def _rates(summary: dict[str, Any]) -> str:

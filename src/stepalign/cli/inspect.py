@@ -7,9 +7,9 @@ from pathlib import Path
 
 from stepalign.cli.words import asks_for_help
 from stepalign.core.errors import ConfigError
+from stepalign.settings.command_groups import InspectSettings
 from stepalign.settings.commands import INSPECT
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import InspectSettings
 
 FIGURES = (".png", ".svg", ".pdf")
 
@@ -18,17 +18,19 @@ def run(argv: Sequence[str]) -> None:
     """Inspect, write and print each case."""
     if asks_for_help(INSPECT, argv):
         return
-    settings = read_given(INSPECT, argv).make(InspectSettings)
+    given = read_given(INSPECT, argv)
+    settings = given.make(InspectSettings)
     figure = None if settings.figure is None else Path(settings.figure)
     if figure is not None and figure.suffix.lower() not in FIGURES:
         raise ConfigError(f"--figure {figure}: got '{figure.suffix}'; expected one of {', '.join(FIGURES)}.")
     from stepalign.cli.quiet import quieten
     from stepalign.report.inspection.terminal import print_inspection
+    from stepalign.settings.resolve import resolve_critic
     from stepalign.signal.cases import cases_of
     from stepalign.signal.inspection import inspect_cases, write_inspection
 
-    cases = cases_of(settings)
     quieten()
+    cases = cases_of(settings, resolve_critic(given))
     for case, result in zip(cases, inspect_cases(cases, settings.dtype), strict=True):
         name = f"rollout-{case.rollout['index']}" if len(cases) > 1 else ""
         own = figure if figure is None or not name else figure.with_stem(f"{figure.stem}-{name}")

@@ -46,7 +46,7 @@ COMMANDS = {
     "grade": Command("stepalign.cli.grade", "grade sampled responses by mathematical equality with the true answers"),
     "critique": Command("stepalign.cli.critique", "critique given samples with a language model or the exact critic"),
     "cache": Command("stepalign.cli.cache", "show or prune the cache of critics' replies"),
-    "report": Command("stepalign.cli.report", "write the report of a run as one HTML file"),
+    "report": Command("stepalign.cli.report", "write the report of any command's directory as one HTML file"),
 }
 
 

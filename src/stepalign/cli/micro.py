@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stepalign.cli.words import asks_for_help
+from stepalign.settings.command_groups import MicroProblemsSettings
 from stepalign.settings.commands import MICRO
 from stepalign.settings.given import read_given
-from stepalign.settings.groups import MicroProblemsSettings
 
 
 def run(argv: Sequence[str]) -> None:

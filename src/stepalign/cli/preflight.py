@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stepalign.cli.words import asks_for_help
+from stepalign.cli.words import asks_for_help, report_hint
 from stepalign.core.files import exclusive
 from stepalign.runs.files import PREFLIGHT as RESULT
 from stepalign.settings.commands import PREFLIGHT
@@ -19,7 +19,7 @@ def run(argv: Sequence[str]) -> None:
     names_a_model = any(word.split("=")[0] in ("--config", "--model_name_or_path") for word in argv)
     given = read_given(PREFLIGHT, argv, {} if names_a_model else read_recipe("micro"))
     from stepalign.cli.quiet import quieten
-    from stepalign.report.preflight import print_preflight
+    from stepalign.report.preflight.terminal import print_preflight
     from stepalign.settings.resolve import resolve_preflight
     from stepalign.signal.trial import preflight
 
@@ -29,3 +29,4 @@ def run(argv: Sequence[str]) -> None:
         result = preflight(asked)
     print_preflight(result)
     print(f"\nAll of it: {asked.directory / RESULT}")
+    print(report_hint(asked.directory))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
-from stepalign.cli.words import asks_for_help, take
-from stepalign.core.files import exclusive, read_json
-from stepalign.runs.files import BEST
+from stepalign.cli.words import asks_for_help, report_hint, take
+from stepalign.core.files import exclusive
 from stepalign.settings.commands import TRAIN
 from stepalign.settings.given import read_given
 
@@ -21,6 +19,7 @@ def run(argv: Sequence[str]) -> None:
     given = read_given(TRAIN, argv)
     from stepalign.cli.dry_run import print_training
     from stepalign.cli.quiet import quieten
+    from stepalign.cli.trained import print_trained
     from stepalign.settings.resolve import resolve_training
     from stepalign.training.run import train
 
@@ -33,14 +32,5 @@ def run(argv: Sequence[str]) -> None:
     with exclusive(asked.directory) if asked.process_index == 0 else nullcontext():
         checkpoints = train(asked)
     if asked.process_index == 0:
-        last = f"; the last one: {checkpoints[-1].name}" if checkpoints else ""
-        print(f"{len(checkpoints)} checkpoint(s) in {asked.directory}{last}{_best_of(asked.directory)}")
-
-
-def _best_of(directory: Path) -> str:
-    """The end of the line about a run's checkpoints, where validation chose one."""
-    path = directory / BEST
-    if not path.exists():
-        return ""
-    best = read_json(path)
-    return f"; the best one on validation: {best['checkpoint']}, {best['metric']} {best['value']:.3f}"
+        print_trained(asked, checkpoints)
+        print(report_hint(asked.directory))

@@ -19,6 +19,13 @@ def asks_for_help(command: CommandSettings, argv: Sequence[str]) -> bool:
     return False
 
 
+def report_hint(directory: object) -> str:
+    """What a command says at its end where it writes no page itself."""
+    import shlex
+
+    return f"A page about it: stepalign report {shlex.quote(str(directory))}"
+
+
 def take(argv: Sequence[str], *switches: str) -> tuple[Any, ...]:
     """The words without the switches, and for each switch whether it was there."""
     spelled = {switch: {switch, f"--{switch[2:].replace('_', '-')}"} for switch in switches}

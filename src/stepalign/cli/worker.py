@@ -121,8 +121,7 @@ def resolved(settings: Mapping[str, object]) -> Run:
 def make_evaluator(run: Run, run_directory: Path) -> Generator[Evaluator]:
     """The evaluator of a comparison: its validation and test problems, and one sampling for all."""
     from stepalign.data.problems import load_problems
-    from stepalign.evaluation.checkpoints import Evaluator
-    from stepalign.evaluation.sampling import evaluation_sampling
+    from stepalign.evaluation.checkpoints import Evaluator, evaluation_sampling
     from stepalign.settings.grading import make_grader
 
     splits = {split: load_problems(problems_file(run_directory, split)) for split in ("validation", "test")}

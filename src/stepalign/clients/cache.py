@@ -4,8 +4,11 @@ The first reply stored under a key stays: whoever asked the same at the same tim
 that is repeated comes out the same. Errors are never stored. A file that is no database any more is set aside, with
 a warning, and a new one begun.
 
-    cache = ReplyCache(default_cache_path())
-    reply = cache.get(key) or cache.put(key, Reply("..."), url="http://...", model="m")
+    >>> cache = ReplyCache(directory / "critic.sqlite")
+    >>> cache.put("key", Reply("4"), url="http://127.0.0.1:8000/v1", model="m").text
+    '4'
+    >>> cache.put("key", Reply("four"), url="http://127.0.0.1:8000/v1", model="m").text
+    '4'
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One request, one reply: what a pool needs of whatever writes text, a server or a model in this process.
 
-reply = await client.write(request)      # Reply(text, finish_reason, tokens_in, tokens_out)
+>>> Request({"model": "m", "messages": [{"role": "user", "content": "What is 2 + 2?"}]}).most_tokens_in
+30
 """
 
 from __future__ import annotations

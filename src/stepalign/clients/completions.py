@@ -1,7 +1,9 @@
 """What a server sends back, trusting nothing: a reply, or when another try is worth it and how long to wait before it.
 
-parse_completion(body, "application/json")                   # Reply, or Transient("bad_reply")
-is_transient(503), backoff_s(0), retry_after_s("120")        # (True, about 0.5, 120.0)
+>>> parse_completion(b'{"choices": [{"message": {"content": "4"}}]}', "application/json").text
+'4'
+>>> is_transient(503), retry_after_s("120")
+(True, 120.0)
 """
 
 from __future__ import annotations

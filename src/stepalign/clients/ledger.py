@@ -7,9 +7,15 @@ counts everything sent, retries included. Tokens and cost are those of this run;
 Each request reserves the most it can cost and then settles what it did cost. One that does not fit waits for those
 under way to settle; when none is under way, the run stops.
 
-    ledger = Ledger(); ledger.count("verified", ""); ledger.to_json()
-    most = await budget.reserve(most_in, most_out)
-    budget.settle(most, budget.amount(tokens_in, tokens_out))
+    >>> ledger = Ledger()
+    >>> ledger.count("skipped", "wrong_answer")
+    >>> ledger.num_samples, ledger.to_json()["num_rejected"]
+    (1, {'wrong_answer': 1})
+    >>> budget = Budget(ClientSettings("critic", base_url="http://127.0.0.1:8000/v1", model="m", token_budget=1000))
+    >>> most = asyncio.run(budget.reserve(100, 800))
+    >>> budget.settle(most, budget.amount(100, 20))
+    >>> budget.spent
+    Amount(tokens=120, cost=0.0)
 """
 
 from __future__ import annotations

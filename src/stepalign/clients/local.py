@@ -3,8 +3,13 @@
 Requests that wait together form a batch; those of another temperature wait for the next. The model is loaded with the
 first request.
 
-    async with LocalClient(settings) as client:
-        reply = await client.write(request)
+    >>> from stepalign.micro import SOLVER_DIR
+    >>> settings = ClientSettings("solver", "local", model=str(SOLVER_DIR), max_tokens=8)
+    >>> async def write(prompt):
+    ...     async with LocalClient(settings) as client:
+    ...         return await client.write(settings.request([{"role": "user", "content": prompt}], temperature=0.0))
+    >>> asyncio.run(write("Start with 47. Add 38.")).tokens_out
+    8
 """
 
 from __future__ import annotations

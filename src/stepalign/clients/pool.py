@@ -4,10 +4,14 @@ Each reply goes into the cache when it arrives, so that a killed run pays for no
 requests in a row without a reply, or once the client says so, no request is sent any more; what the cache holds is
 still given out.
 
-    pool = Pool(ClientSettings("critic", base_url="http://127.0.0.1:8000/v1", model="Qwen/QwQ-32B"))
-    async with pool:
-        reply = await pool.reply(pool.settings.request(messages, temperature=0.0))
-    pool.close()
+    >>> pool = Pool(ClientSettings("critic", base_url=base_url, model="m"))
+    >>> async def ask(number):
+    ...     async with pool:
+    ...         replies = await asyncio.gather(*(pool.ask("What is 2 + 2?") for _ in range(number)))
+    ...     return {reply.text for reply in replies}
+    >>> asyncio.run(ask(3)), pool.ledger.num_requests, pool.ledger.num_cached
+    ({'4'}, 1, 2)
+    >>> pool.close()
 """
 
 from __future__ import annotations

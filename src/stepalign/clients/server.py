@@ -5,8 +5,12 @@ doubling waits and jitter; a Retry-After is honoured by all requests, not only b
 cannot be used at all (wrong key, wrong model, wrong path) stops the run. The key comes from the environment, goes into
 one header, and is removed from whatever the server says back.
 
-    async with ServerClient(settings) as client:
-        reply = await client.write(Request({"model": ..., "messages": [...], "max_tokens": 512}))
+    >>> settings = ClientSettings("critic", base_url=base_url, model="m")
+    >>> async def write(prompt):
+    ...     async with ServerClient(settings) as client:
+    ...         return await client.write(settings.request([{"role": "user", "content": prompt}]))
+    >>> asyncio.run(write("What is 2 + 2?")).text
+    '4'
 """
 
 from __future__ import annotations

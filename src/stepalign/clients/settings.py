@@ -1,7 +1,8 @@
 """Whom to ask and how: what critics' and solvers' settings have in common, checked in one place.
 
-settings = ClientSettings("solver", base_url="http://127.0.0.1:8000/v1", model="Qwen/Qwen3-1.7B", max_tokens=2048)
-settings.request([{"role": "user", "content": "What is 2 + 2?"}], temperature=1.1)
+>>> settings = ClientSettings("solver", base_url="http://127.0.0.1:8000/v1", model="Qwen/Qwen3-1.7B", max_tokens=64)
+>>> settings.request([{"role": "user", "content": "What is 2 + 2?"}], temperature=1.1).body
+{'model': 'Qwen/Qwen3-1.7B', 'max_tokens': 64, 'messages': [...], 'temperature': 1.1}
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from stepalign.core.files import read_jsonl, write_json, write_jsonl, write_text
 from stepalign.core.problem import Problem
 from stepalign.core.settings import names_of
 from stepalign.models.devices import default_jobs, visible_devices
-from stepalign.report.comparison import write_report
+from stepalign.report.write import write_report
 from stepalign.runs import files
 from stepalign.runs.results import Results
 from stepalign.runs.world import WORLD

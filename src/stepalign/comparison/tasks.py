@@ -13,13 +13,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from tqdm import tqdm
 
 from stepalign.core.errors import StepalignError
 from stepalign.models.devices import VISIBLE, least_used
@@ -56,19 +56,19 @@ def run_tasks(tasks: Sequence[Task], jobs: int, devices: Sequence[str] = ()) -> 
     """
     waiting, running = list(tasks), dict[subprocess.Popen[bytes], tuple[Task, list[str]]]()
     try:
-        with _progress() as progress:
-            bars = {task.name: progress.add_task(task.name, total=task.total, start=False) for task in tasks}
+        with Bars(tasks) as bars:
             while waiting or running:
                 while waiting and len(running) < jobs:
                     task = waiting.pop(0)
                     in_use = [device for _, others in running.values() for device in others]
                     own = least_used(devices, in_use, task.num_processes)
                     running[_start(task, _environment(task, jobs, own))] = task, own
-                    progress.start_task(bars[task.name])
+                    bars.start(task)
                 time.sleep(POLL_S)
                 for process, (task, _) in list(running.items()):
-                    progress.update(bars[task.name], completed=task.done())
-                    if process.poll() is not None:
+                    is_done = process.poll() is not None
+                    bars.show(task, is_done)
+                    if is_done:
                         del running[process]
                         if process.returncode != 0:
                             raise StepalignError(_failure(task, process.returncode))
@@ -76,16 +76,44 @@ def run_tasks(tasks: Sequence[Task], jobs: int, devices: Sequence[str] = ()) -> 
         _stop(list(running))
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("remaining"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+class Bars:
+    """A bar for each task on a terminal; elsewhere a line when a task ends."""
+
+    def __init__(self, tasks: Sequence[Task]):
+        width = max((len(task.name) for task in tasks), default=0)
+        self.is_terminal = sys.stderr.isatty()
+        self.bars = {
+            task.name: tqdm(
+                total=task.total,
+                desc=task.name.ljust(width),
+                position=i,
+                disable=not self.is_terminal,
+                dynamic_ncols=True,
+            )
+            for i, task in enumerate(tasks)
+        }
+        self.started: dict[str, float] = {}
+
+    def __enter__(self) -> Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for bar in self.bars.values():
+            bar.close()
+
+    def start(self, task: Task) -> None:
+        """From now on its time runs."""
+        self.started[task.name] = time.monotonic()
+        self.bars[task.name].reset(task.total)
+
+    def show(self, task: Task, is_done: bool) -> None:
+        """How far a task is."""
+        num_done, bar = task.done(), self.bars[task.name]
+        bar.n = num_done
+        bar.refresh()
+        if is_done and not self.is_terminal:
+            seconds = time.monotonic() - self.started[task.name]
+            print(f"{task.name}: {num_done} of {task.total} in {tqdm.format_interval(seconds)}", file=sys.stderr)
 
 
 def _environment(task: Task, jobs: int, devices: Sequence[str]) -> dict[str, str]:

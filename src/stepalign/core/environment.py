@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from typing import Any
 
-PACKAGES = ("stepalign", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "math-verify", "numpy")
+PACKAGES = ("stepalign", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "mpmath", "numpy")
 
 
 def describe_environment() -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """A sqlite file that survives a kill and may be used from several threads and processes; its errors are the user's.
 
-opens = partial(connect, path, "CREATE TABLE IF NOT EXISTS t (x)")
-database = Database(opens, lambda error: DataError(f"{path}: {error}"))
-with database.transaction() as connection:      # all of it or nothing
-    connection.execute("INSERT INTO t VALUES (1)")
-database.rows("SELECT x FROM t")                # [(1,)]
+>>> path = directory / "numbers.sqlite"
+>>> database = Database(lambda: connect(path, "CREATE TABLE t (x)"), lambda error: StepalignError(f"{path}: {error}"))
+>>> with database.transaction() as connection:      # all of it or nothing
+...     _ = connection.execute("INSERT INTO t VALUES (1)")
+>>> list(database.rows("SELECT x FROM t"))
+[(1,)]
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ STAGES = {
 }
 
 
-def funnel(counts: Counter[tuple[str, str]], skipped: Collection[str], **more: Any) -> dict[str, Any]:
+def funnel(counts: Counter[tuple[str, str]], skipped: Collection[str], **more: object) -> dict[str, Any]:
     """What `funnel.json` holds.
 
     Args:

@@ -6,8 +6,10 @@ problem any shared run is too much by default: the rule of s1 (arXiv 2501.19393,
 (arXiv 2005.14165). Two problems of a training set are one when they share more than half of the runs. Problems that
 differ in their numbers alone stay, unless a long text around the numbers is the same; paraphrases are not found.
 
-    >>> overlap(runs("Find the sum of 3 and 4.", 4), runs("find the sum of 3 and 5", 4))
-    0.75
+    >>> index = RunIndex(4)
+    >>> index.add("mine", "Find the sum of 3 and 4.")
+    >>> index.nearest(runs("find the sum of 3 and 5", 4))
+    (0.75, 'mine')
 """
 
 from __future__ import annotations
@@ -34,11 +36,6 @@ def runs(text: str, n: int) -> set[int]:
 def text_key(text: str) -> int:
     """A 64-bit number that texts of the same words share."""
     return _number(words(text))
-
-
-def overlap(a: set[int], b: set[int]) -> float:
-    """Shared runs over those of the shorter text; 0 for a text without runs."""
-    return len(a & b) / min(len(a), len(b)) if a and b else 0.0
 
 
 class RunIndex:

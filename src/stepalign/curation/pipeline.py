@@ -26,10 +26,10 @@ from stepalign.curation.store import Decision, Store
 from stepalign.data.sources import ProblemStream, open_source
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.grading import AnyGrader
+from stepalign.runs.files import CURATION
 from stepalign.settings.curate import CurateSettings
 from stepalign.settings.grading import make_grader
 
-FILE = "curation.sqlite"
 BATCHES_AT_ONCE = 4
 PROGRESS_S = 1.0  # between two reports of progress while a batch is under way
 MOST_ROWS = 10_000  # rows of a batch, so that a long way without a candidate is committed too
@@ -75,7 +75,7 @@ class Curation:
                 f"{', '.join(KINDS)}. Or leave the critic out: its stage is then skipped."
             )
         self.arguments, self._critic_settings, self._on_progress = arguments, critic, on_progress
-        self.store = Store(Path(arguments.output_dir) / FILE)
+        self.store = Store(Path(arguments.output_dir) / CURATION)
 
     def run(self) -> None:
         """Go on until enough problems are found or the source ends.

@@ -21,6 +21,21 @@ from stepalign.runs.evaluations import EvaluationRow
 from stepalign.runs.files import EVALUATIONS
 from stepalign.runs.row import append_rows
 from stepalign.runs.rows import read_progress
+from stepalign.settings.run import Run
+
+
+def evaluation_sampling(run: Run) -> Sampling:
+    """The sampling of every checkpoint: as training samples, but for what the settings of evaluations say."""
+    asked, args = run.evaluation, run.trainer
+    return Sampling(
+        num_samples=asked.num_samples,
+        temperature=args.temperature if asked.eval_temperature is None else asked.eval_temperature,
+        top_p=args.top_p,
+        top_k=args.top_k or 0,
+        max_new_tokens=run.max_response_length,
+        seed=asked.eval_seed,
+        batch_size=asked.eval_batch_size,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Responses that were sampled elsewhere, graded.
 
->>> from stepalign.settings.groups import GradeSettings
+>>> from stepalign.settings.command_groups import GradeSettings
 >>> settings = GradeSettings(problems="problems.jsonl", samples="samples.jsonl", output_dir="graded")
 >>> rollouts, summary = grade_samples(rollouts, settings)
 >>> summary["num_samples"], rollouts[0].grade.outcome in Outcome
@@ -10,14 +10,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from stepalign.core.files import write_json, write_jsonl
 from stepalign.core.rollout import Outcome, Rollout
+from stepalign.runs.files import GRADES, SAMPLES, USED_PROBLEMS
+from stepalign.settings.command_groups import GradeSettings
 from stepalign.settings.grading import make_grader
-from stepalign.settings.groups import GradeSettings
 
 
 class Graded(NamedTuple):
@@ -35,6 +38,20 @@ def grade_samples(rollouts: Sequence[Rollout], settings: GradeSettings) -> Grade
         bar = tqdm(zip(rollouts, grades, strict=True), total=len(rollouts), desc="grading", unit="sample")
         graded = [rollout.graded(grade) for rollout, grade in bar]
     return Graded(graded, summarize(graded))
+
+
+def write_graded(directory: Path, graded: Graded, rows: Sequence[Mapping[str, Any]] | None = None) -> None:
+    """Write what `stepalign grade` leaves: the samples with their grades, the counts, and the problems.
+
+    Args:
+        rows: the samples as they were given, whose further keys are kept; None: those of the rollouts.
+    """
+    given = [rollout.to_json() for rollout in graded.rollouts] if rows is None else rows
+    pairs = zip(given, graded.rollouts, strict=True)
+    write_jsonl(directory / SAMPLES, ({**row, **rollout.grade_json()} for row, rollout in pairs))
+    write_json(directory / GRADES, graded.summary)
+    used = {rollout.problem.id: rollout.problem for rollout in graded.rollouts}
+    write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in used.values()))
 
 
 def summarize(rollouts: Iterable[Rollout]) -> dict[str, Any]:

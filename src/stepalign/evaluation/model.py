@@ -7,9 +7,9 @@
     >>> evaluate_model(resolve_evaluation(read_given(EVALUATE, argv)))["num_samples"]
     2
 
-OUT/metrics.json and OUT/samples.jsonl are what it leaves. Until it is finished there are samples.partial.jsonl, a row a
-sample, and for a server replies.partial.sqlite: its replies are kept beside the samples and not in the critics' cache,
-because other weights may serve under the same name later.
+OUT/metrics.json, OUT/samples.jsonl and the problems, OUT/problems.used.jsonl, are what it leaves. Until it is finished
+there are samples.partial.jsonl, a row a sample, and for a server replies.partial.sqlite: its replies are kept beside
+the samples and not in the critics' cache, because other weights may serve under the same name later.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts, sam
 from stepalign.evaluation.served import ServedSolver, sample_served
 from stepalign.models.loading import load_model
 from stepalign.models.sampling import Sampling
-from stepalign.runs.files import EVALUATION, PARTIAL_SAMPLES, SAMPLES, TEST_METRICS
+from stepalign.runs.files import EVALUATION, PARTIAL_SAMPLES, SAMPLES, TEST_METRICS, USED_PROBLEMS
+from stepalign.settings.command_groups import EvaluateSettings, ServerSettings
 from stepalign.settings.evaluation import ResolvedEvaluation
 from stepalign.settings.grading import GradingSettings, make_grader
-from stepalign.settings.groups import EvaluateSettings, ServerSettings
 from stepalign.settings.same import check_same
 
 REPLIES = "replies.partial.sqlite"
@@ -63,6 +63,7 @@ def evaluate_model(evaluation: ResolvedEvaluation) -> dict[str, Any]:
         metrics = evaluate_rollouts(problems, rollouts, grader, settings.k).metrics.to_json()
     order = {problem.id: i for i, problem in enumerate(problems)}
     rollouts.sort(key=lambda r: (order[r.problem.id], r.sample))
+    write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in problems))
     write_jsonl(directory / SAMPLES, (rollout.to_json() for rollout in rollouts))
     write_json(directory / TEST_METRICS, metrics)
     for path in (*directory.glob(f"{REPLIES}*"), partial):

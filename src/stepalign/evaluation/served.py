@@ -1,8 +1,9 @@
 """A solver behind any OpenAI-compatible server: one request a sample, many at once.
 
->>> solver = ServedSolver(arguments, model="Qwen/Qwen3-1.7B")
->>> for rollouts in sample_served(solver, problems):        # or `await solver.sample(problem)`
-...     print(rollouts[0].text)
+>>> how = {"problems": "problems.jsonl", "output_dir": "evaluated", "num_samples": 2, "solver_base_url": base_url}
+>>> solver = ServedSolver(EvaluateSettings(model="m", **how), model="m")
+>>> [[rollout.text for rollout in rollouts] for rollouts in sample_served(solver, problems)]
+[['4', '4'], ['4', '4'], ['4', '4']]
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from stepalign.core.errors import ModelError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import DEFAULT_TEMPLATES, render_prompt
 from stepalign.core.rollout import Rollout
+from stepalign.settings.command_groups import EvaluateSettings
 from stepalign.settings.curate import CurateSettings
-from stepalign.settings.groups import EvaluateSettings
 
 LONGEST = 2048  # tokens of a sample where nobody says
 

@@ -107,7 +107,7 @@ class _DivergenceSum(torch.autograd.Function):
         return stats.divergence.sum(), *stats
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:
         return *(None if g is None else g * grad_outputs[0] for g in ctx.saved_tensors), None, None
 
 

@@ -36,7 +36,6 @@ OTHER_AUTHOR: Words = {
     "separator": (" |", " /"),
     "result": ("Whence", "Resulting in", "Yielding"),
 }
-SLOTS = tuple(SOLVER)
 
 
 def _any(*slots: str) -> str:

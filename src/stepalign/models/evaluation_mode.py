@@ -1,6 +1,8 @@
 """Evaluation mode for a while: no dropout, and afterwards each module is as it was.
 
-with evaluation_mode(model): ...
+>>> with evaluation_mode(model):
+...     model.training
+False
 """
 
 from __future__ import annotations

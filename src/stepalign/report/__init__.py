@@ -13,8 +13,8 @@ from types import ModuleType
 
 class _Room(ModuleType):
     def __call__(self, run: str | Path, output: str | Path | None = None) -> Path:
-        """Write the report of a run, finished or not, as one HTML file; returns its path."""
-        from stepalign.report.comparison import write_report
+        """Write the report of the directory of any command, finished or not, as one HTML file; returns its path."""
+        from stepalign.report.write import write_report
 
         return write_report(Path(run), None if output is None else Path(output))
 

@@ -1,4 +1,4 @@
-"""Numbers as the report writes them, in the tables as in the sentences.
+"""Numbers, and lists of words, as the report writes them, in the tables as in the sentences.
 
 >>> percent(0.3583), count(7_812_345), duration(154)
 ('35.8', '7.81 M', '2 min 34 s')
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 MISSING = "–"
+SHOWN = 160  # characters of a text in a table
 
 
 def percent(value: float | None) -> str:
@@ -54,3 +55,9 @@ def duration(seconds: float | None) -> str:
 def listing(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def shortened(text: str | None) -> str:
+    """The beginning of a text, on one line."""
+    words = " ".join((text or MISSING).split())
+    return words if len(words) <= SHOWN else f"{words[: SHOWN - 1]}…"

@@ -3,7 +3,9 @@
 A metric is declared here, as a field of `EvaluationMetrics`, and worked out in `stepalign.evaluation.evaluate`. Nothing
 else lists the metrics: the report and the terminal go through what is declared.
 
-    metrics["avg@12"], metrics.interval("avg@12"), metrics.truncated_rate
+    >>> metrics = EvaluationMetrics(**{"avg@12": 0.25, "ci95": {"avg@12": [0.2, 0.3]}})
+    >>> metrics["avg@12"], metrics.interval("avg@12"), metrics.truncated_rate
+    (0.25, (0.2, 0.3), None)
 """
 
 from __future__ import annotations
@@ -66,6 +68,13 @@ class EvaluationMetrics(Row):
     def ungraded_rate(self) -> float:
         """Share of the responses that could not be graded."""
         return (self.unparseable_rate or 0) + (self.timeout_rate or 0) + (self.error_rate or 0)
+
+    @property
+    def unanswered(self) -> str:
+        """What every accuracy is shown beside, in words: a format that fails looks like a model that fails."""
+        rates = {"cut off": self.truncated_rate, "no answer found": self.unparseable_rate}
+        rates |= {"grading timed out": self.timeout_rate} if self.timeout_rate else {}
+        return ", ".join(f"{label} {100 * rate:.1f} %" for label, rate in rates.items() if rate is not None)
 
 
 class EvaluationRow(Progress):

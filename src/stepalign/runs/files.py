@@ -22,11 +22,15 @@ RESULTS, SIGNAL, REPORT, SETTINGS, LOG = "results.json", "signal.json", "report.
 BASE, CONDITIONS, PROBLEMS_DIRECTORY = "base", "conditions", "problems"
 SPLITS = ("train", "validation", "test")
 
-# of the other commands: evaluate, grade, critique, inspect, preflight
+# of the other commands: evaluate, grade, critique, inspect, preflight, curate
 SAMPLES, PARTIAL_SAMPLES, EVALUATION = "samples.jsonl", "samples.partial.jsonl", "evaluation.json"
 TEST_METRICS, GRADES, CRITIQUES = "metrics.json", "grades.json", "critiques.jsonl"
 ADVANTAGE, INSPECTION = "advantage.json", "inspect.html"
+FUNNEL, CURATION = "funnel.json", "curation.sqlite"
 PREFLIGHT, PREFLIGHT_SETTINGS, PROBLEMS = "preflight.json", "settings.json", "problems.jsonl"
+
+# what a command was given, kept beside what it made of it: under names that no file of the user's has
+USED_PROBLEMS, USED_SAMPLES = "problems.used.jsonl", "samples.used.jsonl"
 
 
 def problems_file(run: Path, split: str) -> Path:

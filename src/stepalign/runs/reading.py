@@ -3,9 +3,9 @@
 Only a directory that is no run, and files that hold something else than they should, are errors. Directories that
 version 0.1.0 wrote are read as well.
 
-    run = read_run(Path("runs/micro"))                                      # of a comparison
-    run.seed_runs[0].checkpoints, run.missing
-    read_rollouts(Path("runs/micro/conditions/stepalign/seed_0"))           # of one condition and seed
+    >>> seed_runs = read_run(run.directory).seed_runs           # of a comparison
+    >>> len(seed_runs), len(seed_runs[0].checkpoints)
+    (3, 7)
 """
 
 from __future__ import annotations
@@ -115,6 +115,17 @@ def read_rollouts(directory: Path) -> list[RolloutRow]:
     raise DataError(f"{directory} has no {files.ROLLOUTS}; expected the directory of one condition and seed. {remedy}")
 
 
+def read_training(directory: Path) -> SeedRun:
+    """The training run in `directory`, alone or one of a comparison.
+
+    Raises:
+        DataError: a file in it is malformed.
+    """
+    config = read_mapping(directory / files.CONFIG)
+    condition = str(config.get("condition") or directory.resolve().parent.name)
+    return _seed_run(directory, condition, str(config.get("seed", "0")), SeedResult())
+
+
 def read_run(directory: Path) -> Run:
     """Read the comparison in `directory`.
 
@@ -181,17 +192,17 @@ def _seed_runs(directory: Path, config: dict[str, Any], results: Results) -> tup
         found.setdefault((path.parent.name, path.name.removeprefix("seed_")), SeedResult())
     order = list(dict.fromkeys(condition for condition, _ in found))
     keys = sorted(found, key=lambda key: (order.index(key[0]), len(key[1]), key[1]))
-    return tuple(_seed_run(directory, condition, seed, found[condition, seed]) for condition, seed in keys)
+    places = {key: files.seed_directory(directory, *key) for key in keys}
+    return tuple(_seed_run(places[key], *key, found[key]) for key in keys)
 
 
-def _seed_run(directory: Path, condition: str, seed: str, result: SeedResult) -> SeedRun:
-    path = files.seed_directory(directory, condition, seed)
+def _seed_run(path: Path, condition: str, seed: str, result: SeedResult) -> SeedRun:
     evaluations = path / files.EVALUATIONS
     evaluated = read_list(str(evaluations), read_jsonl(evaluations), EvaluationRow)
     current = len(result.checkpoints) >= len(evaluated)
     by_step = {row.step: row for row in (result.checkpoints if current else evaluated)}
     checkpoints = [by_step[step] for step in sorted(by_step)]
-    keys = accuracy_keys(row.test for row in checkpoints)
+    keys = accuracy_keys(row.on(split) for row in checkpoints for split in ("test", "validation"))
     return SeedRun(
         condition=condition,
         seed=seed,

@@ -1,7 +1,9 @@
 """`results.json` of a comparison: its checkpoints, which of them count, and how the conditions differ.
 
-results = Results.read(f"{path}: ", read_json(path))
-results.conditions["grpo"].seeds["0"].selected.test["avg@12"]
+>>> from stepalign.core.files import read_json
+>>> results = Results.read("results.json: ", read_json(run.directory / "results.json"))
+>>> results.conditions["grpo"].seeds["0"].selected.test["avg@12"]
+0.7
 """
 
 from __future__ import annotations
@@ -13,21 +15,21 @@ from stepalign.runs.evaluations import EvaluationMetrics, EvaluationRow
 from stepalign.runs.row import EMPTY, Bounds, Number, Row, each, mapping, part, place, read_list
 
 
-def _checkpoints(where: str, key: str, value: Any) -> list[EvaluationRow]:
+def _checkpoints(where: str, key: str, value: object) -> list[EvaluationRow]:
     return read_list(place(where, key), value or [], EvaluationRow)
 
 
-def _selected(where: str, key: str, value: Any) -> EvaluationRow | None:
+def _selected(where: str, key: str, value: object) -> EvaluationRow | None:
     found = mapping(place(where, key), value)
     return EvaluationRow.read(place(where, key), found) if found.get("test") else None
 
 
-def _pairs(where: str, key: str, value: Any) -> dict[str, Any]:
+def _pairs(where: str, key: str, value: object) -> dict[str, Any]:
     pairs = each(_differences)(where, key, value)
     return {pair: row for pair, row in pairs.items() if row}
 
 
-def _differences(where: str, key: str, value: Any) -> dict[str, Any]:
+def _differences(where: str, key: str, value: object) -> dict[str, Any]:
     """Only those of the known shape."""
     entries = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     rows = {name: cast("dict[str, Any]", entry) for name, entry in entries.items() if isinstance(entry, dict)}

@@ -1,11 +1,15 @@
 """What the rows of a run's files share: a JSON object with typed attributes, written exactly as it was given.
 
-class Note(Row):
-    step: Whole
-    text: str = ""
-
-append_rows(path, Note(step=1))         # {"step": 1}: what was not given is not written
-read_rows(path, Note)                   # DataError: PATH, row 2: expected an object with 'step'.
+    >>> class Note(Row):
+    ...     step: Whole
+    ...     text: str = ""
+    >>> append_rows(directory / "notes.jsonl", Note(step=1))
+    >>> (directory / "notes.jsonl").read_text().strip()             # what was not given is not written
+    '{"step": 1}'
+    >>> Note.read("notes.jsonl, row 2", {"step": "two"})
+    Traceback (most recent call last):
+        ...
+    stepalign.core.errors.DataError: notes.jsonl, row 2: expected a whole number as 'step'; got 'two'.
 
 Checked is what a type says that is annotated with a check, and that what has no default is there; texts are taken as
 they stand. Keys that a class does not declare are kept, so that the file of a newer version can be read.
@@ -32,7 +36,7 @@ EMPTY: Mapping[str, Any] = MappingProxyType({})
 class Row:
     """One row, or one part of a file; frozen."""
 
-    def __init__(self, /, **values: Any) -> None:
+    def __init__(self, /, **values: object) -> None:
         known = declared_in(type(self))
         self.__dict__.update({key: value for key, value in values.items() if key in known}, _values=values)
 
@@ -68,7 +72,7 @@ class Row:
         return {key: _plain(value) for key, value in self.__dict__["_values"].items()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Row):
         return value.to_json()
     if isinstance(value, dict):
@@ -83,20 +87,20 @@ def declared_in(kind: type[Row]) -> dict[str, tuple[Any, ...]]:
     return {key: getattr(hint, "__metadata__", ()) for key, hint in hints.items()}
 
 
-def number(where: str, key: str, value: Any) -> Any:
+def number(where: str, key: str, value: object) -> Any:
     """A number or none."""
     if not isinstance(value, int | float | None):
         raise DataError(f"{where}: expected a number as '{key}'; got {value!r}.")
     return value
 
 
-def _whole(where: str, key: str, value: Any) -> int:
+def _whole(where: str, key: str, value: object) -> int:
     if not isinstance(value, int):
         raise DataError(f"{where}: expected a whole number as '{key}'; got {value!r}.")
     return value
 
 
-def bounds(where: str, key: str, value: Any) -> list[float] | None:
+def bounds(where: str, key: str, value: object) -> list[float] | None:
     """An interval or none."""
     if value is None:
         return None
@@ -111,15 +115,15 @@ Whole = Annotated[int, _whole]
 Bounds = Annotated[list[float] | None, bounds]
 
 
-def part(kind: type[Row]) -> Callable[[str, str, Any], Any]:
+def part(kind: type[Row]) -> Callable[[str, str, object], Any]:
     """The check of a row in a row; null is an empty one."""
     return lambda where, key, value: kind.read(place(where, key), value)
 
 
-def each(check: Callable[[str, str, Any], Any]) -> Callable[[str, str, Any], Any]:
+def each(check: Callable[[str, str, object], Any]) -> Callable[[str, str, object], Any]:
     """The check of an object whose values have that check; null is an empty one."""
 
-    def entries(where: str, key: str, value: Any) -> dict[str, Any]:
+    def entries(where: str, key: str, value: object) -> dict[str, Any]:
         inside = place(where, key)
         return {name: check(inside, name, item) for name, item in mapping(inside, value).items()}
 

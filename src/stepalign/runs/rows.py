@@ -1,14 +1,16 @@
 """The rows of a run's files, one class a kind; the files' names are in `stepalign.runs.files`.
 
-RolloutRow(step=3, **rollout.to_json(), context=None, context_status="not_used")
-read_rows(directory / ROLLOUTS, RolloutRow)[0].rollout(problem)
+>>> row = RolloutRow(step=3, **rollout.to_json(), context=None, context_status="not_used")
+>>> row.rollout(rollout.problem).text == rollout.text
+True
 
 Evaluations are in `stepalign.runs.evaluations`, the results of a comparison in `stepalign.runs.results`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
@@ -19,6 +21,8 @@ from stepalign.core.problem import Problem
 from stepalign.core.rollout import FinishReason, Grade, Outcome, Rollout
 from stepalign.runs.files import PROGRESS
 from stepalign.runs.row import EMPTY, Number, Row, Whole, mapping
+
+TAIL = 70  # characters of a response's end
 
 
 class Progress(Row):
@@ -40,13 +44,17 @@ class MetricsRow(Progress):
 
 
 class ProblemRow(Row):
-    """`problems/<split>.jsonl` of a comparison."""
+    """`problems.used.jsonl`, and `problems/<split>.jsonl` of a comparison."""
 
     id: str
     problem: str
     answer: str = ""
     solution: str | None = None
     meta: Mapping[str, Any] = EMPTY
+
+    def made(self) -> Problem:
+        """The problem of the row."""
+        return Problem(self.id, self.problem, self.answer, self.solution, dict(self.meta))
 
 
 class CritiqueRow(Row):
@@ -70,7 +78,7 @@ class CritiqueRow(Row):
         return Critique(self.case, self.first_wrong_step, steps, self.answer, self.verified, self.source)
 
 
-def _critique(where: str, key: str, value: Any) -> CritiqueRow | None:
+def _critique(where: str, key: str, value: object) -> CritiqueRow | None:
     return CritiqueRow(**cast("dict[str, Any]", value)) if isinstance(value, dict) else None
 
 
@@ -100,6 +108,25 @@ class RolloutRow(Row):
     def made(self) -> Critique | None:
         """The critique that came with it, if there is one."""
         return self.critique.critique() if self.critique is not None else None
+
+
+def unparseable_tails(rows: Iterable[RolloutRow], most: int = 2) -> list[str]:
+    """The first responses in which no answer was found, a line each: which one, and how it ends."""
+    found = (row for row in rows if row.grade == Outcome.UNPARSEABLE)
+    return [
+        f"{row.problem_id}, sample {row.sample}: {'…' * (len(row.text) > TAIL)}{row.text[-TAIL:]!r}"
+        for row in islice(found, most)
+    ]
+
+
+class CritiqueResult(CritiqueRow):
+    """`critiques.jsonl` of `stepalign critique`: what became of one sample; `text` is the critique as a context."""
+
+    problem_id: str
+    sample: int = 0
+    status: str
+    reason: str = ""
+    text: str | None = None
 
 
 class PreflightCritique(Row):

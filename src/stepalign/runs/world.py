@@ -2,7 +2,8 @@
 
 A run writes it down when it begins, under the key `world` of its settings; afterwards it is read, never guessed.
 
-    world_of({"world": "micro"}) == MICRO
+    >>> world_of({"world": "micro"})
+    'micro'
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
     >>> run.training.condition
     'refsol'
 
-`groups` declares what can be set, `recipes` reads YAML, `given` brings recipe, flags and keyword arguments together,
-`trainer` has what goes through TRL's own parser, `resolve` checks everything in one order, and `same` tells whether a
-directory holds the same run.
+`groups` and `command_groups` declare what can be set, `recipes` reads YAML, `given` brings recipe, flags and keyword
+arguments together, `trainer` has what goes through TRL's own parser, `resolve` checks everything in one order, and
+`same` tells whether a directory holds the same run.
 """

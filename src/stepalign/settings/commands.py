@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from stepalign.core.settings import fields_of
 from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.settings.curate import CurateSettings
-from stepalign.settings.groups import (
+from stepalign.settings.command_groups import (
     CacheSettings,
-    ComparisonSettings,
     CritiqueSettings,
     DataSettings,
-    EvalSettings,
     EvaluateSettings,
     GradeSettings,
     InspectSettings,
-    LossSettings,
     MicroProblemsSettings,
+    ReportSettings,
+)
+from stepalign.settings.curate import CurateSettings
+from stepalign.settings.groups import (
+    ComparisonSettings,
+    EvalSettings,
+    LossSettings,
     MicroSettings,
     PreflightSettings,
-    ReportSettings,
     TrainSettings,
     ValidationSettings,
 )
@@ -167,9 +169,11 @@ examples:
   stepalign inspect --run runs/demo/conditions/stepalign/seed_0 --rollout 0 5 \\
       --context refsol=@solution --output_dir O
   stepalign inspect --model micro --problem @p.txt --response @r.txt --critic exact \\
+      --context own=@critic --output_dir inspected
+  stepalign inspect case.yaml --critic_base_url http://127.0.0.1:8000/v1 --critic_model Qwen/QwQ-32B \\
       --context own=@critic --output_dir inspected""",
-    groups=(InspectSettings,),
-    essentials=("case", "model", "problem", "response", "context", "run", "rollout", "critic", "output_dir"),
+    groups=(InspectSettings, CriticSettings),
+    essentials=("case", "model", "problem", "response", "context", "run", "rollout", *CRITIC, "output_dir"),
 )
 MICRO = CommandSettings(
     "micro",
@@ -196,8 +200,11 @@ but leaves nothing out.""",
 )
 REPORT = CommandSettings(
     "report",
-    "report RUN [--output F.html]",
-    "Write the report of a run, finished or not, as one HTML file that opens from disk.",
+    "report DIR [--output F.html]",
+    """Write the report of a directory, finished or not, as one HTML file that opens from disk. The directory is the
+output directory of train, compare, evaluate, preflight, critique, curate, grade or inspect.
+
+  stepalign report runs/refsol""",
     groups=(ReportSettings,),
 )
 CACHE = CommandSettings(

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import AtLeast0, AtLeast1, Share, may_change, setting
+from stepalign.settings.command_groups import ServerSettings
 from stepalign.settings.grading import GradingSettings
-from stepalign.settings.groups import ServerSettings
 
 
 @dataclass(frozen=True, kw_only=True)

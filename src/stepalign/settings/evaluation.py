@@ -10,10 +10,10 @@ from stepalign.core.problem import Problem
 from stepalign.core.prompts import check_templates
 from stepalign.data.problems import load_problems
 from stepalign.models.loading import check_model, read_own_defaults, templates_for
+from stepalign.settings.command_groups import EvaluateSettings
 from stepalign.settings.curate import CurateSettings
 from stepalign.settings.given import Given
 from stepalign.settings.grading import check_grading
-from stepalign.settings.groups import EvaluateSettings
 from stepalign.settings.models import resolve_model
 
 LONGEST = 2048  # tokens of a sample where nobody says

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 from trl.scripts.utils import TrlParser
@@ -28,8 +29,18 @@ TRL_MAY_CHANGE = {
 }
 
 
+class OfAStudy:
+    """Mixin before a TRL configuration: trackers, which are given `to_dict()`, also see the study's own settings."""
+
+    study: Mapping[str, object] = MappingProxyType({})
+
+    def to_dict(self) -> dict[str, Any]:
+        """TRL's, over those of the study."""
+        return {**self.study, **super().to_dict()}  # pyright: ignore
+
+
 @dataclass
-class SelfDistillationConfig(LossSettings, DistillationConfig):  # pyright: ignore[reportIncompatibleVariableOverride]
+class SelfDistillationConfig(OfAStudy, LossSettings, DistillationConfig):  # pyright: ignore[reportIncompatibleVariableOverride]
     """TRL's distillation settings and the self-distillation loss."""
 
     _VALID_DICT_FIELDS: ClassVar[list[str]] = [*DistillationConfig._VALID_DICT_FIELDS, "teacher_chat_template_kwargs"]
@@ -42,6 +53,7 @@ class SelfDistillationConfig(LossSettings, DistillationConfig):  # pyright: igno
             warnings.warn(f"beta has no effect with divergence {self.divergence}; set divergence: jsd.", stacklevel=2)
         self.beta = 0.5 if self.beta is None else self.beta
         self.remove_unused_columns = False
+        self.disable_tqdm = bool(self.disable_tqdm)  # None would follow how much transformers' own log is to say
         if not accelerator_available():
             self.use_cpu = True
             self.bf16 = bool(self.bf16)

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stepalign.core.errors import ConfigError, DataError, suggest
-from stepalign.core.problem import Problem
-from stepalign.core.settings import names_of
-from stepalign.data.problems import load_problems
-from stepalign.feedback.critics.functions import load_function
-from stepalign.micro.critic import exact_critique
-from stepalign.runs.files import CONFIG, problems_file
+from stepalign.core.errors import ConfigError, DataError
+from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.runs.files import CONFIG
 from stepalign.runs.reading import read_rollouts
 from stepalign.runs.row import read_mapping
-from stepalign.settings.groups import InspectSettings, MicroSettings
-from stepalign.settings.problems import micro_splits
+from stepalign.settings.command_groups import InspectSettings
 from stepalign.signal.case import Case, make_case, read_case_file
+from stepalign.signal.judging import judge
+from stepalign.signal.problems import problems_of
 from stepalign.signal.recorded import rollout_cases
 
-CRITICS = ("exact",)
 FLAGS = ("model", "adapter", "problem", "response", "prompt_templates", "answer", "first_wrong_step")
 TEMPLATE_KWARGS = ("chat_template_kwargs", "teacher_chat_template_kwargs")
 
 
-def cases_of(args: InspectSettings) -> list[Case]:
-    """The case that file and flags describe, or those of a run's rollouts.
+def cases_of(args: InspectSettings, critic: CriticSettings | None = None) -> list[Case]:
+    """The case that file and flags describe, or those of a run's rollouts; `critic` says where each goes wrong.
 
     Raises:
         ConfigError: flags that do not go together, an unknown critic, or a value of the wrong kind.
-        DataError: a file or a rollout that is not there, or is malformed.
+        DataError: a file or a rollout that is not there, or is malformed, or problems that are not the run's.
+        CriticError: the critic gave no critique.
     """
     given = {key: getattr(args, key) for key in (*FLAGS, *TEMPLATE_KWARGS) if getattr(args, key) is not None}
     for key in ("problem", "response"):
@@ -44,22 +41,7 @@ def cases_of(args: InspectSettings) -> list[Case]:
         where = args.case if args.case is not None else "command line"
         source = "command line" if "first_wrong_step" in given else "case file"
         cases = [make_case({**values, **given}, where, source)]
-    return [_with_contexts(case, args) for case in cases]
-
-
-def judge(case: Case, critic: str | None) -> tuple[Case, str | None]:
-    """The case with the first wrong step that the critic names, and the critique's text; unchanged without a critic.
-
-    Raises:
-        ConfigError: no such critic.
-        DataError: the critic cannot read the problem.
-    """
-    if critic is None:
-        return case, None
-    if ":" not in critic and critic not in CRITICS:
-        raise ConfigError(f"unknown critic '{critic}'{suggest(critic, CRITICS)}")
-    critique = (load_function(critic) if ":" in critic else exact_critique)(case.as_rollout())
-    return case.judged(critique), critique.text
+    return [_with_contexts(case, args.context, critique) for case, critique in judge(cases, critic)]
 
 
 def _run_cases(args: InspectSettings, directory: Path) -> list[Case]:
@@ -68,27 +50,8 @@ def _run_cases(args: InspectSettings, directory: Path) -> list[Case]:
     if not args.rollout:
         raise ConfigError("--run needs --rollout: which rows of its rollouts.jsonl, such as --rollout 0 5.")
     rows, settings = read_rollouts(directory), read_mapping(directory / CONFIG)
-    return rollout_cases(directory, rows, args.rollout, _run_problems(args, directory, settings), settings)
-
-
-def _run_problems(args: InspectSettings, directory: Path, settings: Mapping[str, Any]) -> dict[str, Problem]:
-    """Problems of the run by id: those given, those beside it, those it was trained on, or the micro world's."""
-    beside = problems_file(directory.resolve().parents[2], "train")
-    trained_on = settings.get("train_problems")
-    if args.problems is not None:
-        problems = load_problems(args.problems, args.columns)
-    elif beside.is_file():
-        problems = load_problems(beside)
-    elif trained_on is None and "micro_seed" in settings:
-        dials = {name: settings[name] for name in names_of(MicroSettings) if name in settings}
-        problems = micro_splits(MicroSettings(**dials), 0, 0)["train"]
-    elif trained_on is not None and Path(trained_on).exists():
-        problems = load_problems(trained_on, settings.get("columns") or (), likely="train")
-    else:
-        raise DataError(
-            f"problems of the run {directory} are not found (train_problems: {trained_on}). Give --problems."
-        )
-    return {problem.id: problem for problem in problems}
+    problems = problems_of(directory, rows, args.problems, args.columns)
+    return rollout_cases(directory, rows, args.rollout, problems, settings)
 
 
 def _overridden(case: Case, given: Mapping[str, Any]) -> Case:
@@ -99,11 +62,10 @@ def _overridden(case: Case, given: Mapping[str, Any]) -> Case:
     return replace(case, **given, **source)
 
 
-def _with_contexts(case: Case, args: InspectSettings) -> Case:
-    """The case judged by the critic, with the contexts of the flags."""
-    case, critique = judge(case, args.critic)
+def _with_contexts(case: Case, words: Sequence[str], critique: str | None) -> Case:
+    """The case with the contexts of the flags."""
     contexts = dict(case.contexts)
-    for word in args.context:
+    for word in words:
         name, equals, text = word.partition("=")
         if not name or not equals:
             raise ConfigError(f"--context: got '{word}'; expected NAME=TEXT or NAME=@FILE.")
@@ -114,7 +76,10 @@ def _with_contexts(case: Case, args: InspectSettings) -> Case:
 def _context(text: str, case: Case, critique: str | None) -> str:
     if text == "@critic":
         if critique is None:
-            raise ConfigError("context @critic needs a critic; got none. Give --critic exact (in the micro world).")
+            raise ConfigError(
+                "context @critic needs a critic; got none. Give --critic exact (in the micro world), or "
+                "--critic_base_url and --critic_model."
+            )
         return critique
     if text == "@solution":
         if case.solution is None:

@@ -53,6 +53,7 @@ from stepalign.signal.preflight_records import (
 CHUNK = 64  # rollouts that a critic or a format is asked about at once: what a kill can lose
 SCORED = 8  # rollouts that are scored together
 LEAST_PUSH = 0.5  # nats in all; below, nothing is pushed that could be aimed
+TEACHER = ("grade", "is_correct", "num_tokens", "finish_reason")  # of its response, in a row of the result
 Prompts = Sequence[tuple[Rollout, list[int]]]
 
 
@@ -112,9 +113,9 @@ class Preflight:
             formats: dict[str, Row] = {}
             for name in self.formats:
                 key = name, *key_of(rollout)
-                answered = teacher.get(key, {"grade": None, "is_correct": None, "num_tokens": None})
+                answered = teacher.get(key, {})
                 part = {k: value for k, value in scores[key].items() if k not in ("format", *place(rollout))}
-                part |= {f"teacher_{k}": answered[k] for k in ("grade", "is_correct", "num_tokens")}
+                part |= {f"teacher_{k}": answered.get(k) for k in TEACHER}
                 formats[name] = part
             row = {**rollout.to_json(), "is_correct": is_correct(rollout.grade)}
             row |= {"case": critique.case if critique else None, "first_wrong_step": wrong}
@@ -160,6 +161,7 @@ class Preflight:
                 text = tokenizer.decode(response.token_ids, skip_special_tokens=True)
                 grade = self.grader.grade(text, rollout.problem)
                 row = {"format": name, **place(rollout), "text": text, "num_tokens": len(response.token_ids)}
+                row["finish_reason"] = "stop" if response.token_ids[-1] in ends else "length"
                 rows.append({**row, "grade": grade.outcome.value, "is_correct": is_correct(grade)})
             rows = [row for row in rows if key_in(row) not in done]
             self.records.append("teacher", rows)

@@ -100,6 +100,7 @@ class KeptCritic:
         }
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Critique | None]:
+        """The critique of each, as `AskCritic`; new ones are asked for and kept."""
         new = self.left(rollouts)
         if new:
             critiques = self.critic(new)

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from stepalign.core.errors import ConfigError
 from stepalign.core.files import read_json, read_jsonl, write_json, write_jsonl
 from stepalign.core.settings import may_change
-from stepalign.evaluation.sampling import evaluation_sampling
+from stepalign.evaluation.checkpoints import evaluation_sampling
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class

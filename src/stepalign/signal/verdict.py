@@ -1,4 +1,4 @@
-"""Is a feedback format worth training on? One rule, from what a preflight measured: no-go, caution or go.
+"""Is a feedback format worth training on? One rule, from what a preflight measured: no-go, cannot tell, caution or go.
 
 Looked at in this order; the first that holds decides, and reasons of the same verdict are all told.
 
@@ -6,17 +6,19 @@ no-go    more than `MAX_UNUSABLE` of the rollouts have no context, or one that d
 no-go    more than `MAX_QUOTED` of the contexts of wrong rollouts hold the whole wrong step: the teacher copies errors.
 no-go    the teacher does not beat the student: the paired interval of the difference reaches 0. What the context does
          not let the model do, its distribution cannot teach.
+cannot tell  in place of the last no-go, where more than `MAX_UNANSWERED` of the student's or of the teacher's responses
+         were cut off, or had no answer that was found: then it is the format that fails, whatever the context does.
 caution  A_t on correct steps is clearly below 0 (all of its interval): the teacher pulls the student away from its own
          right steps, so training first pays for a change of style, and may never get beyond it.
 go       none of these.
 
 Formats are ranked by verdict, then by onset share, `aim` in the files (of all that A_t pushes down up to the end of the
 first wrong step, the mean share that falls on that step, to two digits), then by mean A_t on correct steps. The first
-that is no no-go is expected to train best. The order was decided by thinking, not fitted to runs: the loss moves tokens
-by as many nats as A_t says, so a signal whose weight lies elsewhere mostly changes something else than the step that
-fails. What comes after the error does not count, because most of it is wrong for that reason. AUROC, which knows the
-order of the values alone, is shown but does not rank: most tokens of a wrong step are right, and count as much as the
-one that is not.
+that is a go or a caution is expected to train best. The order was decided by thinking, not fitted to runs: the loss
+moves tokens by as many nats as A_t says, so a signal whose weight lies elsewhere mostly changes something else than the
+step that fails. What comes after the error does not count, because most of it is wrong for that reason. AUROC, which
+knows the order of the values alone, is shown but does not rank: most tokens of a wrong step are right, and count as
+much as the one that is not.
 
     >>> summary = summarize_format("refsol", rows)
     >>> verdict, reasons = judge(summary)
@@ -34,14 +36,15 @@ from stepalign.maths.intervals import bootstrap_interval, paired_bootstrap
 
 MAX_UNUSABLE = 0.5  # share of rollouts
 MAX_QUOTED = 0.1  # share of contexts of rollouts with a wrong step
-ORDER = ("go", "caution", "no-go")
+MAX_UNANSWERED = 0.5  # share of responses that were cut off, or had no answer that was found
+ORDER = ("go", "caution", "cannot tell", "no-go")
 
 Row = Mapping[str, Any]
 LOCALIZATION = ("aim", "auroc", "negative_mass_share", "mean_correct", "mean_wrong", "pushed_down_rate", "first_token")
 
 
 class Verdict(NamedTuple):
-    """`verdict` is go, caution or no-go; `reasons` are sentences for the reader."""
+    """`verdict` is go, caution, cannot tell or no-go; `reasons` are sentences for the reader."""
 
     verdict: str
     reasons: list[str]
@@ -52,7 +55,8 @@ def summarize_format(name: str, rows: Sequence[Row]) -> dict[str, Any]:
 
     Args:
         name: the format; `row["formats"][name]` is its part of a row.
-        rows: one a rollout: `problem_id`, `is_correct` (None where grading timed out), `first_wrong_step`, `formats`.
+        rows: one a rollout: `problem_id`, `is_correct` (None where grading timed out), `finish_reason`, `grade`,
+            `first_wrong_step`, `formats`.
     Returns:
         Shares (0 to 1), means with 95 % bootstrap intervals over problems, None where nothing could be measured.
     """
@@ -67,6 +71,8 @@ def summarize_format(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         "num_context_tokens": {"mean": fmean(lengths), "max": max(lengths)} if lengths else None,
         "has_answer_rate": _share(part["has_answer"] for _, part in usable),
         "solves": _solves(name, rows),
+        "cut_off_rate": _both(rows, usable, "finish_reason", "length"),
+        "unparseable_rate": _both(rows, usable, "grade", "unparseable"),
         **{key: _over_problems(usable, "localization", key) for key in LOCALIZATION},
         "copied_share": _over_problems(usable, "alignment", "overall"),
         "quotes_wrong_step_rate": _share(part["alignment"]["quotes_wrong_step"] for part in wrong),
@@ -92,16 +98,13 @@ def judge(summary: Mapping[str, Any]) -> Verdict:
         against.append(
             f"{_percent(quoted)} of the contexts of wrong rollouts quote the wrong step: the teacher copies it."
         )
-    if solves is None:
-        against.append("No rollout of the teacher could be graded.")
-    elif solves["ci95"][0] <= 0:
-        against.append(
-            f"The context does not help: the teacher solves {_percent(solves['teacher'])}, the student "
-            f"{_percent(solves['student'])} (difference {_signed(solves['ci95'][0])} to {_signed(solves['ci95'][1])} "
-            "points)."
-        )
+    verdict = "no-go"
+    if solves is None or solves["ci95"][0] <= 0:
+        unanswered = _unanswered(summary)
+        verdict = "cannot tell" if unanswered and not against else verdict
+        against.append(unanswered or _does_not_help(solves))
     if against or solves is None:
-        return Verdict("no-go", against)
+        return Verdict(verdict, against)
     student, teacher = (_percent(solves[who]) for who in ("student", "teacher"))
     helps = f"The context helps: {student} solved without it, {teacher} with it."
     if correct is None:
@@ -113,6 +116,34 @@ def judge(summary: Mapping[str, Any]) -> Verdict:
         )
         return Verdict("caution", [helps, pull])
     return Verdict("go", [helps, f"Mean A_t on correct steps is {correct['mean']:+.2f} nats."])
+
+
+def _unanswered(summary: Mapping[str, Any]) -> str:
+    """Why it cannot be told whether the context helps, empty where it can."""
+    for key, what, remedy in (
+        ("cut_off_rate", "of the responses were cut off", "raise max_completion_length."),
+        (
+            "unparseable_rate",
+            "of the answers were not found",
+            "see how the responses in rollouts.jsonl and teacher.jsonl end, and set prompt_templates or "
+            "answer_patterns to what the model writes.",
+        ),
+    ):
+        rates = {who: rate for who, rate in summary[key].items() if rate is not None}
+        if rates and max(rates.values()) > MAX_UNANSWERED:
+            both = ", ".join(f"{who} {_percent(rate)}" for who, rate in rates.items())
+            return f"{_percent(max(rates.values()))} {what} ({both}): {remedy}"
+    return ""
+
+
+def _does_not_help(solves: Mapping[str, Any] | None) -> str:
+    if solves is None:
+        return "No rollout of the teacher could be graded."
+    low, high = solves["ci95"]
+    return (
+        f"The context does not help: the teacher solves {_percent(solves['teacher'])}, the student "
+        f"{_percent(solves['student'])} (difference {_signed(low)} to {_signed(high)} points)."
+    )
 
 
 def rank(summaries: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -128,8 +159,15 @@ def rank(summaries: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def expected_best(summaries: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The format that should train best, None where every verdict is no-go."""
-    return next((name for name in rank(summaries) if judge(summaries[name]).verdict != "no-go"), None)
+    """The format that should train best, None where no verdict is a go, with caution or without."""
+    return next((name for name in rank(summaries) if judge(summaries[name]).verdict in ("go", "caution")), None)
+
+
+def _both(rows: Sequence[Row], usable: Sequence[tuple[Row, Row]], key: str, value: str) -> dict[str, float | None]:
+    """The share of the student's responses, and of the teacher's, that have a value; None where none is known."""
+    teacher = [part.get(f"teacher_{key}") for _, part in usable]
+    sides = {"student": [row.get(key) for row in rows], "teacher": teacher}
+    return {who: _share(found == value for found in side if found is not None) for who, side in sides.items()}
 
 
 def _solves(name: str, rows: Sequence[Row]) -> dict[str, Any] | None:

@@ -10,9 +10,9 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.files import keep_rows, write_json
 from stepalign.runs.files import EVALUATIONS, METRICS, PROGRESS, ROLLOUTS, WARNINGS, checkpoint_directory, checkpoints
@@ -69,29 +69,6 @@ class RunRecorder(TrainerCallback):
         if state.is_world_process_zero:
             progress = Progress(step=state.global_step, **self.totals)
             write_json(checkpoint_directory(self.directory, state.global_step) / PROGRESS, progress.to_json())
-
-
-class ShortProgress(ProgressCallback):
-    """Hugging Face's progress bar with the few numbers one watches, instead of all of them on a line each."""
-
-    SHOWN: ClassVar[dict[str, str]] = {
-        "loss": "loss",
-        "rollouts/correct_rate": "correct",
-        "completions/mean_length": "length",
-    }
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: object,
-    ) -> None:
-        """Show the few numbers beside the bar."""
-        if state.is_world_process_zero and self.training_bar is not None and logs:
-            shown = {name: f"{logs[key]:.3g}" for key, name in self.SHOWN.items() if isinstance(logs.get(key), float)}
-            self.training_bar.set_postfix(shown)
 
 
 def roll_back(directory: Path) -> tuple[Path | None, float]:

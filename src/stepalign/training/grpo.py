@@ -21,8 +21,9 @@ from trl import GRPOConfig, GRPOTrainer
 
 from stepalign.core.problem import Problem
 from stepalign.core.tokenizer import Tokenizer
-from stepalign.settings.trainer import SelfDistillationConfig
+from stepalign.settings.trainer import OfAStudy, SelfDistillationConfig
 from stepalign.training.generation import Generated, OwnRollouts
+from stepalign.training.model_card import OwnCard
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.self_distillation import student_dataset
 from stepalign.training.trl_hooks import check_hooks
@@ -34,7 +35,11 @@ BATCH_KEYS = {*PROMPT, *COMPLETION, "advantages", "num_items_in_batch"}
 Batch = dict[str, torch.Tensor]
 
 
-def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GRPOConfig:
+class GroupConfig(OfAStudy, GRPOConfig):
+    """TRL's GRPO settings."""
+
+
+def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GroupConfig:
     """The same settings for GRPO: as many prompts a step, `num_generations` rollouts for each.
 
     Micro-batches keep their size, so accumulation grows by `num_generations` and a step needs no more memory.
@@ -42,7 +47,7 @@ def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GRPOConfi
     shared = {f.name for f in dataclasses.fields(GRPOConfig) if f.init} - NOT_SHARED
     values = {f.name: getattr(args, f.name) for f in dataclasses.fields(args) if f.init and f.name in shared}
     values["gradient_accumulation_steps"] = args.gradient_accumulation_steps * num_generations
-    return GRPOConfig(**values, num_generations=num_generations, scale_rewards="group")
+    return GroupConfig(**values, num_generations=num_generations, scale_rewards="group")
 
 
 def without_idle_rows(batches: Sequence[Batch]) -> list[Batch]:
@@ -68,9 +73,10 @@ def _trimmed(whole: Batch, rows: torch.Tensor) -> Batch:
     return {**trimmed, "advantages": whole["advantages"][rows]}
 
 
-class GroupTrainer(OwnRollouts, GRPOTrainer):
+class GroupTrainer(OwnCard, OwnRollouts, GRPOTrainer):
     """TRL's GRPO trainer on our problems, with graded answers as reward and rollouts recorded."""
 
+    args: GroupConfig
     model: PreTrainedModel
     _tokenizer: Tokenizer
 
@@ -79,7 +85,7 @@ class GroupTrainer(OwnRollouts, GRPOTrainer):
         model: PreTrainedModel,
         *,
         problems: Sequence[Problem],
-        args: GRPOConfig,
+        args: GroupConfig,
         grade: GradeRollouts,
         prompt_templates: str = "steps",
         rollout_log: RolloutLog | None = None,

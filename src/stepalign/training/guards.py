@@ -1,14 +1,16 @@
 """Guards: simple rules on a run's metrics that say, once for each metric, when training looks like it is collapsing.
 
-Each rule compares the mean of the last WINDOW logged steps with the mean of the first WINDOW (`start`); nothing is said
-before both are full. What fires is printed and appended to the run's `warnings.jsonl`: step, metric, value, start,
-message. Training goes on: a guard informs, it does not decide.
+Most rules compare the mean of the last WINDOW logged steps with the mean of the first WINDOW (`start`); nothing is said
+before both are full. Two have absolute limits and look at the first window already: a run whose responses are cut off
+or cannot be read from the first step on does not get worse, it never was well. What fires is printed and appended to
+the run's `warnings.jsonl`: step, metric, value, start, message. Training goes on: a guard informs, it does not decide.
 
     >>> trainer.add_callback(Guards(directory))
 
 | metric | fires when its mean is |
 |---|---|
-| completions/clipped_ratio (truncated rate) | above 0.5, and above 3 x start |
+| completions/clipped_ratio (truncated rate) | above 0.5, and above 3 x start; above 0.5 in the first window |
+| rollouts/unparseable_rate | above 0.5, from the first window on |
 | completions/mean_length | below 0.2 x start |
 | entropy | below 0.1 x start |
 | divergence/mean | above 3 x start |
@@ -18,6 +20,7 @@ message. Training goes on: a guard informs, it does not decide.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,33 +28,54 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from stepalign.runs.files import METRICS, WARNINGS
+from stepalign.runs.files import METRICS, ROLLOUTS, WARNINGS
 from stepalign.runs.row import append_rows, read_rows
-from stepalign.runs.rows import MetricsRow, WarningRow
+from stepalign.runs.rows import MetricsRow, RolloutRow, WarningRow, unparseable_tails
 
 WINDOW = 5  # logged steps
 MAX_TRUNCATED_RATE, TRUNCATED_GROWTH = 0.5, 3.0
+MAX_UNPARSEABLE_RATE = 0.5
 MIN_LENGTH_SHARE = 0.2
 MIN_ENTROPY_SHARE = 0.1
 DIVERGENCE_GROWTH = 3.0
 MAX_SKIPPED_RATE = 0.5
 MIN_ACCURACY_SHARE = 0.5
 
+UNPARSEABLE = "rollouts/unparseable_rate"
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`fires(now, start)` on means of windows; `advice` says what it means and what to do."""
+    """`fires(now, start)` on means of windows; `advice` says what it means and what to do.
+
+    `num_windows` must be full before it is asked; of one, `now` and `start` are the same.
+    """
 
     metric: str
     fires: Callable[[float, float], bool]
     advice: str
+    num_windows: int = 2
 
 
 RULES = (
+    Rule(
+        "completions/clipped_ratio",
+        lambda now, start: start > MAX_TRUNCATED_RATE,
+        "Most responses run into the token limit from the start, and so do not reach their answer: raise "
+        "max_completion_length, or make the prompt ask for less.",
+        num_windows=1,
+    ),
+    Rule(
+        UNPARSEABLE,
+        lambda now, start: now > MAX_UNPARSEABLE_RATE,
+        "In most responses no answer was found, so that nothing is said of whether they are right: see how they end, "
+        "and set prompt_templates or answer_patterns to what the model writes, or raise max_completion_length.",
+        num_windows=1,
+    ),
     Rule(
         "completions/clipped_ratio",
         lambda now, start: now > MAX_TRUNCATED_RATE and now > TRUNCATED_GROWTH * start,
@@ -86,15 +110,17 @@ RULES = (
 
 
 def findings(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """What the rules find in the logged rows of a run, oldest first; empty until two windows are full."""
+    """What the rules find in the logged rows of a run, oldest first."""
     found: list[dict[str, Any]] = []
     for rule in RULES:
         values = [float(row[rule.metric]) for row in rows if row.get(rule.metric) is not None]
-        if len(values) < 2 * WINDOW:
+        if len(values) < rule.num_windows * WINDOW:
             continue
         start, now = fmean(values[:WINDOW]), fmean(values[-WINDOW:])
         if rule.fires(now, start):
-            said = f"{rule.metric} is {now:.3g} over the last {WINDOW} logged steps, {start:.3g} over the first."
+            whole = len(values) >= 2 * WINDOW
+            over = f"over the last {WINDOW} logged steps, {start:.3g} over the first" if whole else "from the start"
+            said = f"{rule.metric} is {now:.3g} {over}."
             found.append({"metric": rule.metric, "value": now, "start": start, "message": f"{said} {rule.advice}"})
     return found
 
@@ -114,7 +140,7 @@ class Guards(TrainerCallback):
     """Watches a run's metrics on its main process; what was said in an earlier session is not said again."""
 
     def __init__(self, directory: Path):
-        self.path = directory / WARNINGS
+        self.path, self.rollouts = directory / WARNINGS, directory / ROLLOUTS
         self.rows = [_watched(row.to_json()) for row in read_rows(directory / METRICS, MetricsRow)]
         self.said = {row.metric for row in read_rows(self.path, WarningRow)}
 
@@ -136,8 +162,14 @@ class Guards(TrainerCallback):
         for finding in found:
             if finding["metric"] not in self.said:
                 self.said.add(finding["metric"])
+                if finding["metric"] == UNPARSEABLE:
+                    finding["message"] += self._examples()
                 append_rows(self.path, WarningRow(step=step, **finding))
-                warnings.warn(f"step {step}: {finding['message']}", stacklevel=2)
+                with tqdm.external_write_mode(file=sys.stderr):  # not into the middle of a bar
+                    warnings.warn(f"step {step}: {finding['message']}", stacklevel=2)
+
+    def _examples(self) -> str:
+        return "".join(f"\n  {tail}" for tail in unparseable_tails(read_rows(self.rollouts, RolloutRow)))
 
 
 def _watched(row: Row) -> dict[str, Any]:

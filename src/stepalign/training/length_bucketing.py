@@ -60,11 +60,6 @@ class BucketedStates(NamedTuple):
     """Positions computed, padding included."""
     num_passes: int
 
-    @property
-    def waste_rate(self) -> float:
-        """Share of padding in what was computed, 0 to 1."""
-        return 1 - self.num_tokens / self.num_computed
-
 
 def bucketed_hidden_states(
     forward: Forward, sequences: Sequences, max_tokens: int | None = None, pass_cost: int = PASS_COST["cpu"]

@@ -54,6 +54,7 @@ class RolloutLog:
         self.path = path
         self.prompts_path = path.with_name(PROMPTS)
         rows = read_rows(path, RolloutRow)
+        self.step, self.statuses = 0, Counter[str]()  # of the newest step: why its rollouts had a context or none
         self.num_rollouts = len(rows)
         self.num_generated_tokens = sum(row.num_tokens or 0 for row in rows)
 
@@ -75,6 +76,10 @@ class RolloutLog:
                 row["critique"] = CritiqueRow.of(context.critique)
             own.append(row)
         rows = [RolloutRow(**row) for row in numbered(gather_object(own))]
+        self.statuses = Counter(str(row.context_status) for row in rows) + (
+            self.statuses if step == self.step else Counter[str]()
+        )
+        self.step = step
         self.num_rollouts += len(rows)
         self.num_generated_tokens += sum(row.num_tokens or 0 for row in rows)
         if write:

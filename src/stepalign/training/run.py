@@ -12,12 +12,14 @@ Started again on the same directory it goes on from its last checkpoint, or retu
 
 from __future__ import annotations
 
+import copy
 import errno
 import shutil
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,29 +31,41 @@ from trl.trainer.utils import create_model_from_path
 
 from stepalign.core.environment import describe_environment
 from stepalign.core.errors import ConfigError
-from stepalign.core.files import write_json, write_text
+from stepalign.core.files import write_json, write_jsonl, write_text
 from stepalign.core.rollout import Grade, Rollout
 from stepalign.core.settings import may_change
-from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint
-from stepalign.evaluation.sampling import evaluation_sampling
+from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint, evaluation_sampling
 from stepalign.feedback.conditions import GRPO, check_condition
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import AskCritic, feedback_class
 from stepalign.grading import AnyGrader
 from stepalign.models.loading import load_tokenizer
-from stepalign.runs.files import CONFIG, ENVIRONMENT, PROBES_DIRECTORY, ROLLOUTS, checkpoint_directory, checkpoints
+from stepalign.runs.files import (
+    CONFIG,
+    ENVIRONMENT,
+    PROBES_DIRECTORY,
+    ROLLOUTS,
+    SETTINGS,
+    USED_PROBLEMS,
+    checkpoint_directory,
+    checkpoints,
+)
 from stepalign.settings.grading import make_grader
 from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings, ValidationSettings
 from stepalign.settings.run import Run
 from stepalign.settings.same import check_same
 from stepalign.settings.trainer import TRL_MAY_CHANGE
-from stepalign.training.callbacks import RunRecorder, ShortProgress, roll_back
+from stepalign.training.callbacks import RunRecorder, roll_back
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.guards import Guards
+from stepalign.training.model_card import Cards, write_cards
+from stepalign.training.no_context import StopWithoutContext
 from stepalign.training.probes import Probes
+from stepalign.training.progress import ShowProgress
 from stepalign.training.rollouts import GradeRollouts, RolloutLog
 from stepalign.training.self_distillation import SelfDistillationTrainer
+from stepalign.training.trackers import TellTrackers, introduce
 from stepalign.training.validation import KeepBest, Validate
 
 GROUPS = (TrainSettings, MicroSettings, ValidationSettings, EvalSettings, CriticSettings)
@@ -82,6 +96,8 @@ def train(run: Run) -> list[Path]:
     if run.process_index == 0:
         write_text(directory / CONFIG, yaml.safe_dump(run.record, sort_keys=True, allow_unicode=True))
         write_json(directory / ENVIRONMENT, describe_environment())
+        if not (directory / SETTINGS).exists():  # part of a comparison, which keeps its problems itself
+            write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in run.problems["train"]))
     condition = run.training.condition
     with make_grader(run.training) as grader:
 
@@ -146,7 +162,9 @@ def train_with(run: Run, parts: Parts) -> list[Path]:
         last, wall_s = roll_back(directory)
         guards = Guards(directory)
         patience = run.validation.early_stopping_patience
-        best = KeepBest(directory, parts.validate, patience, guards) if parts.validate is not None else None
+        best = None
+        if parts.validate is not None:
+            best = KeepBest(directory, parts.validate, patience, guards, announce=partial(write_cards, run))
         if best is not None and args.process_index == 0:
             best.catch_up(checkpoints(directory))
     complete = last is not None and args.max_steps > 0 and last == checkpoint_directory(directory, args.max_steps)
@@ -159,11 +177,19 @@ def train_with(run: Run, parts: Parts) -> list[Path]:
     recorder = RunRecorder(directory, rollout_log, wall_s, paused_s=lambda: best.seconds if best is not None else 0.0)
     trainer.remove_callback(ProgressCallback)  # prints every metric of every step
     trainer.remove_callback(PrinterCallback)
-    shown = [] if args.disable_tqdm else [ShortProgress()]
-    kept = [] if best is None else [best]  # after the recorder, which seals the checkpoint
-    for callback in (recorder, guards, *kept, *shown, *_probes(run, parts, trainer), *parts.callbacks):
+    introduce(trainer, run)
+    trainer.write_card = partial(write_cards, run)
+    shown = ShowProgress()
+    kept = [] if best is None else [best, TellTrackers(trainer, best)]  # after the recorder, which seals the checkpoint
+    watching = [*([] if args.disable_tqdm else [shown]), *_probes(run, parts, trainer)]
+    if run.training.max_steps_without_context and isinstance(trainer, SelfDistillationTrainer):
+        watching.append(StopWithoutContext(run, rollout_log, parts.critic))
+    for callback in (Cards(run), recorder, guards, *kept, *watching, *parts.callbacks):
         trainer.add_callback(callback)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    finally:
+        shown.close()
     return checkpoints(directory)
 
 
@@ -178,6 +204,7 @@ def _probes(run: Run, parts: Parts, trainer: SelfDistillationTrainer | GroupTrai
 
 def _make_trainer(run: Run, parts: Parts, rollout_log: RolloutLog) -> GroupTrainer | SelfDistillationTrainer:
     condition = run.training.condition
+    args = copy.copy(run.trainer)  # the trainer's own: it is given a name, and the run stays as it was asked for
     shared: dict[str, Any] = {
         "model": _load(run.model_name, run.model),
         "processing_class": load_tokenizer(run.model_name, run.prompt_templates),
@@ -188,9 +215,9 @@ def _make_trainer(run: Run, parts: Parts, rollout_log: RolloutLog) -> GroupTrain
         "rollout_log": rollout_log,
     }
     if condition == GRPO:
-        return GroupTrainer(args=grpo_config(run.trainer, run.training.num_generations), **shared)
+        return GroupTrainer(args=grpo_config(args, run.training.num_generations), **shared)
     feedback, limit = feedback_class(condition)(parts.critic), run.training.max_teacher_prompt_length
-    return SelfDistillationTrainer(args=run.trainer, feedback=feedback, max_teacher_prompt_length=limit, **shared)
+    return SelfDistillationTrainer(args=args, feedback=feedback, max_teacher_prompt_length=limit, **shared)
 
 
 def _load(name: str, model: ModelConfig) -> PreTrainedModel:

@@ -56,6 +56,7 @@ from stepalign.training.length_bucketing import (
     Sequences,
     bucketed_hidden_states,
 )
+from stepalign.training.model_card import OwnCard
 from stepalign.training.rollouts import GradeRollouts, RolloutLog, first_prompt, make_rollouts, outcome_rates
 from stepalign.training.signal import signal_metrics, signal_sums
 from stepalign.training.teachers import TeacherUpdates, make_teacher
@@ -83,7 +84,7 @@ def student_dataset(problems: Sequence[Problem], prompt_templates: str) -> Datas
     )
 
 
-class SelfDistillationTrainer(OwnRollouts, DistillationTrainer):
+class SelfDistillationTrainer(OwnCard, OwnRollouts, DistillationTrainer):
     """TRL's distillation trainer with the model itself, given a context, as its teacher.
 
     Args:

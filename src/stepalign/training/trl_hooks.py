@@ -4,7 +4,7 @@ Some would break in silence: where TRL no longer calls a method that we override
 So each trainer checks its hooks when it is made, and `tests/contract/test_trl.py` checks all of them, and that our
 source uses no other.
 
-    check_hooks(trainer)        # at the end of a trainer's __init__
+    >>> check_hooks(trainer)        # at the end of a trainer's __init__
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ HOOKS = (
     Hook(DISTILLATION, "compute_loss", "overridden", "autocast around the detour to the backbone; metrics after it"),
     Hook(DISTILLATION, "_save_checkpoint", "overridden", "the teacher's average goes into the checkpoint"),
     Hook(ANY, "_load_from_checkpoint", "overridden", "the teacher's average comes back"),
+    Hook(ANY, "create_model_card", "overridden", "our own card, of what was trained on which feedback"),
     Hook(GRPO, "_generate_and_score_completions", "overridden", "keeps the first prompt for the record"),
     Hook(GRPO, "_prepare_inputs", "overridden", "leaves rollouts without an advantage out of the loss"),
     Hook(BOTH, "_get_train_sampler", "overridden", "an order of prompts that survives a resume"),
@@ -73,6 +74,8 @@ HOOKS = (
     Hook(ANY, "model", "read", "whether it trains; the student"),
     Hook(ANY, "model_wrapped", "read", "what our own sampler unwraps"),
     Hook(ANY, "state", "read", "the step"),
+    Hook(ANY, "control", "read", "goes with what trackers are told"),
+    Hook(ANY, "callback_handler", "read", "tells trackers of validation"),
     Hook(ANY, "train", "read", "trains"),
     Hook(ANY, "add_callback", "read", "recorder, guards, validation, probes, the teacher's updates"),
     Hook(ANY, "remove_callback", "read", "transformers' printing of every metric"),
@@ -84,7 +87,6 @@ HOOKS = (
     Hook(SAMPLER, "seed", "read", "copied to our sampler"),
     Hook(SAMPLER, "generator", "read", "seeded anew for each epoch"),
     Hook(SAMPLER, "num_samples", "read", "length of the permutations to skip"),
-    Hook(("ProgressCallback",), "training_bar", "read", "shows a few numbers in place of all"),
     Hook(("DistillationConfig",), "_VALID_DICT_FIELDS", "read", "settings that may be written as JSON"),
     Hook(("trl.models.utils",), "unwrap_model_for_generation", "imported", "the model to sample from"),
     Hook(("trl.trainer.utils",), "RepeatSampler", "imported", "the sampler that ours extends"),
@@ -96,6 +98,9 @@ HOOKS = (
     Hook(("trl.trainer.model_config",), "ModelConfig", "imported", "model and LoRA settings"),
     Hook(("trl.chat_template_utils",), "qwen3_chat_template", "imported", "of the random model for smoke tests"),
     Hook(("transformers.integrations",), "is_deepspeed_zero3_enabled", "imported", "whether weights are sharded"),
+    Hook(("transformers.integrations",), "TensorBoardCallback", "imported", "its directory names the run"),
+    Hook(("transformers.integrations",), "integration_utils", "imported", "validation keeps its name in trackers"),
+    Hook(("transformers.integrations.integration_utils",), "rewrite_logs", "imported", "set aside for validation"),
 )
 
 

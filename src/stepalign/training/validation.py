@@ -42,10 +42,20 @@ class KeepBest(TrainerCallback):
         validate: evaluates one checkpoint; must leave the model that trains alone.
         patience: evaluations without a better value after which training stops; 0: it never does.
         guards: told of the values, so that a collapse is said.
+        announce: called with each checkpoint that was evaluated, when its numbers are on disk.
     """
 
-    def __init__(self, directory: Path, validate: Validate, patience: int = 0, guards: Guards | None = None):
+    def __init__(
+        self,
+        directory: Path,
+        validate: Validate,
+        patience: int = 0,
+        guards: Guards | None = None,
+        announce: Callable[[Path], object] = lambda checkpoint: None,
+    ):
         self.directory, self.validate, self.patience, self.guards = directory, validate, patience, guards
+        self.announce = announce
+        self.evaluated: list[EvaluationRow] = []  # in this session, for whoever wants to be told; they take them out
         self.seconds = 0.0  # spent in this session since training began
 
     def catch_up(self, sealed: Sequence[Path]) -> None:
@@ -68,6 +78,7 @@ class KeepBest(TrainerCallback):
         with torch.random.fork_rng():  # loading a model may draw numbers; the run must not notice
             row = EvaluationRow(**progress.to_json(), **self.validate(checkpoint))
         append_rows(self.directory / EVALUATIONS, row)
+        self.evaluated.append(row)
         rows = self._rows()
         metric = _metric(rows)
         best = selected(rows, metric)
@@ -78,6 +89,7 @@ class KeepBest(TrainerCallback):
         if self.guards is not None:
             found = validation_findings(metric, [row.validation[metric] for row in rows])
             self.guards.say(progress.step, found)
+        self.announce(checkpoint)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.fault_server import Answer, FaultServer, edit
 
+from stepalign.core.files import read_jsonl
 from stepalign.core.rollout import Rollout
 
 from .conftest import many
@@ -73,7 +74,9 @@ def test_its_files(data):
     totals = ledger(data / "out")
     assert set(totals) >= LEDGER
     assert (totals["num_samples"], totals["num_requests"], totals["num_verified"]) == (24, 26, 23)
-    assert "23 of 24 verified" in done.stdout
+    assert "23 of 24 verified" in done.stdout and "stepalign report " in done.stdout.splitlines()[-1]
+    samples, problems = (read_jsonl(data / "out" / f"{name}.used.jsonl") for name in ("samples", "problems"))
+    assert [row["problem_id"] for row in samples] == [row["id"] for row in problems] == [f"p{i}" for i in range(24)]
     assert "came through unchanged: 23 of 23 (100.0%)" in done.stdout
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stepalign.report.comparison import write_report
+from stepalign.report.write import write_report
 
 from .synthetic_run import probe, write_run
 

@@ -3,15 +3,17 @@ import gzip
 import hashlib
 import json
 import re
+from html import unescape
 
 import pytest
 
 from stepalign.cli.report import run as run_command
 from stepalign.core.files import write_jsonl
-from stepalign.report.comparison import write_report
-from stepalign.report.comparison.curves import curves
-from stepalign.report.comparison.rollouts import pack_rollouts, split_trace
-from stepalign.report.comparison.settings import compare_settings
+from stepalign.report.comparison.page import render_page, rollouts_of
+from stepalign.report.curves import curves
+from stepalign.report.rollouts import pack_rollouts, split_trace
+from stepalign.report.settings import compare_settings
+from stepalign.report.write import write_report
 from stepalign.runs.reading import read_run
 
 from .synthetic_run import WARNINGS, write_run
@@ -60,22 +62,22 @@ def test_hostile_text_stays_data(path):
 
 
 def test_rollouts_are_packed_in_chunks(path):
-    archive = pack_rollouts(read_run(path))
+    archive = pack_rollouts(rollouts_of(read_run(path)))
     assert archive.num_total == 750
     assert {len(column) for column in archive.index.values()} == {750}
     texts = [entry for chunk in archive.chunks for entry in unpack(chunk)]
     assert len(texts) == 750 and len(archive.chunks) == 4
     assert archive.index["condition"][500] == "stepalign" and texts[500]["critique"]["source"] == "exact"
-    assert texts[0]["critique"] is None and texts[0]["context"] is None
+    assert texts[0]["critique"] is None and texts[0]["sides"][0]["text"] is None
 
 
 def test_too_many_rollouts_are_sampled_evenly_and_the_page_says_so(path, monkeypatch):
-    archive = pack_rollouts(read_run(path), max_rollouts=100)
+    archive = pack_rollouts(rollouts_of(read_run(path)), max_rollouts=100)
     assert archive.num_total == 750 and 90 <= len(archive.index["step"]) <= 100
     assert [archive.index["condition"].count(name) for name in ("grpo", "refsol", "stepalign")] == [32, 31, 31]
-    assert len(pack_rollouts(read_run(path), max_characters=1).index["step"]) >= 1
-    monkeypatch.setattr("stepalign.report.comparison.rollouts.pack_rollouts.__defaults__", (100, 10**9))
-    assert "An even sample: 94 of the run's 750 training rollouts." in write_report(path).read_text()
+    assert len(pack_rollouts(rollouts_of(read_run(path)), max_characters=1).index["step"]) >= 1
+    monkeypatch.setattr("stepalign.report.rollouts.pack_rollouts.__defaults__", (100, 10**9))
+    assert "An even sample: 94 of the run's 750 training rollouts." in unescape(write_report(path).read_text())
 
 
 def test_the_first_wrong_step_is_cut_out():
@@ -85,22 +87,23 @@ def test_the_first_wrong_step_is_cut_out():
 
 
 def test_curves_start_at_the_base_model(path):
-    series = curves(read_run(path))["test"][0]
+    run = read_run(path)
+    series = curves(run.seed_runs, run.keys, run.base)["test"][0]
     assert series["points"][0]["step"] == 0 and series["points"][0]["values"]["avg@12"] == 0.08
     assert series["points"][1]["ci95"]["avg@12"] == pytest.approx([0.14, 0.28])
-    assert "completions/mean_length" in curves(read_run(path))["training"][0]["points"][0]["values"]
+    assert "completions/mean_length" in curves(run.seed_runs, run.keys)["training"][0]["points"][0]["values"]
 
 
 def test_steps_with_probes_stay_in_a_long_curve(path):
     rows = [{"step": step, "loss": 0.1} | ({"probe/auroc": 0.9} if step % 10 == 0 else {}) for step in range(1, 2001)]
     file = path / "conditions/refsol/seed_0/metrics.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    points = next(s for s in curves(read_run(path))["training"] if s["condition"] == "refsol")["points"]
+    points = next(s for s in curves(read_run(path).seed_runs, ())["training"] if s["condition"] == "refsol")["points"]
     assert len(points) < 800 and sum("probe/auroc" in point["values"] for point in points) == 200
 
 
 def test_settings(path):
-    settings = compare_settings(read_run(path))
+    settings = compare_settings(read_run(path).seed_runs)
     assert settings.same["learning_rate"] == "0.0001" and settings.same["seed"] == "0"
     assert settings.different["num_generations"] == {"grpo": "8", "refsol": "1", "stepalign": "1"}
 
@@ -131,7 +134,7 @@ def test_an_unfinished_run_gives_a_page(path):
 
 def test_a_run_without_anything_gives_a_page(tmp_path):
     (tmp_path / "config.yaml").write_text("")
-    assert "No condition has started." in write_report(tmp_path).read_text()
+    assert "No condition has started." in render_page(read_run(tmp_path))
 
 
 def test_the_command_prints_the_path(path, tmp_path, capsys):

@@ -7,7 +7,8 @@ import yaml
 
 from stepalign.core.files import write_jsonl
 from stepalign.report.comparison.summary import summarize
-from stepalign.report.comparison.tables import ledger_table, result_tables, warnings_table
+from stepalign.report.comparison.tables import result_tables
+from stepalign.report.records import critics_section, name_of, warnings_table
 from stepalign.runs.reading import read_run
 
 from .synthetic_run import WARNINGS, metrics, write_run
@@ -137,11 +138,11 @@ def test_a_run_in_which_nothing_was_ever_right_tells_nothing(path):
 
 
 def test_warnings_stand_beside_the_numbers_of_their_condition(path):
-    assert warnings_table(read_run(path)) == [] and "gone wrong" not in words(path)[3]
+    assert warnings_table(read_run(path).seed_runs) is None and "gone wrong" not in words(path)[3]
     write_jsonl(path / "conditions/refsol/seed_0/warnings.jsonl", WARNINGS)
     assert "Training may have gone wrong in refsol (seed 0): see the warnings under Results." in words(path)[3]
-    table = warnings_table(read_run(path))
-    assert table[0] == {"condition": "refsol", "seed": "0", "step": "12", "message": WARNINGS[0]["message"]}
+    table = warnings_table(read_run(path).seed_runs)
+    assert [cell.text for cell in table.rows[0]] == ["refsol", "0", "12", WARNINGS[0]["message"]]
     rows = result_tables(read_run(path))["selected"]
     assert {row["condition"]: row.get("num_warnings") for row in rows} == {
         "base": None, "grpo": 0, "refsol": 2, "stepalign": 0
@@ -176,9 +177,10 @@ def test_tables(path):
 
 
 def test_ledger(path):
-    table = ledger_table(read_run(path))
-    assert table["columns"] == ["stepalign, seed 0"]
-    assert {row["name"]: row["cells"][0] for row in table["rows"]} | {} == {
+    runs = read_run(path).seed_runs
+    (table,) = critics_section({name_of(run, runs): run.ledger for run in runs}).parts
+    assert [column.name for column in table.columns] == ["Entry", "stepalign, seed 0"]
+    assert {name.text: amount.text for name, amount in table.rows} | {} == {
         "num_samples": "2,240",
         "num_requests": "2,240",
         "num_cached": "0",

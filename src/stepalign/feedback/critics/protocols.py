@@ -10,8 +10,11 @@ reply amounts to instead of believing a label: near-verbatim steps get the solve
 case follows. A: every step copied, same answer. C: the trace had no answer or was cut off. B: same answer, other steps.
 D: another answer.
 
-    parse_edit(Reply('{"case": "D", "keep_steps": 1, "new_steps": ["5 * 4 = 20"], "answer": "20"}'), rollout)
-    parse_rewrite(Reply("<step_1>2 + 3 = 5</step_1> ... <answer>20</answer>"), rollout)
+    >>> reply = Reply('{"case": "D", "keep_steps": 1, "new_steps": ["Twice 85 is 170."], "answer": "170"}')
+    >>> [step.origin for step in parse_edit(reply, rollout).steps]
+    ['copied', 'rewritten']
+    >>> parse_rewrite(Reply(rollout.text), rollout).case
+    'A'
 """
 
 from __future__ import annotations

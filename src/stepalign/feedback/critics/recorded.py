@@ -1,7 +1,8 @@
 """The critic of a run, as feedback formats want one, with its ledger on disk.
 
-critic = make_recorded_critic(settings, grader.grade, directory)
-critic(rollouts)                # a critique a rollout, None where none could be had
+>>> critic = make_recorded_critic(CriticSettings(critic="exact"), grader.grade, directory)
+>>> [critique.case for critique in critic(rollouts)], read_json(directory / LEDGER)["num_verified"]
+(['C', 'D', 'A'], 3)
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from stepalign.core.critique import Critique
-from stepalign.core.files import read_json, write_json
+from stepalign.core.files import read_json, write_json, write_jsonl
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.critic import Critic
+from stepalign.feedback.critics.critic import Critic, CritiqueRecord
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
-from stepalign.runs.files import LEDGER
+from stepalign.runs.files import CRITIQUES, LEDGER, USED_PROBLEMS, USED_SAMPLES
 
 
 class RecordedCritic:
@@ -41,6 +42,11 @@ class RecordedCritic:
         write_json(self.own, add_ledgers(self.earlier, self.critic.ledger.to_json()))
         self.write_total()
         return [record.critique for record in records]
+
+    @property
+    def last_words(self) -> str:
+        """What the critic's server said when it was last asked in vain; empty where nobody said anything."""
+        return str(getattr(self.critic, "last_words", ""))
 
     def write_total(self) -> None:
         """On the first process, where there are several: the sum over all."""
@@ -78,3 +84,14 @@ def add_ledgers(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
         else:
             total[key] = round(a.get(key, 0) + value, 6)
     return total
+
+
+def write_critiques(
+    directory: Path, critic: Critic, rollouts: Sequence[Rollout], records: Sequence[CritiqueRecord]
+) -> None:
+    """Write what `stepalign critique` leaves: a critique a rollout, the ledger, and what was asked about."""
+    problems = {rollout.problem.id: rollout.problem for rollout in rollouts}
+    write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in problems.values()))
+    write_jsonl(directory / USED_SAMPLES, (rollout.to_json() for rollout in rollouts))
+    write_jsonl(directory / CRITIQUES, [record.to_json() for record in records])
+    write_json(directory / LEDGER, critic.ledger.to_json())

@@ -6,7 +6,8 @@ claim: a trace that talks its critic into "case A" gains nothing by it.
 A critique that speaks of the ground truth leaks it: the teacher would then imitate a solver who was told the answer.
 Only the critic's own words are searched; steps copied from the solver are the solver's.
 
-    await verify(rollout, critique, grader.grade)        # the critique, verified, or Rejected("wrong_answer")
+    >>> asyncio.run(verify(rollout, critique, grader.grade)).verified
+    True
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Build the page: tables and texts by Jinja (escaped), data for the charts as JSON, its own scripts.
+"""The report of a comparison: results, curves, where the signal falls, rollouts, and what training left.
 
 >>> render_page(run).count("</html>")
 1
@@ -6,76 +6,118 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stepalign.report import numbers
-from stepalign.report.comparison.curves import curves
-from stepalign.report.comparison.rollouts import pack_rollouts
-from stepalign.report.comparison.settings import compare_settings, in_words
 from stepalign.report.comparison.summary import summarize
-from stepalign.report.comparison.tables import ledger_table, result_tables, warnings_table
-from stepalign.report.page.document import build_page
-from stepalign.report.page.text import clean
-from stepalign.runs.evaluations import charted, metric_of
+from stepalign.report.comparison.tables import result_tables
+from stepalign.report.curves import chart_data, curves
+from stepalign.report.page.sections import Cell, Charts, Column, Section, Signal, Summary, Table, Words, render
+from stepalign.report.records import records, version_of, warnings_table
+from stepalign.report.rollouts import Shown, browser_data, context_side, pack_rollouts
 from stepalign.runs.reading import Run
 
-PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("curves.js", "signal.js", "rollouts.js")
+RESULTS = "Test problems, in percent; small figures are 95 % bootstrap intervals over problems."
+OPTIMISTIC = "Each metric picks its own checkpoint on the test problems: optimistic."
+NO_SIGNAL = (
+    "No rollout can be shown: each has no context, or its text gives another number of tokens than were sampled."
+)
 
 
 def render_page(run: Run) -> str:
     """The whole report as one HTML document."""
-    archive = pack_rollouts(run)
-    data: dict[str, Any] = {
-        "conditions": run.conditions,
-        "accuracy": list(run.keys),
-        "rates": charted(),
-        "metrics": {key: m._asdict() for key in (*run.keys, *charted()) if (m := metric_of(key))},
-        "curves": curves(run),
-        "signal": [row.to_json() for row in run.signal or ()],
-        "problems": {str(row.id): [row.problem, row.get("answer")] for rows in run.problems.values() for row in rows},
-    }
-    content = clean(_content(run, archive.num_total, len(archive.index["condition"])))
-    return build_page(
-        PAGE,
-        "report.html.jinja",
-        scripts=SCRIPTS,
-        content=content | {"chunks": archive.chunks},
-        data=clean(data) | {"rollouts": archive.index, "chunk_size": archive.chunk_size},
+    archive = pack_rollouts(rollouts_of(run))
+    problems = [row for rows in run.problems.values() for row in rows]
+    return render(
+        numbers.listing(run.conditions) or "no condition",
+        [
+            _summary(run),
+            _results(run),
+            Section("curves", "Curves", [Charts(evaluated=True)]),
+            Section("signal", "Where the signal falls", _signal(run), short="Signal"),
+            Section(
+                "rollouts",
+                "Rollouts",
+                [archive.browser("training rollouts", "The run has no training rollouts yet.")],
+            ),
+            *records(run.seed_runs, run.config_text, run.environment),
+        ],
+        {
+            "conditions": run.conditions,
+            **chart_data(run.keys),
+            "curves": curves(run.seed_runs, run.keys, run.base, run.base_validation),
+            "signal": [row.to_json() for row in run.signal or ()],
+            **browser_data(problems),
+        },
+        name=run.directory.resolve().name,
+        version=version_of(run.environment),
+        finished=not run.missing,
+        chunks=archive.chunks,
+        packed=archive.packed(),
     )
 
 
-def _content(run: Run, num_rollouts: int, num_kept: int) -> dict[str, Any]:
-    """What the template shows as text and tables."""
-    settings = compare_settings(run)
-    versions = run.environment.get("packages")
-    versions = versions if isinstance(versions, dict) else run.environment
-    return {
-        "name": run.directory.resolve().name,
-        "conditions": numbers.listing(run.conditions) or "no condition",
-        "version": versions.get("stepalign") or "",
-        "summary": summarize(run)._asdict(),
-        "finished": not run.missing,
-        "tables": result_tables(run),
-        "warnings": warnings_table(run),
-        "num_signal": None if run.signal is None else len(run.signal),
-        "ledger": ledger_table(run),
-        "settings": settings._asdict(),
-        "same_in_words": in_words(settings),
-        "condition_names": run.conditions,
-        "prompts": [_prompts(seed.condition, seed.prompts) for seed in _first_seeds(run) if seed.prompts],
-        "config": run.config_text,
-        "environment": json.dumps(clean(run.environment), indent=2, ensure_ascii=False) if run.environment else "",
-        "num_rollouts": num_rollouts,
-        "num_kept": num_kept,
-    }
+def rollouts_of(run: Run) -> list[Shown]:
+    """All training rollouts with their context, by condition and seed."""
+    return [
+        Shown(row, {"condition": seed.condition, "seed": seed.seed}, [context_side(row)])
+        for seed in run.seed_runs
+        for row in seed.rollouts()
+    ]
 
 
-def _first_seeds(run: Run) -> list[Any]:
-    return [run.seeds_of(condition)[0] for condition in run.conditions]
+def _summary(run: Run) -> Section:
+    summary = summarize(run)
+    left = [("What was compared", summary.compared), ("What came out", summary.outcome)]
+    sure = summary.certainty or ["Nothing can be said yet."]
+    return Section("summary", "Summary", [Summary(left, [("How sure", sure), ("Keep in mind", summary.cautions)])])
 
 
-def _prompts(condition: str, prompts: dict[str, Any]) -> dict[str, Any]:
-    return {"condition": condition, "student": prompts.get("student"), "teacher": prompts.get("teacher")}
+def _signal(run: Run) -> list[Signal | Words]:
+    if run.signal is None:
+        return []
+    return [Signal() if run.signal else Words([NO_SIGNAL])]
+
+
+def _results(run: Run) -> Section:
+    tables = result_tables(run)
+    metrics = [Column(key, num=True) for key in tables["keys"]]
+    who = [Column("Condition"), Column("Seed")]
+    cost = [Column("Step", num=True), *metrics, Column("Tokens", num=True), Column("Time", num=True)]
+    best = [[*_who(row), *_cells(row)] for row in tables["best"]]
+    paired = [[row["pair"], *_cells(row)] for row in tables["paired"]]
+    parts = [
+        Words([RESULTS]),
+        _table(
+            "Checkpoint chosen on validation", [*who, *cost], map(_selected, tables["selected"]), tables["selected"]
+        ),
+        _table("Best test value of each metric", [*who, *metrics], best, tables["best"], OPTIMISTIC),
+    ]
+    if paired:
+        aside = "Percentage points over the same test problems."
+        parts.append(Table("Paired differences", [Column("Difference"), *metrics], paired, aside))
+    return Section("results", "Results", [*parts, warnings_table(run.seed_runs)])
+
+
+def _table(
+    title: str, columns: Sequence[Column], rows: Any, entries: Sequence[Mapping[str, Any]], aside: str = ""
+) -> Table:
+    return Table(title, columns, list(rows), aside, strong=[i for i, entry in enumerate(entries) if "mean" in entry])
+
+
+def _selected(row: Mapping[str, Any]) -> list[Cell | str]:
+    return [*_who(row), row.get("step", ""), *_cells(row), row.get("tokens", ""), row.get("wall", "")]
+
+
+def _who(row: Mapping[str, Any]) -> list[Cell | str]:
+    count = row.get("num_warnings", 0)
+    said = f"{count} warning{'s' if count > 1 else ''}" if count else ""
+    return [Cell(row["condition"], said, "#warnings" if said else "", condition=row["condition"]), row["seed"]]
+
+
+def _cells(row: Mapping[str, Any]) -> list[Cell]:
+    return [
+        Cell(cell["value"], f"step {cell['step']}" if cell["step"] else "", below=cell["interval"])
+        for cell in row["cells"]
+    ]

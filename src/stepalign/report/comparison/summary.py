@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import NamedTuple
 
-from stepalign.report.comparison.settings import solver
 from stepalign.report.numbers import count, duration, listing, percent, percent_interval, points
 from stepalign.runs.evaluations import EvaluationMetrics
 from stepalign.runs.reading import Run, SeedRun
@@ -82,7 +81,7 @@ def _compared(run: Run) -> list[str]:
     amount = WORDS[len(conditions)] if len(conditions) < len(WORDS) else str(len(conditions))
     noun = "condition was" if len(conditions) == 1 else "conditions were"
     text = f"{amount} {noun} trained: {listing(conditions)}"
-    model = solver(run)
+    model = str(run.config.get("model") or run.config.get("model_name_or_path") or "")
     text += f". Solver: {model}." if model else "."
     sizes = [f"{len(rows)} {split}" for split, rows in run.problems.items() if rows]
     if sizes:

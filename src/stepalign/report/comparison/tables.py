@@ -1,4 +1,4 @@
-"""The tables of the report as rows of text: results under both rules, paired differences, warnings, critics' ledgers.
+"""The tables of results as rows of text: under both rules of choosing a checkpoint, and paired differences.
 
 >>> result_tables(run)["selected"][0]["cells"][0]
 {'value': '24.4', 'interval': '17.4 to 31.4', 'step': ''}
@@ -101,36 +101,3 @@ def _difference(entry: Difference | None) -> Cell:
     bounds = entry.ci95
     text = f"{points(bounds[0])} to {points(bounds[1])}" if bounds else ""
     return {"value": points(entry.difference), "interval": text, "step": ""}
-
-
-def warnings_table(run: Run) -> list[dict[str, str]]:
-    """What guards saw while the conditions trained: a row a warning, in the order of the results."""
-    return [
-        {"condition": seed.condition, "seed": seed.seed, "step": str(row.step), "message": str(row.message)}
-        for seed in run.seed_runs
-        for row in seed.warnings
-    ]
-
-
-def ledger_table(run: Run) -> dict[str, Any]:
-    """The critics' ledgers: a column for each condition and seed, a row for each entry."""
-    columns = [(seed, ledger) for seed in run.seed_runs if (ledger := seed.ledger.to_json())]
-    ledgers = [_flat(ledger) for _, ledger in columns]
-    keys = list(dict.fromkeys(key for ledger in ledgers for key in ledger))
-    return {
-        "columns": [f"{seed.condition}, seed {seed.seed}" for seed, _ in columns],
-        "rows": [{"name": key, "cells": [_amount(key, ledger.get(key)) for ledger in ledgers]} for key in keys],
-    }
-
-
-def _flat(ledger: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in ledger.items():
-        flat |= {f"{key}: {name}": item for name, item in value.items()} if isinstance(value, dict) else {key: value}
-    return flat
-
-
-def _amount(key: str, value: Any) -> str:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return MISSING if value is None else str(value)
-    return duration(value) if key.endswith("_s") else f"{value:,}"

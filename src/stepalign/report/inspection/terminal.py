@@ -20,39 +20,38 @@ from rich.text import Text
 
 from stepalign.report.inspection.measures import number, plain, share
 from stepalign.report.page.text import visible
+from stepalign.report.terminal import GAP, blocks, make_console, print_columns, print_lines
 
 SCALE = 5.0  # nats at which a token's colour is full
 MARKED = 0.1  # of it, from which a token is coloured
 LIGHT, UP, DOWN = (247, 247, 247), (241, 163, 64), (153, 142, 195)
-WIDTH = 150  # columns of tables where there is no terminal
-SHOWN = 44  # characters of a step in the plain table
+STEP = 14  # columns of the terminal for a step's number and the number of its tokens, with what is between
+LEAST, SHOWN = 10, 44  # characters of a step's text there: with less room it is left out
 FIRST_WRONG = "▶"
 SUMMARY: dict[str, tuple[str, Callable[[float | None], str]]] = {
-    "mean,\ncorrect steps": ("mean_correct", number),
-    "mean, first\nwrong step": ("mean_wrong", number),
-    "its lowest\ntoken": ("min_wrong", number),
-    "AUROC of\nits tokens": ("auroc", plain),
-    "suppression\nin it, of all": ("negative_mass_share", share),
-    "of that up\nto its end": ("onset_share", share),
+    "mean A_t, correct steps": ("mean_correct", number),
+    "mean A_t, first wrong step": ("mean_wrong", number),
+    "its lowest token": ("min_wrong", number),
+    "AUROC of its tokens": ("auroc", plain),
+    "suppression in it, of all": ("negative_mass_share", share),
+    "of that up to its end": ("onset_share", share),
 }
+REPRODUCED = "correct text reproduced"
 
 
 def print_inspection(result: Mapping[str, Any], console: Console | None = None) -> None:
     """Print what `advantage.json` says: tokens or steps, then one line a context, then the notes."""
-    console = console or Console()
-    if not console.is_terminal:
-        console.width = max(console.width, WIDTH)
+    console = console or make_console()
     if console.is_terminal and not console.no_color:
         console.print(_legend())
         for name, context in result["contexts"].items():
             console.print(Text(f"\n{visible(name)}", style="bold"))
             console.print(coloured(result, context["advantage"]), soft_wrap=False)
     else:
-        console.print(step_table(result))
+        _print_steps(result, console)
     console.print()
-    console.print(summary_table(result))
-    for note in result["notes"]:
-        console.print(Text(f"- {visible(note)}"))
+    _print_summary(result, console)
+    print_lines([f"- {visible(note)}" for note in result["notes"]], console)
 
 
 def coloured(result: Mapping[str, Any], advantage: list[float]) -> Text:
@@ -79,39 +78,51 @@ def token_style(value: float) -> Style | None:
     return Style(color="black", bgcolor=f"rgb({red},{green},{blue})", underline=value < 0)
 
 
-def step_table(result: Mapping[str, Any]) -> Table:
+def _print_steps(result: Mapping[str, Any], console: Console) -> None:
     """A row a step: mean and least A_t under each context."""
-    table = Table(title="A_t by step, nats: mean (least token)")
-    table.add_column("step", justify="right")
-    table.add_column("text", no_wrap=True)
-    table.add_column("tokens", justify="right")
-    for name in result["contexts"]:
-        table.add_column(Text(visible(name)), justify="right")
-    by_context = [{row["step"]: row for row in context["steps"]} for context in result["contexts"].values()]
-    for step in sorted({step for step in result["token_steps"] if step is not None}):
-        tokens = [t for t, at in zip(result["tokens"], result["token_steps"], strict=True) if at == step]
-        mark = f"{FIRST_WRONG} " if step == result["first_wrong_step"] else ""
-        text = " ".join(visible("".join(tokens)).split())
-        cut = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
-        values = [f"{number(rows[step]['mean'])} ({number(rows[step]['min'])})" for rows in by_context]
-        table.add_row(f"{mark}{step}", Text(cut), str(len(tokens)), *values)
-    return table
+    steps = sorted({step for step in result["token_steps"] if step is not None})
+    by_context = {
+        visible(name): {row["step"]: row for row in context["steps"]} for name, context in result["contexts"].items()
+    }
+    columns = {
+        name: [f"{number(rows[step]['mean'])} ({number(rows[step]['min'])})" for step in steps]
+        for name, rows in by_context.items()
+    }
+    widths = {name: max(len(text) for text in (name, *cells)) for name, cells in columns.items()}
+    for group in blocks(widths, STEP, console.width):
+        room = console.width - STEP - 2 * GAP - 1 - sum(widths[name] + GAP for name in group)
+        table = Table(title=Text("A_t by step, nats: mean (least token)"))
+        table.add_column("step", justify="right", no_wrap=True)
+        if room >= LEAST:
+            table.add_column("text", no_wrap=True)
+        table.add_column("tokens", justify="right", no_wrap=True)
+        for name in group:
+            table.add_column(Text(name), justify="right", overflow="fold")
+        for i, step in enumerate(steps):
+            tokens = [t for t, at in zip(result["tokens"], result["token_steps"], strict=True) if at == step]
+            mark = f"{FIRST_WRONG} " if step == result["first_wrong_step"] else ""
+            text = [Text(_beginning("".join(tokens), min(SHOWN, room)))] if room >= LEAST else []
+            table.add_row(f"{mark}{step}", *text, str(len(tokens)), *(columns[name][i] for name in group))
+        console.print(table)
 
 
-def summary_table(result: Mapping[str, Any]) -> Table:
-    """A row a context: what it does to correct steps, to the first wrong one, and how closely it follows the trace."""
+def _beginning(text: str, most: int) -> str:
+    line = " ".join(visible(text).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _print_summary(result: Mapping[str, Any], console: Console) -> None:
+    """A column a context: what it does to correct steps, to the first wrong one, how closely it follows the trace."""
     wrong, source = result["first_wrong_step"], result["first_wrong_step_source"]
     found = "not known" if source is None else f"{wrong or 'none'} ({source})"
-    table = Table(title=f"A_t in nats; first wrong step: {found}")
-    table.add_column("context")
-    for name in SUMMARY:
-        table.add_column(name, justify="right")
-    table.add_column("correct text\nreproduced", justify="right")
-    for name, context in result["contexts"].items():
-        where = context["localization"]
-        values = [write(where[key]) for key, write in SUMMARY.values()]
-        table.add_row(Text(visible(name)), *values, share(context["alignment"]["overall"]))
-    return table
+    columns = {
+        visible(name): [
+            *(write(context["localization"][key]) for key, write in SUMMARY.values()),
+            share(context["alignment"]["overall"]),
+        ]
+        for name, context in result["contexts"].items()
+    }
+    print_columns(f"A_t in nats; first wrong step: {found}", "measure", [*SUMMARY, REPRODUCED], columns, console)
 
 
 def _legend() -> Text:

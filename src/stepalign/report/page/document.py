@@ -24,6 +24,7 @@ from stepalign.report.page.text import script_json
 
 SHARED = Path(__file__).parent
 SCRIPTS = ("dom.js", "tokens.js")
+READY = 'document.documentElement.dataset.ready = "true";\n'  # after all scripts
 
 
 def build_page(
@@ -47,7 +48,7 @@ def build_page(
     )
     style = (SHARED / "page.css").read_text("utf-8")
     sources = [*(SHARED / name for name in SCRIPTS), *(directory / name for name in scripts)]
-    script = '"use strict";\n(() => {\n' + "\n".join(path.read_text("utf-8") for path in sources) + "})();\n"
+    script = '"use strict";\n(() => {\n' + "\n".join(path.read_text("utf-8") for path in sources) + READY + "})();\n"
     return environment.get_template(template).render(
         **content,
         style=style,

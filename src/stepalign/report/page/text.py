@@ -27,7 +27,7 @@ def visible(text: str) -> str:
     return INVISIBLE.sub(lambda match: f"⟨U+{ord(match.group()):04X}⟩", text.replace("\r\n", "\n"))
 
 
-def clean(value: Any) -> Any:
+def clean(value: object) -> Any:
     """A JSON value with all its text `visible` and NaN and infinities, which JSON has no word for, as None."""
     if isinstance(value, str):
         return visible(value)
@@ -40,7 +40,7 @@ def clean(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | None) else visible(str(value))
 
 
-def script_json(value: Any) -> str:
+def script_json(value: object) -> str:
     """JSON that is safe inside a `<script>` element: no `<`, `>` or `&`, so no tag can begin or end in it."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -25,4 +25,3 @@ const prompt = (label, text) => longText(label, [[text], [beginning.length > BEG
 document.getElementById("prompt-texts").append(
   prompt("Student", data.student_prompt),
   ...data.contexts.map(({ name, teacher_prompt }) => prompt(`Self-teacher: ${name}`, teacher_prompt)));
-document.documentElement.dataset.ready = "true";

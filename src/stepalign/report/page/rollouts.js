@@ -1,8 +1,9 @@
 // The rollout browser: filters over the index, texts unpacked chunk by chunk when they are shown or searched.
 const PAGE_ROWS = 25, CACHED = 100;
 const GRADES = { correct: "✓ correct", wrong: "✗ wrong", unparseable: "? unparseable", timeout: "… timeout" };
-const FILTERS = [["condition", "Condition"], ["seed", "Seed"], ["step", "Step"], ["grade", "Grade"], ["context_status", "Context"], ["case", "Critique case"]];
 const index = data.rollouts;
+const { columns: COLUMNS, filters: FILTERS } = data.browser; // each [field, label]; columns are numbers where a third says so
+const count = index.problem_id.length;
 const browser = { filters: {}, query: "", found: [], page: 0, chosen: null, search: 0 };
 
 const cache = new Map();
@@ -15,6 +16,10 @@ function unpack(number) {
   return cache.get(number);
 }
 const textsOf = async (i) => (await unpack(Math.floor(i / data.chunk_size)))[i % data.chunk_size];
+
+// What a rollout is called: the parts of its name that the index has.
+const nameOf = (i) => [["", "condition"], ["step ", "step"], ["problem ", "problem_id"], ["sample ", "sample"]]
+  .filter(([, field]) => (index[field]?.[i] ?? null) !== null).map(([word, field]) => word + index[field][i]).join(", ");
 
 const problemOf = (i) => (Object.hasOwn(data.problems, index.problem_id[i]) ? data.problems[index.problem_id[i]] : ["", null]);
 
@@ -40,14 +45,13 @@ async function showRollout(i, scroll) {
   if (browser.chosen !== i) return;
   const [problem, answer] = problemOf(i);
   const stopped = { length: "token limit reached", stop: "ended by itself" }[index.finish_reason[i]] ?? index.finish_reason[i];
-  const status = { none: "none", too_long: "too long for the prompt: skipped", not_used: "not used by this condition" }[index.context_status[i]];
-  heading.replaceChildren(el("h3", {}, `${index.condition[i]}, step ${index.step[i]}, problem ${index.problem_id[i]}, sample ${index.sample[i]}`));
+  heading.replaceChildren(el("h3", {}, nameOf(i)));
+  const sides = texts.sides.map(({ label, text, note }) => (text === null
+    ? el("figure", {}, el("figcaption", {}, label), el("p", { class: "status" }, note)) : longText(label, [[text]])));
   detail.replaceChildren(
     facts([["Problem", problem], ["Answer", answer], ["Extracted", texts.extracted], ["Grade", GRADES[index.grade[i]] ?? index.grade[i]],
-      ["Length", index.num_tokens[i] === null ? stopped : `${thousands(index.num_tokens[i])} tokens, ${stopped}`], ...critiqueFacts(texts.critique)]),
-    el("div", { class: "pair" }, longText("Trace", texts.trace.map((text, part) => [text, part === 1 ? markWrong : null])),
-      texts.context === null ? el("figure", {}, el("figcaption", {}, "Context"), el("p", { class: "status" }, `No context: ${status ?? "none recorded"}.`))
-        : longText("Context", [[texts.context]])));
+      ["Length", index.num_tokens[i] === null ? stopped : `${thousands(index.num_tokens[i])} tokens, ${stopped}`], ...critiqueFacts(texts.critique), ...texts.facts]),
+    el("div", { class: "pair" }, longText("Trace", texts.trace.map((text, part) => [text, part === 1 ? markWrong : null])), sides));
   if (scroll && heading.getBoundingClientRect().top > innerHeight) heading.scrollIntoView();
 }
 
@@ -59,14 +63,14 @@ const contains = (text) => typeof text === "string" && text.toLowerCase().includ
 
 async function findRollouts() {
   const search = ++browser.search;
-  const candidates = index.condition.flatMap((_, i) => (matches(i) ? [i] : []));
+  const candidates = index.problem_id.flatMap((_, i) => (matches(i) ? [i] : []));
   browser.found = browser.query ? [] : candidates;
   browser.page = 0;
   for (let at = 0; browser.query && at < candidates.length; at++) {
     const i = candidates[at];
     const texts = await textsOf(i);
     if (search !== browser.search) return;
-    if (contains(String(index.problem_id[i])) || contains(problemOf(i)[0]) || contains(texts.trace.join("")) || contains(texts.context) || contains(texts.extracted)) browser.found.push(i);
+    if (contains(String(index.problem_id[i])) || contains(problemOf(i)[0]) || contains(texts.trace.join("")) || texts.sides.some(({ text }) => contains(text)) || contains(texts.extracted)) browser.found.push(i);
     if (at % 2000 === 1999) {
       listRollouts(`searched ${thousands(at + 1)} of ${thousands(candidates.length)}`);
       await new Promise((done) => setTimeout(done));
@@ -75,18 +79,23 @@ async function findRollouts() {
   listRollouts();
 }
 
+function shownIn(field, i) {
+  const value = index[field][i];
+  if (field === "grade") return GRADES[value] ?? String(value ?? "not graded");
+  if (field !== "problem_id") return String(value ?? "–");
+  return el("button", { type: "button", "data-rollout": i, "aria-label": `Show ${nameOf(i)}`, onclick: () => showRollout(i, true) }, String(value).slice(0, 24));
+}
+
 function listRollouts(progress) {
   const { found, page } = browser;
   const rows = found.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS).map((i) =>
-    el("tr", { "aria-current": i === browser.chosen ? "true" : null },
-      el("th", { scope: "row" }, index.condition[i]), el("td", { class: "num" }, String(index.step[i])),
-      el("td", {}, el("button", { type: "button", "data-rollout": i, "aria-label": `Show problem ${index.problem_id[i]}, sample ${index.sample[i]}, step ${index.step[i]}, ${index.condition[i]}`, onclick: () => showRollout(i, true) }, String(index.problem_id[i]).slice(0, 24))),
-      el("td", { class: "num" }, String(index.sample[i])), el("td", {}, GRADES[index.grade[i]] ?? String(index.grade[i]))));
+    el("tr", { "aria-current": i === browser.chosen ? "true" : null }, COLUMNS.map(([field, , isNumber], n) =>
+      el(n ? "td" : "th", { scope: n ? null : "row", class: isNumber ? "num" : null }, shownIn(field, i)))));
   const focused = document.activeElement?.dataset?.rollout;
   body.replaceChildren(...rows);
   if (focused !== undefined) body.querySelector(`[data-rollout="${focused}"]`)?.focus();
   const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
-  status.textContent = `${thousands(found.length)} of ${thousands(index.condition.length)} rollouts` + (progress ? `; ${progress}` : "");
+  status.textContent = `${thousands(found.length)} of ${thousands(count)} ${data.browser.noun}` + (progress ? `; ${progress}` : "");
   place.textContent = `page ${page + 1} of ${thousands(pages)}`;
   previous.disabled = page === 0;
   next.disabled = page + 1 >= pages;
@@ -104,24 +113,23 @@ const detail = el("div");
 if (document.getElementById("rollout-browser")) {
   const selects = FILTERS.flatMap(([name, label]) => {
     const counts = new Map();
-    for (const value of index[name]) counts.set(value, (counts.get(value) ?? 0) + 1);
+    for (const value of index[name] ?? []) counts.set(value, (counts.get(value) ?? 0) + 1);
     const known = [...counts].filter(([value]) => value !== null);
     if (known.length < 2) return [];
     const options = known.map(([value, n]) => [String(value), `${value} (${thousands(n)})`]);
     return [dropdown(label, [["", "all"], ...options], "", (value) => { browser.filters[name] = value; findRollouts(); })];
   });
   let pause = 0;
-  const search = el("input", { type: "search", placeholder: "problem, trace or context", oninput: (event) => {
+  const search = el("input", { type: "search", placeholder: "problem, trace, context", oninput: (event) => {
     clearTimeout(pause);
     pause = setTimeout(() => { browser.query = event.target.value.toLowerCase(); findRollouts(); }, 250);
   } });
   const form = document.getElementById("rollout-controls");
   form.addEventListener("submit", (event) => event.preventDefault());
   form.append(...selects, el("label", { class: "field" }, "Search", search));
-  const head = ["Condition", "Step", "Problem", "Sample", "Grade"].map((name) => el("th", { scope: "col", class: ["Step", "Sample"].includes(name) ? "num" : null }, name));
+  const head = COLUMNS.map(([, label, isNumber]) => el("th", { scope: "col", class: isNumber ? "num" : null }, label));
   document.getElementById("rollout-browser").append(el("div", { class: "browser" },
-    el("div", {}, status, scrollable("Rollouts found", el("table", {}, el("thead", {}, el("tr", {}, head)), body)), el("div", { class: "pages" }, previous, next, place)),
+    el("div", {}, status, scrollable("What was found", el("table", {}, el("thead", {}, el("tr", {}, head)), body)), el("div", { class: "pages" }, previous, next, place)),
     el("div", { class: "detail" }, heading, detail)));
   findRollouts().then(() => showRollout(0));
 }
-document.documentElement.dataset.ready = "true";

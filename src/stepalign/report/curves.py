@@ -2,36 +2,48 @@
 
 A point carries all three x-axes (step, generated tokens, wall time), so that the page can switch without new data.
 
-    >>> point = curves(run)["test"][0]["points"][0]
+    >>> point = curves(run.seed_runs, run.keys, run.base)["test"][0]["points"][0]
     >>> point["step"], point["num_generated_tokens"], sorted(point)
     (0, 0, ['ci95', 'num_generated_tokens', 'step', 'values', 'wall_s'])
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from stepalign.runs.evaluations import EvaluationMetrics, EvaluationRow, charted
-from stepalign.runs.reading import Run, SeedRun
+from stepalign.runs.evaluations import EvaluationMetrics, EvaluationRow, charted, metric_of
+from stepalign.runs.reading import SeedRun
 
 AXES = ("step", "num_generated_tokens", "wall_s")
 MAX_POINTS = 500  # of a training curve; more cannot be told apart
 
 
-def curves(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """All series of the run by group."""
-    keys = (*run.keys, *charted())
+def curves(
+    seed_runs: Sequence[SeedRun],
+    keys: Sequence[str],
+    base: EvaluationMetrics | None = None,
+    base_validation: EvaluationMetrics | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """All series by group; `keys` are the accuracies, `base` and `base_validation` the untrained model's metrics."""
+    names = (*keys, *charted())
     return {
-        "test": [_evaluations(seed, "test", run.base, keys) for seed in run.seed_runs],
-        "validation": [_evaluations(seed, "validation", run.base_validation, keys) for seed in run.seed_runs],
-        "training": [_training(seed) for seed in run.seed_runs],
+        "test": [_evaluations(seed, "test", base, names) for seed in seed_runs],
+        "validation": [_evaluations(seed, "validation", base_validation, names) for seed in seed_runs],
+        "training": [_training(seed) for seed in seed_runs],
     }
 
 
-def _evaluations(seed: SeedRun, split: str, base: EvaluationMetrics, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Checkpoints of one split, the untrained model first."""
-    points = [_point(row, row.on(split), keys) for row in seed.checkpoints]
-    if points and points[0]["step"] > 0:
+def chart_data(keys: Sequence[str], training: Sequence[str] = ()) -> dict[str, Any]:
+    """What the charts' script is told of the metrics; `training`: those of training that have a chart of their own."""
+    known = {key: metric._asdict() for key in (*keys, *charted()) if (metric := metric_of(key))}
+    return {"accuracy": list(keys), "rates": charted(), "metrics": known, "training": list(training)}
+
+
+def _evaluations(seed: SeedRun, split: str, base: EvaluationMetrics | None, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Checkpoints of one split, the untrained model first where it was evaluated."""
+    points = [_point(row, row.on(split), keys) for row in seed.checkpoints if row.on(split)]
+    if base is not None and points and points[0]["step"] > 0:
         start = EvaluationRow(step=0, num_generated_tokens=0, wall_s=0)
         points.insert(0, _point(start, base, keys))
     return {"condition": seed.condition, "seed": seed.seed, "points": points}
@@ -55,5 +67,5 @@ def _training(seed: SeedRun) -> dict[str, Any]:
     return {"condition": seed.condition, "seed": seed.seed, "points": points}
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

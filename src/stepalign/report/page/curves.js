@@ -1,7 +1,8 @@
 // Curves of the metrics; every chart switches its horizontal axis between steps, generated tokens and wall time.
 const AXES = [["step", "steps"], ["num_generated_tokens", "generated tokens"], ["wall_s", "wall time"]];
 const HEIGHT = 220, LEFT = 46, RIGHT = 14, TOP = 12, BOTTOM = 38;
-const view = { axis: "step", split: "test", metric: null };
+const SPLITS = ["test", "validation"].filter((split) => data.curves[split].some((series) => series.points.length));
+const view = { axis: "step", split: SPLITS[0] ?? "test", metric: null };
 
 const isShare = (metric) => ["accuracy", "share"].includes(data.metrics[metric]?.kind) || metric.endsWith("_rate");
 const shown = (metric, value) => (isShare(metric) ? `${(100 * value).toFixed(1)} %` : short(value));
@@ -40,7 +41,7 @@ function range(metric, all) {
   const values = all.flat().map((p) => p.y);
   const high = Math.max(...values), low = Math.min(...values);
   if (isShare(metric)) return [0, Math.max(0.05, high)];
-  return low >= 0 && low < high * 0.6 ? [0, high || 1] : low === high ? [low - 1, high + 1] : [low, high];
+  return low >= 0 && (high === 0 || low < high * 0.6) ? [0, high || 1] : low === high ? [low - 1, high + 1] : [low, high];
 }
 
 function drawChart(host, group, metric, width) {
@@ -95,15 +96,18 @@ function chart(group, metric) {
 const redraw = () => charts.forEach((draw) => draw());
 
 const trainingMetrics = [...new Set(data.curves.training.flatMap((s) => s.points.flatMap((p) => Object.keys(p.values))))].sort();
-view.metric = trainingMetrics.includes("loss") ? "loss" : trainingMetrics[0];
-document.getElementById("curve-controls").append(
+const others = trainingMetrics.filter((metric) => !data.training.includes(metric)); // without a chart of their own
+view.metric = others.includes("loss") ? "loss" : others[0];
+const byId = (id) => document.getElementById(id);
+byId("curve-controls").append(
   radios("Horizontal axis", "axis", AXES, view.axis, (value) => { view.axis = value; redraw(); }),
-  radios("Problems", "split", [["test", "test"], ["validation", "validation"]], view.split, (value) => { view.split = value; redraw(); }),
-  el("ul", { class: "legend" }, data.conditions.map((name) => el("li", {}, el("span", { class: "key" }, key(name)), name))));
-document.getElementById("accuracy-charts").append(...data.accuracy.map((metric) => chart(() => view.split, () => metric)));
-document.getElementById("rate-charts").append(...data.rates.map((metric) => chart(() => view.split, () => metric)));
-if (trainingMetrics.length) {
-  document.getElementById("training-control").append(el("form", { class: "controls" },
-    dropdown("Training metric", trainingMetrics.map((name) => [name, name]), view.metric, (value) => { view.metric = value; redraw(); })));
-  document.getElementById("training-chart").append(chart(() => "training", () => view.metric));
-} else document.getElementById("training-chart").append(el("p", { class: "status" }, "No training step is recorded yet."));
+  SPLITS.length > 1 ? radios("Problems", "split", SPLITS.map((split) => [split, split]), view.split, (value) => { view.split = value; redraw(); }) : "",
+  data.conditions.length > 1 ? el("ul", { class: "legend" }, data.conditions.map((name) => el("li", {}, el("span", { class: "key" }, key(name)), name))) : "");
+byId("accuracy-charts")?.append(...data.accuracy.map((metric) => chart(() => view.split, () => metric)));
+byId("rate-charts")?.append(...data.rates.map((metric) => chart(() => view.split, () => metric)));
+byId("training-charts").append(...data.training.filter((metric) => trainingMetrics.includes(metric)).map((metric) => chart(() => "training", () => metric)));
+if (others.length) {
+  byId("training-control").append(el("form", { class: "controls" },
+    dropdown(data.training.length ? "Other training metrics" : "Training metric", others.map((name) => [name, name]), view.metric, (value) => { view.metric = value; redraw(); })));
+  byId("training-chart").append(chart(() => "training", () => view.metric));
+} else if (!trainingMetrics.length) byId("training-chart").append(el("p", { class: "status" }, "No training step is recorded yet."));

@@ -1,15 +1,16 @@
 """What was the same for all conditions and what was not, from the configurations that the run itself wrote.
 
->>> comparison = compare_settings(run)
+>>> comparison = compare_settings(run.seed_runs)
 >>> comparison.same["learning_rate"], comparison.different["num_generations"]
 ('0.0001', {'grpo': '8', 'refsol': '1', 'stepalign': '1'})
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from stepalign.runs.reading import Run
+from stepalign.runs.reading import SeedRun
 
 ABSENT = "(not set)"
 FIRST = (
@@ -34,10 +35,10 @@ class Settings(NamedTuple):
     different: dict[str, dict[str, str]]
 
 
-def compare_settings(run: Run) -> Settings:
+def compare_settings(seed_runs: Iterable[SeedRun]) -> Settings:
     """Compare the resolved configurations of the conditions key by key; a condition without one is left out."""
     configs: dict[str, list[dict[str, str]]] = {}
-    for seed_run in run.seed_runs:
+    for seed_run in seed_runs:
         if seed_run.config:
             configs.setdefault(seed_run.condition, []).append(flatten(seed_run.config))
     # where a condition is written says nothing about it
@@ -56,7 +57,7 @@ def compare_settings(run: Run) -> Settings:
     return Settings(same, different)
 
 
-def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested settings as one level with dotted keys, values as text."""
     result: dict[str, str] = {}
     for key, value in config.items():
@@ -71,8 +72,3 @@ def in_words(settings: Settings) -> str:
     """The shared settings that a reader asks for first."""
     known = [f"{key} {settings.same[key]}" for key in FIRST if key in settings.same]
     return ", ".join(known)
-
-
-def solver(run: Run) -> str:
-    """Name or path of the trained model, empty where the configuration does not say."""
-    return str(run.config.get("model") or run.config.get("model_name_or_path") or "")

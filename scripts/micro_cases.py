@@ -1,6 +1,6 @@
 """Real rollouts of the micro solver with the contexts to look at them under: the cases in examples/cases, made here.
 
-    python -m benchmarks.micro_cases --output_dir examples/cases
+    python -m scripts.micro_cases --output_dir examples/cases
 
 Rule: one rollout a problem of examples/micro_problems.jsonl is sampled from the shipped solver (T = 1.1, seed 0). Of
 each kind the first in the order of the problems is taken, whatever its A_t looks like:
@@ -47,7 +47,7 @@ from stepalign.models import Sampling, load_model, own_defaults
 ROOT = Path(__file__).parent.parent
 TEMPERATURE = 1.1
 COLUMN = re.compile(r"[\d+*-]+=\d+(?: [a-z]+ \d+)?")  # with what is carried
-HEAD = "# Made by `python -m benchmarks.micro_cases`; the micro world is constructed.\n"
+HEAD = "# Made by `python -m scripts.micro_cases`; the micro world is constructed.\n"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-from benchmarks.compare_speed import generate_batch
+from benchmarks.laps import generate_batch
 
 from stepalign.models import sampling
 from stepalign.models.sampling import Sampling, sample_responses

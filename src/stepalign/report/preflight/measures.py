@@ -1,16 +1,19 @@
-"""The table of a preflight, in the terminal: a column a feedback format, then verdicts in words."""
+"""What a preflight measured, in words: the rows of its table, the verdicts, and notes on them.
+
+    >>> MEASURES["verdict"]({"verdict": "caution"})
+    'go with caution'
+
+A summary is an entry of `formats` in `preflight.json`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 FEW_PROBLEMS = 10  # below, a bootstrap over problems says little
 SHORTER = 0.9  # of the student's mean length; a teacher below may leave out what the student needs
-MEANINGS = {"go": "go", "caution": "go with caution", "no-go": "no-go"}
+MEANINGS = {"go": "go", "caution": "go with caution", "cannot tell": "cannot tell", "no-go": "no-go"}
 MISSING = "–"
 
 Summary = Mapping[str, Any]
@@ -19,6 +22,8 @@ MEASURES: dict[str, Callable[[Summary], str]] = {
     "student solves": lambda s: _percent(s["solves"] and s["solves"]["student"]),
     "teacher solves, with the context": lambda s: _percent(s["solves"] and s["solves"]["teacher"]),
     "difference, points": lambda s: _points(s["solves"]),
+    "cut off, student / teacher": lambda s: _shares(s["cut_off_rate"]),
+    "no answer found, student / teacher": lambda s: _shares(s["unparseable_rate"]),
     "response tokens, student / teacher": lambda s: _lengths(s["mean_length"]),
     "aim: of the push up to the error, on its step": lambda s: _mean(s["aim"]),
     "  median over rollouts (how many)": lambda s: _median(s["aim"]),
@@ -39,30 +44,16 @@ MEASURES: dict[str, Callable[[Summary], str]] = {
 }
 
 
-def print_preflight(result: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print what `preflight.json` says, without its rows."""
-    formats: Mapping[str, Summary] = result["formats"]
-    table = Table(
-        title=f"Preflight: {result['num_problems']} problems [95 % interval over problems]; critic: per rollout"
-    )
-    table.add_column("measure", no_wrap=True)
-    for name in result["ranking"]:
-        table.add_column(name, justify="right")
-    for measure, show in MEASURES.items():
-        table.add_row(measure, *(show(formats[name]) for name in result["ranking"]))
-    console = console or Console(width=None if Console().is_terminal else 150)
-    console.print(table)
-    for line in (*_verdicts(result), *_notes(result)):
-        console.print(line, markup=False, highlight=False)
-
-
-def _verdicts(result: Mapping[str, Any]) -> list[str]:
+def verdicts(result: Mapping[str, Any]) -> list[str]:
+    """A sentence a format, best first, and which is expected to train best."""
     lines = [
         f"{name}: {MEANINGS[result['formats'][name]['verdict']]}. {' '.join(result['formats'][name]['reasons'])}"
         for name in result["ranking"]
     ]
     best = result["expected_best"]
     if best is None:
+        if any(summary["verdict"] == "cannot tell" for summary in result["formats"].values()):
+            return [*lines, "No format is expected to train best: from these responses it cannot be told."]
         return [*lines, "No format is expected to train well."]
     return [
         *lines,
@@ -70,30 +61,31 @@ def _verdicts(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _notes(result: Mapping[str, Any]) -> list[str]:
+def notes(result: Mapping[str, Any]) -> list[str]:
+    """What a reader of the numbers should know."""
     summaries = result["formats"].values()
-    notes: list[str] = []
+    found: list[str] = []
     for name, summary in result["formats"].items():
         length = summary["mean_length"]
         if length["teacher"] is not None and length["teacher"] < SHORTER * length["student"]:
-            notes.append(
+            found.append(
                 f"{name}: the teacher's responses are {1 - length['teacher'] / length['student']:.0%} shorter than the "
                 "student's. It may leave out work that the student cannot do without; the verdict does not see that."
             )
     if any((s["has_answer_rate"] or 0) > 0 for s in summaries):
-        notes.append(
+        found.append(
             "Contexts that hold the answer: that the teacher then solves more shows that it reads them. It does not by "
             "itself make it a good teacher; localization and A_t on correct steps say more."
         )
     if any(s["price_per_rollout"] and s["price_per_rollout"]["cached"] > 0 for s in summaries):
-        notes.append("Some of the critic's replies came from its cache and cost nothing now: a new run pays more.")
+        found.append("Some of the critic's replies came from its cache and cost nothing now: a new run pays more.")
     if any(s["mean_wrong"] is None for s in summaries):
-        notes.append("Where no wrong step is known, nothing can be located. A critic says which: set critic_base_url.")
+        found.append("Where no wrong step is known, nothing can be located. A critic says which: set critic_base_url.")
     if result["num_problems"] < FEW_PROBLEMS:
-        notes.append(f"{result['num_problems']} problems are few: the intervals are too narrow.")
+        found.append(f"{result['num_problems']} problems are few: the intervals are too narrow.")
     if result["is_micro"]:
-        notes.append("The micro world is constructed: its numbers are no evidence about language models at large.")
-    return notes
+        found.append("The micro world is constructed: its numbers are no evidence about language models at large.")
+    return found
 
 
 def _percent(share: float | None) -> str:
@@ -116,6 +108,10 @@ def _mean(entry: Mapping[str, Any] | None, sign: str = "") -> str:
 
 def _median(entry: Mapping[str, Any] | None) -> str:
     return MISSING if entry is None else f"{entry['median']:.2f} ({entry['num_rollouts']})"
+
+
+def _shares(entry: Mapping[str, float | None]) -> str:
+    return " / ".join(_percent(entry[who]) for who in ("student", "teacher"))
 
 
 def _length(entry: Mapping[str, Any] | None) -> str:
