@@ -2,7 +2,7 @@
 
 Everything here is imported when it is first used, so `import stepalign` is quick and needs no torch.
 
-    from stepalign import parse_trace, grade_answer, load_problems, build_context, train, evaluate
+    from stepalign import parse_trace, grade_answer, load_problems, build_context, train, evaluate, compare, report
 """
 
 from __future__ import annotations
@@ -11,8 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stepalign.api import compare as compare
+    from stepalign.api import critique as critique
+    from stepalign.api import curate as curate
     from stepalign.api import evaluate as evaluate
+    from stepalign.api import grade as grade
+    from stepalign.api import inspect as inspect
     from stepalign.api import inspect_case as inspect_case
+    from stepalign.api import preflight as preflight
     from stepalign.api import train as train
     from stepalign.core.critique import Context as Context
     from stepalign.core.critique import Critique as Critique
@@ -46,23 +52,35 @@ _HOMES = {
     "SelfDistillationTrainer": "stepalign.training.self_distillation",
     "Trace": "stepalign.core.trace",
     "build_context": "stepalign.feedback.formats",
+    "compare": "stepalign.api",
+    "critique": "stepalign.api",
+    "curate": "stepalign.api",
     "evaluate": "stepalign.api",
     "extract_answer": "stepalign.grading",
+    "grade": "stepalign.api",
     "grade_answer": "stepalign.grading",
+    "inspect": "stepalign.api",
     "inspect_case": "stepalign.api",
     "load_problems": "stepalign.data.problems",
     "load_samples": "stepalign.data.samples",
     "parse_trace": "stepalign.core.trace",
+    "preflight": "stepalign.api",
     "register_feedback": "stepalign.feedback.formats",
+    "report": "stepalign.report",  # the room itself, which can be called
     "train": "stepalign.api",
 }
 __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("stepalign")
     if name not in _HOMES:
         raise AttributeError(f"module 'stepalign' has no attribute '{name}'")
-    value = getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    value = home if home.__name__ == f"stepalign.{name}" else getattr(home, name)
     globals()[name] = value
     return value
 

@@ -117,3 +117,22 @@ def test_ctrl_c_ends_it_and_its_workers(grade, tmp_path):
     assert rest.endswith("stepalign: interrupted. What was written stays.\n")
     assert psutil.wait_procs(children, timeout=30)[1] == []
     assert not (tmp_path / "again" / "samples.jsonl").exists()
+
+
+def test_a_grader_of_ones_own(grade, tmp_path, capsys):
+    (tmp_path / "mine.py").write_text("def grade(text, problem):\n    return 1 / (text.count('4') + text.count('2'))\n")
+    code, graded, grades = grade("--grader", f"{tmp_path}/mine.py:grade")
+    assert code == 0
+    assert [(row["grade"], row.get("score")) for row in graded] == [
+        ("correct", 1.0),
+        ("correct", 1.0),
+        ("error", None),
+        ("error", None),
+    ]
+    assert (grades["error_rate"], grades["counts"]["error"], grades["mean_score"]) == (0.5, 2, 1.0)
+    assert "50.0 % error" in capsys.readouterr().out
+
+
+def test_an_answer_pattern_of_ones_own(grade):
+    _, graded, _ = grade("--answer_patterns", "A: ?(.+)", "boxed")
+    assert [row["extracted"] for row in graded] == ["2^{-1}", "4", "5", None]

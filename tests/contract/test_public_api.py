@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -42,3 +43,20 @@ def test_nothing_heavy_is_imported_before_it_is_needed(code):
 
 def test_the_commands_are_these():
     assert set(COMMANDS) >= {"compare", "train", "evaluate", "grade", "report", "micro", "critique", "cache"}
+
+
+def test_the_version_is_that_of_the_package():
+    assert stepalign.__version__ == version("stepalign")
+
+
+@pytest.mark.parametrize("first", ["", "import stepalign.report.comparison"])
+def test_report_is_a_room_and_a_function(first, tmp_path):
+    code = f"{first}\nimport stepalign\nfrom stepalign import report\nassert report is stepalign.report\n"
+    code += f"try:\n    report({str(tmp_path)!r})\nexcept stepalign.core.errors.DataError as error:\n    print(error)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert str(tmp_path) in done.stdout, done.stderr
+
+
+def test_every_command_with_a_result_is_a_function():
+    named = {name for name in COMMANDS if callable(getattr(stepalign, name, None))}
+    assert named >= {"train", "compare", "evaluate", "grade", "inspect", "preflight", "critique", "curate", "report"}

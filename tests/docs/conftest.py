@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import os
 import sys
 from pathlib import Path
@@ -52,6 +53,14 @@ def reader(tmp_path, monkeypatch):
         write_jsonl(tmp_path / f"{name}.jsonl", [problem.to_json() for problem in problems])
     write_jsonl(tmp_path / "samples.jsonl", [r.to_json() for r in made_rollouts(splits["problems"], seed=1)])
     write_jsonl(tmp_path / "processbench-math.jsonl", [LABELLED])
+    with (tmp_path / "gsm8k.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("question", "answer"), *(in_gsm8k(2 * i + 3, i + 5) for i in range(24))])
+
+
+def in_gsm8k(a, b):
+    """A problem in the columns of GSM8K."""
+    total = f"She has {a} + {b} = <<{a}+{b}={a + b}>>{a + b} apples.\n#### {a + b}"
+    return f"Ann has {a} apples and picks {b} more. How many has she?", total
 
 
 @pytest.fixture

@@ -72,3 +72,17 @@ def test_the_solver_is_sampled_and_graded(micro_solver):
     with Grader() as grader:
         graded = grade_rollouts(rollouts, grader)
     assert all(r.grade is not None for r in graded)
+
+
+def test_scores_and_errors_of_an_own_grader_are_measured():
+    scored = [
+        Rollout(P, 0, "1", grade=Grade(Outcome.CORRECT, "1", 1.0), num_tokens=1),
+        Rollout(P, 1, "5", grade=Grade(Outcome.WRONG, "5", 0.5), num_tokens=1),
+        Rollout(P, 2, "7", grade=Grade(Outcome.ERROR), num_tokens=1),
+    ]
+    with Grader() as grader:
+        metrics = evaluate_rollouts([P], scored, grader).metrics
+        without = evaluate_rollouts([P, Q], ROLLOUTS, grader).metrics
+    assert (metrics.error_rate, metrics.mean_score) == (pytest.approx(1 / 3), 0.75)
+    assert metrics.ungraded_rate == pytest.approx(1 / 3)
+    assert not {"error_rate", "mean_score"} & without.to_json().keys()

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from stepalign.core.critique import Context
@@ -78,3 +80,20 @@ def test_a_format_knows_its_name():
         pass
 
     assert Named.name == "named"
+
+
+def test_a_module_of_the_current_directory_is_a_plugin(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    text = "from stepalign import Context, FeedbackFormat, register_feedback\n"
+    text += "@register_feedback('nothing')\nclass Nothing(FeedbackFormat):\n"
+    text += "    def contexts(self, rollouts):\n        return [None for _ in rollouts]\n"
+    (tmp_path / "plugin_of_mine.py").write_text(text)
+    load_plugins(["plugin_of_mine"])
+    assert build_context(WRONG, "nothing") is None
+
+
+def test_a_plugin_with_an_error_says_where(tmp_path):
+    (tmp_path / "broken.py").write_text("x = 1\ny = 1 / 0\n")
+    with pytest.raises(ConfigError, match=r"ZeroDivisionError: division by zero \(broken\.py, line 2\)"):
+        load_plugins([str(tmp_path / "broken.py")])

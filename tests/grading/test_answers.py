@@ -91,10 +91,64 @@ def test_a_prompt_that_ended_inside_thinking(text, answer):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "18", "The answer is 18.", r"<think>\boxed{18}</think>", r"<think>\boxed{18}", r"\boxed{", "A: none", "B: 18"],
+    [
+        "",
+        "18",
+        "The answer is eighteen.",
+        r"<think>\boxed{18}</think>",
+        r"<think>\boxed{18}",
+        r"\boxed{",
+        "A: none",
+        "B: 18",
+    ],
 )
 def test_no_answer(text):
     assert extract_answer(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Answer: 60", "60"),
+        ("**Answer:** 60", "60"),
+        ("**Final answer: 60**", "60"),
+        ("Final Answer: $\\frac{1}{2}$.", "$\\frac{1}{2}$"),
+        ("So the answer is 60.", "60"),
+        ("The answer is **60**. I hope this helps.", "60"),
+        ("The answer is 60 eggs, because 5 * 12 = 60.", "60 eggs"),
+        ("The answer is 3.14, and not 3.", "3.14, and not 3"),
+        ("the answer is 1,000", "1,000"),
+        ("The answer is 1, 2, and 3.", "1, 2, and 3"),
+        ("The answer is 5. No, the answer is 6.", "6"),
+        ("Answer: The answer is 60", "60"),
+    ],
+)
+def test_a_sentence_that_states_the_answer(text, answer):
+    assert extract_answer(text) == answer
+    assert extract_answer(text, ["answer_tag", "boxed", "hash", "a_colon"]) is None
+
+
+@pytest.mark.parametrize("text", ["The answer is not 60.", "the answer is ...", "Answer: see above", "the answers: 1"])
+def test_a_sentence_that_states_none(text):
+    assert extract_answer(text) is None
+
+
+def test_a_sentence_counts_only_where_nothing_else_is_found():
+    assert extract_answer(r"\boxed{4}. So the answer is 5.") == "4"
+    assert extract_answer("A: 4\nAnswer: 5", ["answer_is"]) == "5"
+
+
+def test_an_own_pattern_is_a_regular_expression_with_a_group():
+    text = "Result: 3\nRESULT = x\nResult: 7 "
+    assert extract_answer(text, [r"^Result: (.+)$"]) == "7"
+    assert extract_answer(text, [r"(RESULT|result) = (?P<answer>\w)"]) == "x"
+    assert extract_answer(text + r"\boxed{9}", ["boxed", "Result: (.+)"]) == "9"
+    with pytest.raises(ConfigError, match=r"'Result: \(' is no regular expression: missing \)"):
+        extract_answer(text, ["Result: ("])
+    with pytest.raises(ConfigError, match="has no group; expected one around the answer"):
+        extract_answer(text, ["Result: (?:.+)"])
+    with pytest.raises(ConfigError, match=r"unknown answer pattern 'Result: 7'.*has a group"):
+        extract_answer(text, ["Result: 7"])
 
 
 def test_thinking_is_no_answer():
@@ -119,7 +173,24 @@ def test_patterns_can_be_chosen():
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     "piece",
-    ["<answer>", r"\boxed{", "{", "}", "\\", "<<", "<think>", "</think>", "\n####", "#### ", "A: ", " ", "<", "<\t"],
+    [
+        "<answer>",
+        r"\boxed{",
+        "{",
+        "}",
+        "\\",
+        "<<",
+        "<think>",
+        "</think>",
+        "\n####",
+        "#### ",
+        "A: ",
+        " ",
+        "<",
+        "<\t",
+        "answer ",
+        "answer is *",
+    ],
 )
 def test_the_time_is_linear_in_the_text(piece):
     # quadratic, any of these would take an hour

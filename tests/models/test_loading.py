@@ -69,3 +69,19 @@ def test_offline_says_that_it_is_offline(monkeypatch):
     monkeypatch.setattr(loading.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="HF_HUB_OFFLINE"):
         check_model("someone/some-model-that-is-not-cached")
+
+
+def test_a_base_model_without_a_chat_template_is_offered_a_plain_one(tmp_path):
+    from stepalign.models.prompts import chat_prompts
+    from stepalign.models.random_init import save_random_qwen3
+
+    directory = save_random_qwen3(tmp_path / "base", ["What is 2 + 2? It is 4. "] * 20)
+    (directory / "chat_template.jinja").unlink()
+    with pytest.raises(ModelError, match=r"no chat template, as with base models.*--prompt_templates plain"):
+        load_model(str(directory))
+    tokenizer = load_model(str(directory), prompt_templates="plain").tokenizer
+    assert chat_prompts(tokenizer, ["What is 2 + 2?"])[0].text == "User: What is 2 + 2?\n\nAssistant:"
+    said = [{"role": "user", "content": "2?"}, {"role": "assistant", "content": "2."}]
+    assert tokenizer.apply_chat_template([said], tokenize=False, add_generation_prompt=False) == [
+        "User: 2?\n\nAssistant: 2.<|im_end|>\n\n"
+    ]

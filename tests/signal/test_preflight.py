@@ -6,6 +6,7 @@ import pytest
 
 from stepalign.core.critique import Context
 from stepalign.core.files import read_jsonl
+from stepalign.core.problem import Problem
 from stepalign.feedback.critics.verify import reference_critique
 from stepalign.feedback.formats import FeedbackFormat, RefSol, StepAlign
 from stepalign.grading import Grader
@@ -199,9 +200,9 @@ def test_a_reference_solution_in_a_critiques_place_calls_no_step_wrong(prepare, 
 
 def test_giving_the_answer_away():
     with Grader() as grader:
-        assert has_answer("so it is 42, we see", "42", grader)
-        assert has_answer("<answer>1/2</answer>", "0.5", grader)
-        assert not has_answer("so it is 420, or 142", "42", grader)
+        assert has_answer("so it is 42, we see", Problem("p", "?", "42"), grader)
+        assert has_answer("<answer>1/2</answer>", Problem("p", "?", "0.5"), grader)
+        assert not has_answer("so it is 420, or 142", Problem("p", "?", "42"), grader)
 
 
 def test_the_price_is_per_rollout():

@@ -5,6 +5,8 @@ import torch
 
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.micro import World, make_problems
+from stepalign.runs.row import read_rows
+from stepalign.runs.rows import RolloutRow
 from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.rollouts import RolloutLog
@@ -94,3 +96,22 @@ def test_a_step_in_which_all_groups_agree_changes_nothing(micro_solver, tmp_path
     change, batches = descend(micro_solver, tmp_path, AGREED * 4)
     assert len(batches) == 8
     assert not change.any()
+
+
+def test_the_reward_is_the_score_where_there_is_one_and_none_for_an_error(micro_solver, tmp_path):
+    grades = [Grade(Outcome.WRONG, score=0.25), Grade(Outcome.CORRECT, score=2.0), Grade(Outcome.ERROR)]
+    log = RolloutLog(tmp_path / "rollouts.jsonl")
+    trainer = GroupTrainer(
+        copy.deepcopy(micro_solver.model),
+        problems=PROBLEMS,
+        args=grpo_config(config(tmp_path), 4),
+        grade=lambda rollouts: grades,
+        prompt_templates="bare",
+        processing_class=micro_solver.tokenizer,
+        rollout_log=log,
+    )
+    eos = micro_solver.tokenizer.eos_token_id
+    assert trainer.correctness([[5, eos]] * 3, [PROBLEMS[0].id] * 3) == [0.25, 2.0, None]
+    rows = read_rows(tmp_path / "rollouts.jsonl", RolloutRow)
+    assert [(row.grade, row.score) for row in rows] == [("wrong", 0.25), ("correct", 2.0), ("error", None)]
+    assert rows[0].rollout(PROBLEMS[0]).grade == grades[0]

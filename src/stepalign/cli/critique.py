@@ -41,12 +41,12 @@ def run(argv: Sequence[str]) -> None:
     from stepalign.feedback.critics.build import build_critic
     from stepalign.feedback.critics.critic import CriticStopped
     from stepalign.feedback.critics.settings import CriticSettings
-    from stepalign.grading import Grader
+    from stepalign.settings.grading import make_grader
 
     asked, directory = given.make(CriticSettings), Path(settings.output_dir)
     rollouts = load_samples(settings.samples, load_problems(settings.problems, settings.columns))
     gc.freeze()  # what was loaded stays: looking through it again and again would hold up all requests
-    with Grader() as grader:
+    with make_grader(settings) as grader:
         critic = build_critic(asked, grader.grade)
         try:
             records = _with_progress(critic, rollouts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from transformers import AutoConfig, AutoTokenizer
 
-from stepalign.core.prompts import render_prompt
+from stepalign.core.prompts import chat_template, render_prompt
 from stepalign.core.tokenizer import Tokenizer
 from stepalign.feedback.conditions import GRPO
 from stepalign.feedback.critics.settings import CriticSettings
@@ -151,6 +151,8 @@ def local_model(name: str) -> tuple[PretrainedConfig | None, Tokenizer | None]:
 def _prompt_length(run: Run, tokenizer: Tokenizer | None) -> tuple[float, str]:
     problems = run.problems["train"][:PROBLEMS_MEASURED]
     texts = [render_prompt(run.prompt_templates, "student", problem=problem) for problem in problems]
+    if tokenizer is not None:
+        tokenizer.chat_template = chat_template(run.prompt_templates) or tokenizer.chat_template
     if tokenizer is None or tokenizer.chat_template is None:
         return sum(map(len, texts)) / len(texts) / 4, "4 characters a token: the tokenizer is not on this machine"
     prompts = chat_prompts(tokenizer, texts, run.chat_template_kwargs)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stepalign.core.settings import default_of, fields_of
-from stepalign.evaluation.sampling import evaluation_sampling
+from stepalign.evaluation.checkpoints import evaluation_sampling
 from stepalign.runs.files import METRICS
 from stepalign.runs.row import read_rows
 from stepalign.runs.rows import MetricsRow
-from stepalign.settings.groups import EvaluateSettings, MicroProblemsSettings, TrainSettings
+from stepalign.settings.command_groups import EvaluateSettings, MicroProblemsSettings
+from stepalign.settings.groups import TrainSettings
 from stepalign.settings.models import MICRO, resolve_model
 from stepalign.settings.run import Run
 from stepalign.training.summary import changes, ends, validated
@@ -62,7 +63,8 @@ def next_commands(run: Run, checkpoint: Path) -> list[list[str]]:
         words += _flag(EvaluateSettings, name, getattr(sampling, name))
     words += ["--columns", *run.training.columns] if run.training.columns else []
     patterns = run.training.answer_patterns
-    words += [] if patterns == TrainSettings().answer_patterns else ["--answer_patterns", *patterns]
+    words += [] if patterns == TrainSettings().answer_patterns else ["--answer_patterns", *(patterns or ())]
+    words += ["--grader", run.training.grader] if run.training.grader else []
     words += ["--no_thinking"] if run.chat_template_kwargs.get("enable_thinking") is False else []
     return [*commands, words]
 

@@ -122,10 +122,10 @@ def make_evaluator(run: Run, run_directory: Path) -> Generator[Evaluator]:
     """The evaluator of a comparison: its validation and test problems, and one sampling for all."""
     from stepalign.data.problems import load_problems
     from stepalign.evaluation.checkpoints import Evaluator, evaluation_sampling
-    from stepalign.grading import Grader
+    from stepalign.settings.grading import make_grader
 
     splits = {split: load_problems(problems_file(run_directory, split)) for split in ("validation", "test")}
-    with Grader(patterns=run.training.answer_patterns) as grader:
+    with make_grader(run.training) as grader:
         yield Evaluator(splits, evaluation_sampling(run), grader, run.prompt_templates, run.chat_template_kwargs)
 
 

@@ -10,8 +10,10 @@ The command line turns any `StepalignError` into one message on stderr and exit 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 LISTED = 20  # options that a message names
 
@@ -53,3 +55,17 @@ def suggest(word: str, options: Iterable[str]) -> str:
 def first_line(error: Exception) -> str:
     """What another library's error says, in one line; its kind where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of a traceback through a user's own code, with the place in that code."""
+    text = traceback.format_exception_only(error)[-1].strip()
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{text} ({Path(error.filename).name}, line {error.lineno})"
+    frames = [f for f in traceback.extract_tb(error.__traceback__)[1:] if "importlib" not in f.filename]
+    ours = str(Path(__file__).parents[1])
+    theirs = [f for f in frames if not f.filename.startswith(ours)]
+    if not theirs:
+        return text
+    place = [f for f in theirs if f.filename == theirs[0].filename][-1]  # not where a library gave up
+    return f"{text} ({Path(place.filename).name}, line {place.lineno})"

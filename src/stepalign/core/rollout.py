@@ -18,25 +18,40 @@ FinishReason = Literal["stop", "length"]
 
 
 class Outcome(StrEnum):
-    """What grading found. Unparseable and timeout are counted on their own, never silently as wrong."""
+    """What grading found. The last three are counted on their own, never silently as wrong; `error`: a grader of the
+    user's own raised, or returned what is no grade."""
 
     CORRECT = "correct"
     WRONG = "wrong"
     UNPARSEABLE = "unparseable"
     TIMEOUT = "timeout"
+    ERROR = "error"
 
 
 @dataclass(frozen=True)
 class Grade:
-    """The outcome and the answer text it was based on (None where no answer was found)."""
+    """The outcome, the answer text it was based on (None where no answer was found), and the score of a grader that
+    gives one: GRPO's reward."""
 
     outcome: Outcome
     extracted: str | None = None
+    score: float | None = None
+
+    def __repr__(self) -> str:
+        score = "" if self.score is None else f", score={self.score:g}"
+        return f"Grade(outcome={self.outcome!r}, extracted={self.extracted!r}{score})"
 
     @property
     def is_correct(self) -> bool:
         """Whether the answer is right; what could not be graded is not."""
         return self.outcome is Outcome.CORRECT
+
+    @property
+    def reward(self) -> float | None:
+        """The score, else 1 for a correct answer and 0 for another; None where grading itself failed."""
+        if self.outcome in (Outcome.TIMEOUT, Outcome.ERROR):
+            return None
+        return float(self.is_correct) if self.score is None else self.score
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,11 @@ class Rollout:
         if self.num_tokens is not None:
             row["num_tokens"] = self.num_tokens
         row["finish_reason"] = self.finish_reason
-        if self.grade is not None:
-            row["grade"] = self.grade.outcome.value
-            row["extracted"] = self.grade.extracted
-        return row
+        return row | self.grade_json()
+
+    def grade_json(self) -> dict[str, Any]:
+        """The part of a row that is its grade; empty where it has none."""
+        if self.grade is None:
+            return {}
+        row: dict[str, Any] = {"grade": self.grade.outcome.value, "extracted": self.grade.extracted}
+        return row if self.grade.score is None else row | {"score": self.grade.score}

@@ -22,7 +22,7 @@ from stepalign.core.rollout import Outcome, Rollout
 from stepalign.curation.screen import Candidate
 from stepalign.curation.solvers import Samples, Solver
 from stepalign.curation.store import Decision
-from stepalign.grading import Grader
+from stepalign.grading import AnyGrader
 from stepalign.settings.curate import CurateSettings
 
 ASK = "{problem}\n\nSolve the problem step by step. Put the final answer alone in \\boxed{{}} at the end."
@@ -31,7 +31,7 @@ ASK = "{problem}\n\nSolve the problem step by step. Put the final answer alone i
 class Judge:
     """Decides candidates. `critic` None leaves its stage out."""
 
-    def __init__(self, arguments: CurateSettings, solver: Solver, critic: Pool | None, grader: Grader) -> None:
+    def __init__(self, arguments: CurateSettings, solver: Solver, critic: Pool | None, grader: AnyGrader) -> None:
         self._arguments, self._solver, self._critic, self._grader = arguments, solver, critic, grader
 
     async def judge(self, candidates: Sequence[Candidate]) -> list[Decision]:
@@ -68,7 +68,7 @@ class Judge:
         return replace(decision, detail=detail, problem=kept)
 
     def _grade(self, samples: Sequence[Rollout]) -> list[Outcome]:
-        return [self._grader.grade(rollout.text, rollout.problem.answer).outcome for rollout in samples]
+        return [self._grader.grade(rollout.text, rollout.problem).outcome for rollout in samples]
 
     async def _critic_trouble(self, problem: Problem) -> str:
         """Why the critic's one greedy solution is not right; empty where it is, or where there is no critic."""
@@ -78,7 +78,7 @@ class Judge:
             reply = await self._critic.ask(ASK.format(problem=problem.problem), temperature=0.0)
         except Failed as error:
             return error.reason
-        grade = await asyncio.to_thread(self._grader.grade, reply.text, problem.answer)
+        grade = await asyncio.to_thread(self._grader.grade, reply.text, problem)
         return "" if grade.is_correct else "cut_off" if reply.finish_reason == "length" else grade.outcome.value
 
 
@@ -86,7 +86,7 @@ def _detail(format_rate: float, rate: float, outcomes: Sequence[Outcome]) -> dic
     """The rates, and counts of samples that could not be graded: they are no right ones, and no wrong ones either."""
     ungraded = {
         f"num_{outcome.value}": outcomes.count(outcome)
-        for outcome in (Outcome.UNPARSEABLE, Outcome.TIMEOUT)
+        for outcome in (Outcome.UNPARSEABLE, Outcome.TIMEOUT, Outcome.ERROR)
         if outcome in outcomes
     }
     return {"num_samples": len(outcomes), "correct_rate": rate, "format_rate": format_rate, **ungraded}

@@ -25,9 +25,10 @@ from stepalign.curation.solvers import Solver, make_solver
 from stepalign.curation.store import Decision, Store
 from stepalign.data.sources import ProblemStream, open_source
 from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.grading import Grader
+from stepalign.grading import AnyGrader
 from stepalign.runs.files import CURATION
 from stepalign.settings.curate import CurateSettings
+from stepalign.settings.grading import make_grader
 
 BATCHES_AT_ONCE = 4
 PROGRESS_S = 1.0  # between two reports of progress while a batch is under way
@@ -89,11 +90,8 @@ class Curation:
         if self._is_enough() or (state or {}).get("is_exhausted"):
             return
         arguments = self.arguments
-        with Grader(
-            timeout_s=arguments.grading_timeout_s,
-            num_workers=arguments.grading_workers,
-            patterns=arguments.answer_patterns,
-        ) as grader:
+        limits = {"timeout_s": arguments.grading_timeout_s, "num_workers": arguments.grading_workers}
+        with make_grader(arguments, **limits) as grader:
             index = evaluation_index(arguments.evaluation_sets, arguments.ngram_words)
             batches = self._batches(stream, Screen(arguments, self.store, grader, index))
             run(self._run(batches, grader))
@@ -137,7 +135,7 @@ class Curation:
     def _is_enough(self) -> bool:
         return bool(self.arguments.num_problems) and self.store.num_kept >= self.arguments.num_problems
 
-    async def _run(self, batches: Iterator[Batch], grader: Grader) -> None:
+    async def _run(self, batches: Iterator[Batch], grader: AnyGrader) -> None:
         async with AsyncExitStack() as stack:
             solver = await stack.enter_async_context(make_solver(self.arguments))
             critic = None

@@ -18,7 +18,7 @@ from stepalign.core.rollout import Outcome
 from stepalign.curation.overlap import RunIndex, runs, text_key
 from stepalign.curation.store import Decision, Store
 from stepalign.data.sources import Entry, open_source
-from stepalign.grading import Grader, extract_answer
+from stepalign.grading import AnyGrader, OwnGrader, extract_answer
 from stepalign.settings.curate import CurateSettings
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Candidate(NamedTuple):
 class Screen:
     """The cheap stages in order. Rows must come in the order of their positions."""
 
-    def __init__(self, arguments: CurateSettings, store: Store, grader: Grader, evaluation: RunIndex) -> None:
+    def __init__(self, arguments: CurateSettings, store: Store, grader: AnyGrader, evaluation: RunIndex) -> None:
         self._arguments, self._store, self._grader, self._evaluation = arguments, store, grader, evaluation
         self._wanted = [tuple(word.split("=", 1)) for word in arguments.where]
         self._num_warnings = 0
@@ -83,13 +83,15 @@ class Screen:
             log.warning("further rows that cannot be read are counted and not shown")
 
 
-def answer_trouble(answer: str, grader: Grader) -> str:
+def answer_trouble(answer: str, grader: AnyGrader) -> str:
     """Why the right answer could not be told from a wrong one by the grader; empty where it could.
 
     It must be found again where the solver is asked to put it, and be comparable with a number or a word.
     """
     if not answer.strip():
         return "no_answer"
+    if isinstance(grader, OwnGrader):  # only the function knows what it can grade
+        return ""
     extracted = extract_answer(f"<answer>{answer}</answer>", ("answer_tag",))
     if extracted is None:
         return "not_extractable"

@@ -89,7 +89,9 @@ class LocalSolver:
         from stepalign.models.loading import load_model, own_defaults, templates_for  # torch: not for a server
 
         self._num_samples = 0
-        self._model, self._tokenizer = load_model(str(arguments.solver_model), dtype=arguments.dtype)
+        self._model, self._tokenizer = load_model(
+            str(arguments.solver_model), dtype=arguments.dtype, prompt_templates=arguments.prompt_templates
+        )
         own = own_defaults(self._model.config)
         self._arguments = arguments
         self._templates = templates_for(arguments.prompt_templates, own)

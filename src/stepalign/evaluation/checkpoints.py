@@ -14,7 +14,7 @@ from typing import Any
 from stepalign.core.files import keep_rows, read_jsonl
 from stepalign.core.problem import Problem
 from stepalign.evaluation.evaluate import Evaluation, evaluate_rollouts, grade_rollouts, sample_problems
-from stepalign.grading import Grader
+from stepalign.grading import AnyGrader
 from stepalign.models.loading import load_model
 from stepalign.models.sampling import Sampling
 from stepalign.runs.evaluations import EvaluationRow
@@ -44,14 +44,14 @@ class Evaluator:
 
     splits: Mapping[str, Sequence[Problem]]
     sampling: Sampling
-    grader: Grader
+    grader: AnyGrader
     prompt_templates: str = "steps"
     chat_template_kwargs: dict[str, Any] | None = None
     dtype: str = "auto"
 
     def evaluate(self, model_name: str, adapter: str | None = None) -> dict[str, Evaluation]:
         """Load a model, sample all splits together, and grade: split's name to its evaluation."""
-        model, tokenizer = load_model(model_name, adapter, dtype=self.dtype)
+        model, tokenizer = load_model(model_name, adapter, dtype=self.dtype, prompt_templates=self.prompt_templates)
         problems = [problem for split in self.splits.values() for problem in split]
         batches = sample_problems(
             model, tokenizer, problems, self.sampling, self.prompt_templates, self.chat_template_kwargs

@@ -25,7 +25,7 @@ from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Outcome, Rollout
 from stepalign.core.tokenizer import Tokenizer
-from stepalign.grading import Grader
+from stepalign.grading import AnyGrader
 from stepalign.maths.accuracy import avg_at_k, maj_at_k, pass_at_k
 from stepalign.maths.intervals import bootstrap_interval
 from stepalign.models.prompts import chat_prompts
@@ -70,9 +70,9 @@ def eos_token_ids(model: PreTrainedModel, tokenizer: Tokenizer) -> list[int]:
     return sorted({*ids, tokenizer.eos_token_id})
 
 
-def grade_rollouts(rollouts: Sequence[Rollout], grader: Grader) -> list[Rollout]:
+def grade_rollouts(rollouts: Sequence[Rollout], grader: AnyGrader) -> list[Rollout]:
     """The same rollouts with their grades."""
-    return [r.graded(grader.grade(r.text, r.problem.answer)) for r in rollouts]
+    return [r.graded(grader.grade(r.text, r.problem)) for r in rollouts]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Evaluation:
 
 
 def evaluate_rollouts(
-    problems: Sequence[Problem], rollouts: Sequence[Rollout], grader: Grader, ks: Sequence[int] = ()
+    problems: Sequence[Problem], rollouts: Sequence[Rollout], grader: AnyGrader, ks: Sequence[int] = ()
 ) -> Evaluation:
     """The metrics of graded rollouts: the same number of samples for every problem.
 
@@ -106,6 +106,10 @@ def evaluate_rollouts(
         for name, value in _accuracies(grader).items()
     }
     outcomes = [rollout.grade.outcome for rollout in rollouts if rollout.grade is not None]
+    num_errors = outcomes.count(Outcome.ERROR)
+    scores = [rollout.grade.score for rollout in rollouts if rollout.grade and rollout.grade.score is not None]
+    of_own_grader = {"error_rate": num_errors / len(rollouts)} if num_errors else {}
+    of_own_grader |= {"mean_score": float(np.mean(scores))} if scores else {}
     accuracies: dict[str, Any] = {name: float(np.mean(of_problem)) for name, of_problem in values.items()}
     metrics = EvaluationMetrics(
         num_problems=len(by_problem),
@@ -114,6 +118,7 @@ def evaluate_rollouts(
         mean_length=float(np.mean([rollout.num_tokens or 0 for rollout in rollouts])),
         unparseable_rate=outcomes.count(Outcome.UNPARSEABLE) / len(rollouts),
         timeout_rate=outcomes.count(Outcome.TIMEOUT) / len(rollouts),
+        **of_own_grader,
         truncated_rate=sum(rollout.finish_reason == "length" for rollout in rollouts) / len(rollouts),
         ci95={name: ci95(of_problem) for name, of_problem in values.items()},
     )
@@ -126,7 +131,7 @@ def ci95(values: Sequence[float] | Sequence[Sequence[float]]) -> list[float]:
     return [interval.low, interval.high]
 
 
-def _accuracies(grader: Grader) -> dict[str, Callable[[Sequence[Rollout], int], float]]:
+def _accuracies(grader: AnyGrader) -> dict[str, Callable[[Sequence[Rollout], int], float]]:
     def num_correct(samples: Sequence[Rollout]) -> int:
         return sum(r.grade is not None and r.grade.is_correct for r in samples)
 

@@ -28,12 +28,12 @@ from stepalign.core.settings import may_change, names_of
 from stepalign.data.samples import load_samples
 from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
 from stepalign.evaluation.served import ServedSolver, sample_served
-from stepalign.grading import Grader
 from stepalign.models.loading import load_model
 from stepalign.models.sampling import Sampling
 from stepalign.runs.files import EVALUATION, PARTIAL_SAMPLES, SAMPLES, TEST_METRICS, USED_PROBLEMS
 from stepalign.settings.command_groups import EvaluateSettings, ServerSettings
 from stepalign.settings.evaluation import ResolvedEvaluation
+from stepalign.settings.grading import GradingSettings, make_grader
 from stepalign.settings.same import check_same
 
 REPLIES = "replies.partial.sqlite"
@@ -58,7 +58,7 @@ def evaluate_model(evaluation: ResolvedEvaluation) -> dict[str, Any]:
         for batch in sample(problems, settings, done):
             append_jsonl(partial, *(rollout.to_json() for rollout in batch))
             bar.update(len(batch))
-    with Grader(patterns=settings.answer_patterns) as grader:
+    with make_grader(settings) as grader:
         rollouts = grade_rollouts(load_samples(partial, problems), grader)
         metrics = evaluate_rollouts(problems, rollouts, grader, settings.k).metrics.to_json()
     order = {problem.id: i for i, problem in enumerate(problems)}
@@ -72,10 +72,11 @@ def evaluate_model(evaluation: ResolvedEvaluation) -> dict[str, Any]:
 
 
 def _in_process(problems: Sequence[Problem], settings: EvaluateSettings, done: Done) -> Iterator[list[Rollout]]:
-    model, tokenizer = load_model(settings.model, settings.adapter, dtype=settings.dtype)
+    family = str(settings.prompt_templates)
+    model, tokenizer = load_model(settings.model, settings.adapter, dtype=settings.dtype, prompt_templates=family)
     kwargs = {"enable_thinking": False} if settings.no_thinking else None
     sampling = sampling_of(settings)
-    yield from sample_problems(model, tokenizer, problems, sampling, str(settings.prompt_templates), kwargs, done)
+    yield from sample_problems(model, tokenizer, problems, sampling, family, kwargs, done)
 
 
 def _from_server(problems: Sequence[Problem], settings: EvaluateSettings, done: Done) -> Iterator[list[Rollout]]:
@@ -112,5 +113,6 @@ def _check_same_evaluation(directory: Path, settings: EvaluateSettings) -> None:
     path = directory / EVALUATION
     if (directory / PARTIAL_SAMPLES).exists() and path.exists():
         holds = f"{directory} holds an unfinished evaluation"
-        check_same(read_json(path), record, holds, may_change={*may_change(EvaluateSettings), "debug"})
+        free = {*may_change(EvaluateSettings), *names_of(GradingSettings), "debug"}  # grading comes last
+        check_same(read_json(path), record, holds, may_change=free)
     write_json(path, record)

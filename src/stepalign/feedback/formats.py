@@ -12,15 +12,12 @@ The name is then a condition: `stepalign train --condition hint --plugins my_fee
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from stepalign.core.critique import Context, Critique
-from stepalign.core.errors import ConfigError, suggest
+from stepalign.core.errors import ConfigError, last_line, suggest
+from stepalign.core.own import load_module
 from stepalign.core.rollout import Rollout
 
 # a critic as formats ask it: a critique for each rollout, None where none could be had
@@ -83,23 +80,18 @@ def build_context(rollout: Rollout, format: str = "refsol", critic: AskCritic | 
 
 
 def load_plugins(plugins: Sequence[str]) -> None:
-    """Import modules or `.py` files that register formats of the user's own.
+    """Import modules, also of the current directory, or `.py` files that register formats of the user's own.
 
     Raises:
         ConfigError: a file or module does not exist or fails to import.
     """
     for plugin in plugins:
         try:
-            if plugin.endswith(".py"):
-                spec = importlib.util.spec_from_file_location(Path(plugin).stem, plugin)
-                assert spec is not None and spec.loader is not None
-                module = importlib.util.module_from_spec(spec)
-                sys.modules[Path(plugin).stem] = module
-                spec.loader.exec_module(module)
-            else:
-                importlib.import_module(plugin)
+            load_module(plugin)
         except Exception as error:
-            raise ConfigError(f"plugins: cannot import '{plugin}': {error}. Give a module or a .py file.") from error
+            raise ConfigError(
+                f"plugins: cannot import '{plugin}': {last_line(error)}. Give a module or a .py file."
+            ) from error
 
 
 @register_feedback("refsol")

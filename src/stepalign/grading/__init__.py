@@ -12,8 +12,9 @@ from functools import cache
 from stepalign.core.rollout import Grade
 from stepalign.grading.answers import ANSWER_PATTERNS, extract_answer
 from stepalign.grading.grader import Grader
+from stepalign.grading.own import AnyGrader, OwnGrader
 
-__all__ = ["ANSWER_PATTERNS", "Grader", "extract_answer", "grade_answer"]
+__all__ = ["ANSWER_PATTERNS", "AnyGrader", "Grader", "OwnGrader", "extract_answer", "grade_answer"]
 
 
 def grade_answer(text: str, answer: str, *, thinking_open: bool = False) -> Grade:

@@ -5,10 +5,12 @@ r"""Find the answer in a response: of all the places where a model may put it, t
 - `boxed`: `\boxed{18}` with balanced braces.
 - `hash` and `a_colon`: a line `#### 18` or `A: 18`; what follows must start like a number or a formula, so that a
   Markdown heading is no answer. Where a line goes on in words (`#### 2 ways to check`), any other answer is preferred.
+- `answer_is`: "Answer: 18" or "the answer is 18", see `stated`; only where nothing else is found.
+- a regular expression of the user's own, told from a name by its group: `Result: (.+)`.
 
 Thinking is stripped first; `thinking_open` says that the prompt ended inside it, as some chat templates do. The
-calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search is linear in the length of the text, whatever the
-text.
+calculator notes of GSM8K (`<<1+1=2>>`) are passed over. Every search but one of the user's own is linear in the length
+of the text, whatever the text.
 
     >>> extract_answer("16 - 3 = <<16-3=13>>13\nA: 13")
     '13'
@@ -20,10 +22,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.trace import ANSWER_CLOSE, ANSWER_OPEN, strip_thinking
+from stepalign.grading.stated import ANSWER_IS, is_own, own_pattern
 
 MAX_ANSWER_CHARS = 1000  # what is longer is no answer: no reader could check it, and it only costs the grader
 
@@ -53,7 +57,7 @@ def extract_answer(text: str, patterns: Sequence[str] | None = None, *, thinking
 
     Args:
         text: the response, with or without its thinking.
-        patterns: names from ANSWER_PATTERNS, in any order; None is all of them.
+        patterns: names from ANSWER_PATTERNS or regular expressions, in any order; None is all that have a name.
         thinking_open: the prompt ended inside `<think>`; a response that never closes it has no answer.
     Raises:
         ConfigError: an unknown pattern.
@@ -82,9 +86,10 @@ def _finders(patterns: Sequence[str] | None) -> list[Callable[[str], _Found | No
     if not names:
         raise ConfigError(f"no answer patterns; expected at least one of: {', '.join(ANSWER_PATTERNS)}.")
     for name in names:
-        if name not in _FINDERS:
-            raise ConfigError(f"unknown answer pattern '{name}'{suggest(name, ANSWER_PATTERNS)}")
-    return [_FINDERS[name] for name in names]
+        if name not in _FINDERS and not is_own(name):
+            more = " A regular expression of your own has a group around the answer: 'Result: (.+)'."
+            raise ConfigError(f"unknown answer pattern '{name}'{suggest(name, ANSWER_PATTERNS)}{more}")
+    return [_FINDERS[name] if name in _FINDERS else partial(_by_own, own_pattern(name)) for name in names]
 
 
 def _in_tag(text: str) -> _Found | None:
@@ -127,9 +132,16 @@ def _in_box(text: str) -> _Found | None:
     return last
 
 
-def _on_line(pattern: re.Pattern[str], text: str) -> _Found | None:
+def _on_line(pattern: re.Pattern[str], text: str, is_clear: bool = True) -> _Found | None:
     lines = [(line.start(), line["value"].strip(" \t\r*")) for line in pattern.finditer(text)]
-    return max((_Found(not _LINE_OF_WORDS.match(value), start, value) for start, value in lines), default=None)
+    found = (_Found(is_clear and not _LINE_OF_WORDS.match(value), start, value) for start, value in lines)
+    return max(found, default=None)
+
+
+def _by_own(pattern: re.Pattern[str], text: str) -> _Found | None:
+    group = "answer" if "answer" in pattern.groupindex else 1
+    found = [_Found(True, match.start(), match[group].strip()) for match in pattern.finditer(text) if match[group]]
+    return found[-1] if found else None
 
 
 _FINDERS: dict[str, Callable[[str], _Found | None]] = {
@@ -137,5 +149,6 @@ _FINDERS: dict[str, Callable[[str], _Found | None]] = {
     "boxed": _in_box,
     "hash": lambda text: _on_line(_HASH, text),
     "a_colon": lambda text: _on_line(_A_COLON, text),
+    "answer_is": lambda text: _on_line(ANSWER_IS, text, is_clear=False),
 }
 ANSWER_PATTERNS = tuple(_FINDERS)

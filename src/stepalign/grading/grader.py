@@ -19,6 +19,7 @@ from functools import lru_cache, partial
 from queue import LifoQueue
 
 from stepalign.core.errors import ConfigError
+from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.grading.answers import MAX_ANSWER_CHARS, check_patterns, extract_answer, unbox
 from stepalign.grading.plain import plain_outcome
@@ -60,14 +61,15 @@ class Grader:
         # what hangs once would hang again for every sample that says the same
         self._ask = lru_cache(maxsize=1 << 14)(self._ask_worker)
 
-    def grade(self, text: str, answer: str) -> Grade:
-        """Grade a response against the true answer. No response raises; each has an outcome."""
+    def grade(self, text: str, answer: str | Problem) -> Grade:
+        """Grade a response against the true answer, or a problem's. No response raises; each has an outcome."""
+        answer = answer.answer if isinstance(answer, Problem) else answer
         extracted = extract_answer(text, self.patterns, thinking_open=self.thinking_open)
         if extracted is None:
             return Grade(Outcome.UNPARSEABLE)
         return Grade(self.compare(unbox(answer), extracted), extracted)
 
-    def grade_all(self, pairs: Iterable[tuple[str, str]]) -> Iterator[Grade]:
+    def grade_all(self, pairs: Iterable[tuple[str, str | Problem]]) -> Iterator[Grade]:
         """Grade (text, answer) pairs in order, on all workers at once."""
         pool = ThreadPoolExecutor(self._num_workers)
         try:

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, 
 
 from stepalign.core.errors import ModelError, first_line
 from stepalign.core.hub import connection_error
-from stepalign.core.prompts import DEFAULT_TEMPLATES
+from stepalign.core.prompts import CHAT, DEFAULT_TEMPLATES, PLAIN_TEMPLATES, chat_template
 from stepalign.core.tokenizer import Tokenizer
 
 
@@ -36,7 +36,12 @@ def best_device() -> torch.device:
 
 
 def load_model(
-    name: str, adapter: str | None = None, *, dtype: str = "auto", device: torch.device | str | None = None
+    name: str,
+    adapter: str | None = None,
+    *,
+    dtype: str = "auto",
+    device: torch.device | str | None = None,
+    prompt_templates: str | None = None,
 ) -> LoadedModel:
     """A model in evaluation mode on `device` (best available by default), and its tokenizer, padding on the left.
 
@@ -44,6 +49,7 @@ def load_model(
         name: a directory saved by `save_pretrained`, or a hub name.
         adapter: a directory or hub name of a PEFT adapter for it.
         dtype: auto (as saved), float32, bfloat16 or float16.
+        prompt_templates: family of the prompts, which may bring a chat template; None: the tokenizer's own.
     Raises:
         ModelError: no model there, the hub cannot be reached, or the files do not load.
     """
@@ -56,7 +62,7 @@ def load_model(
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, adapter)
-        tokenizer = load_tokenizer(name)
+        tokenizer = load_tokenizer(name, prompt_templates)
     except ModelError:
         raise
     except Exception as error:  # transformers raises many kinds
@@ -64,8 +70,8 @@ def load_model(
     return LoadedModel(model.to(torch.device(device or best_device())).eval(), tokenizer)
 
 
-def load_tokenizer(name: str) -> Tokenizer:
-    """The tokenizer of a model, padding on the left, with a padding token.
+def load_tokenizer(name: str, prompt_templates: str | None = None) -> Tokenizer:
+    """The tokenizer of a model, padding on the left, with a padding token and the chat template of the prompts' family.
 
     Raises:
         ModelError: it does not load, or it has no chat template.
@@ -74,8 +80,14 @@ def load_tokenizer(name: str) -> Tokenizer:
         tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
     except Exception as error:
         raise ModelError(f"cannot load the tokenizer of '{name}': {first_line(error)}") from error
+    own = chat_template(prompt_templates) if prompt_templates is not None else None
+    tokenizer.chat_template = own or tokenizer.chat_template
     if tokenizer.chat_template is None:
-        raise ModelError(f"the tokenizer of '{name}' has no chat template. Use an instruct model, or add the template.")
+        raise ModelError(
+            f"the tokenizer of '{name}' has no chat template, as with base models. Use an instruct model; or "
+            f"--prompt_templates {PLAIN_TEMPLATES}, which brings a plain one; or a directory of templates of your own "
+            f"with {CHAT} in it (docs/prompts.md)."
+        )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return cast("Tokenizer", tokenizer)

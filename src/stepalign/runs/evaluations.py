@@ -43,7 +43,9 @@ class EvaluationMetrics(Row):
     mean_length: Annotated[Number, Metric("mean length of a response", "tokens", chart=1)] = None
     unparseable_rate: Annotated[Number, Metric("responses in which no answer was found", "share", chart=3)] = None
     timeout_rate: Annotated[Number, Metric("responses whose grading took too long", "share", chart=4)] = None
+    error_rate: Annotated[Number, Metric("responses on which the own grader failed", "share")] = None
     truncated_rate: Annotated[Number, Metric("responses cut off at the token limit", "share", chart=2)] = None
+    mean_score: Annotated[Number, Metric("mean score of the own grader", "number")] = None
     ci95: Annotated[Mapping[str, list[float] | None], each(bounds)] = EMPTY  # of the accuracies, over problems
 
     def __getitem__(self, key: str) -> float:
@@ -65,7 +67,7 @@ class EvaluationMetrics(Row):
     @property
     def ungraded_rate(self) -> float:
         """Share of the responses that could not be graded."""
-        return (self.unparseable_rate or 0) + (self.timeout_rate or 0)
+        return (self.unparseable_rate or 0) + (self.timeout_rate or 0) + (self.error_rate or 0)
 
     @property
     def unanswered(self) -> str:

@@ -93,6 +93,7 @@ class RolloutRow(Row):
     finish_reason: FinishReason = "stop"
     grade: str | None = None
     extracted: str | None = None
+    score: float | None = None
     context: str | None = None
     context_status: str | None = None
     critique: Annotated[CritiqueRow | None, _critique] = None
@@ -100,7 +101,7 @@ class RolloutRow(Row):
 
     def rollout(self, problem: Problem) -> Rollout:
         """The rollout of the row, with its grade and its token ids where they are on record."""
-        grade = Grade(Outcome(self.grade), self.extracted) if self.grade else None
+        grade = Grade(Outcome(self.grade), self.extracted, self.score) if self.grade else None
         ids = tuple(self.token_ids)
         return Rollout(problem, self.sample, self.text, ids, self.finish_reason, grade, self.num_tokens)
 

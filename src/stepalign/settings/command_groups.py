@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import REQUIRED, AtLeast0, AtLeast1, NonNegative, Settings, setting
+from stepalign.settings.grading import GradingSettings
 from stepalign.settings.groups import ColumnsSettings
 
 
@@ -34,7 +35,7 @@ class ServerSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(ColumnsSettings, ServerSettings):
+class EvaluateSettings(GradingSettings, ColumnsSettings, ServerSettings):
     """Which model is sampled on which problems, and how."""
 
     model: str = setting(
@@ -54,12 +55,9 @@ class EvaluateSettings(ColumnsSettings, ServerSettings):
     seed: int = setting(0, "Seed of the sampling.")
     dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
     prompt_templates: str | None = setting(
-        None, "Steps, bare or a directory with student.jinja; none: as the model says, else steps."
+        None, "steps, plain, bare or a directory with student.jinja; none: as the model says, else steps."
     )
     no_thinking: bool = setting(False, "Pass enable_thinking=False to the chat template.")
-    answer_patterns: list[str] | None = setting(
-        None, "Where answers may stand; none: everywhere known.", may_change=True
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,7 +67,7 @@ class EvaluateSettings(ColumnsSettings, ServerSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CritiqueSettings(ColumnsSettings):
+class CritiqueSettings(GradingSettings, ColumnsSettings):
     """Which samples are critiqued; the critic has settings of its own."""
 
     problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
@@ -78,7 +76,7 @@ class CritiqueSettings(ColumnsSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradeSettings(ColumnsSettings):
+class GradeSettings(GradingSettings, ColumnsSettings):
     """Which responses are graded, and within which bounds."""
 
     problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
@@ -87,9 +85,6 @@ class GradeSettings(ColumnsSettings):
     timeout_s: float = setting(5.0, "Seconds that one comparison may take.")
     memory_limit_mb: int = setting(1024, "Memory of one worker, in MB.")
     num_workers: int = setting(1, "Worker processes.")
-    answer_patterns: list[str] | None = setting(
-        None, "Where an answer may stand: answer_tag, boxed, hash, a_colon; none: all. The last one counts."
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +107,9 @@ class InspectSettings(ColumnsSettings):
     problems: str | None = setting(None, "The run's problems, where it keeps none; they must be those it was given.")
     first_wrong_step: int | None = setting(None, "Which step is wrong first, from 1; 0: none is.")
     answer: str | None = setting(None, "The right answer, for the record.")
-    prompt_templates: str | None = setting(None, "steps, bare or a directory; none: as the model says, else steps.")
+    prompt_templates: str | None = setting(
+        None, "steps, plain, bare or a directory; none: as the model says, else steps."
+    )
     chat_template_kwargs: dict[str, Any] | None = setting(None, 'JSON, such as {"enable_thinking": false}.')
     teacher_chat_template_kwargs: dict[str, Any] | None = setting(None, "The teacher's; none: as the student's.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = setting(

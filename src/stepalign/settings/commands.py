@@ -129,10 +129,11 @@ CRITIQUE = CommandSettings(
 GRADE = CommandSettings(
     "grade",
     "grade --problems FILE --samples FILE --output_dir DIR [--key value ...]",
-    """Grade sampled responses by mathematical equality with the true answers.
+    """Grade sampled responses by mathematical equality with the true answers, or by a grader of your own.
 
-Writes OUTPUT_DIR/samples.jsonl, the input rows with "grade" (correct, wrong, unparseable or timeout) and "extracted"
-(the answer that was found), and OUTPUT_DIR/grades.json, the counts and rates.
+Writes OUTPUT_DIR/samples.jsonl, the input rows with "grade" (correct, wrong, unparseable or timeout; error where your
+own grader failed), "extracted" (the answer that was found) and your grader's "score", and OUTPUT_DIR/grades.json, the
+counts and rates.
 
   problems.jsonl:  {"id": "p1", "problem": "What is 2 + 2?", "answer": "4"}
   samples.jsonl:   {"problem_id": "p1", "sample": 0, "text": "2 + 2 = 4, so \\\\boxed{4}"}

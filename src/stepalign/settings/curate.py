@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import AtLeast0, AtLeast1, Share, may_change, setting
 from stepalign.settings.command_groups import ServerSettings
+from stepalign.settings.grading import GradingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurateSettings(ServerSettings):
+class CurateSettings(GradingSettings, ServerSettings):
     """Which problems to look at, what each must pass, and how the solver is asked."""
 
     source: str | None = setting(
@@ -53,7 +54,8 @@ class CurateSettings(ServerSettings):
     )
     solver_cache: str = setting("", "Cache file of the server's samples. Empty: the critics' own.", may_change=True)
     prompt_templates: str | None = setting(
-        None, "Templates of the solver's prompt: steps, bare or a directory; none: as the model says, else steps."
+        None,
+        "Templates of the solver's prompt: steps, plain, bare or a directory; none: as the model says, else steps.",
     )
     no_thinking: bool = setting(False, "Pass enable_thinking=False to the solver's chat template.")
     num_samples: AtLeast1 = setting(16, "Samples of each problem.")
@@ -70,9 +72,6 @@ class CurateSettings(ServerSettings):
     )
     correct_rate_below: float = setting(
         0.3125, "The share of correct samples must be less than this: 5/16; above 1: those always solved pass, too."
-    )
-    answer_patterns: list[str] | None = setting(
-        None, "Where an answer may stand in a sample (answer_tag, boxed, hash, a_colon); none: everywhere known."
     )
     grading_timeout_s: float = setting(5.0, "Seconds that one comparison of answers may take.")
     grading_workers: int = setting(1, "Processes that compare answers.", may_change=True)

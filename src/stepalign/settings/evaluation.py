@@ -13,6 +13,7 @@ from stepalign.models.loading import check_model, read_own_defaults, templates_f
 from stepalign.settings.command_groups import EvaluateSettings
 from stepalign.settings.curate import CurateSettings
 from stepalign.settings.given import Given
+from stepalign.settings.grading import check_grading
 from stepalign.settings.models import resolve_model
 
 LONGEST = 2048  # tokens of a sample where nobody says
@@ -33,6 +34,7 @@ def resolve_evaluation(given: Given, problems: Sequence[Problem] | None = None) 
         ConfigError, DataError, ModelError: the first check that fails.
     """
     settings = given.make(EvaluateSettings)
+    check_grading(settings)
     problems = load_problems(settings.problems, settings.columns, likely="test") if problems is None else problems
     own: Mapping[str, object] = {}
     if settings.solver_base_url:
@@ -58,6 +60,7 @@ def resolve_curation(given: Given) -> CurateSettings:
         ConfigError, ModelError: the first check that fails.
     """
     settings = given.make(CurateSettings)
+    check_grading(settings)
     if not settings.output_dir:
         raise ConfigError("curate needs output_dir: where problems and funnel go. Set it on the command line.")
     if settings.solver_model and not settings.solver_base_url:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from stepalign.core.settings import AtLeast0, AtLeast1, Settings, Share, setting
+from stepalign.settings.grading import GradingSettings
 
 Divergence = Literal["forward_kl", "reverse_kl", "jsd"]
 TeacherName = Literal["initial", "ema", "live"]
@@ -28,7 +29,7 @@ class ColumnsSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(ColumnsSettings):
+class TrainSettings(GradingSettings, ColumnsSettings):
     """What is trained, on which problems, from which feedback."""
 
     condition: str = setting("stepalign", "grpo, or a feedback format: refsol, stepalign or one of your plugins.")
@@ -39,8 +40,9 @@ class TrainSettings(ColumnsSettings):
     )
     prompt_templates: str | None = setting(
         None,
-        "Templates of the student's and teacher's prompts: steps (asks for step tags), bare (adds nothing), or a "
-        "directory with student.jinja and teacher.jinja. None: what the model's config says, else steps.",
+        "Templates of the student's and teacher's prompts: steps (asks for step tags), plain (the same for a base "
+        "model without a chat template), bare (adds nothing), or a directory with student.jinja and teacher.jinja. "
+        "None: what the model's config says, else steps.",
     )
     max_teacher_prompt_length: int = setting(
         4096, "Longest teacher prompt, in tokens. A longer one is never cut: its rollout is skipped and counted."
@@ -49,9 +51,6 @@ class TrainSettings(ColumnsSettings):
         3, "Stop when no rollout got a usable context in this many steps in a row; 0: never.", may_change=True
     )
     num_generations: int = setting(8, "Rollouts a prompt in a GRPO group; self-distillation always takes one.")
-    answer_patterns: list[str] = setting(
-        ["answer_tag", "boxed", "hash", "a_colon"], "Where a final answer may stand; the last match counts."
-    )
     probe_steps: AtLeast0 = setting(
         0, "Every this many steps, measure on a few of the first step's rollouts where the signal falls; 0: never."
     )

@@ -1,7 +1,7 @@
 """From what was given to a run, with all checks in one order, before anything is loaded, asked or written:
 
     1. every name is a setting's and every value fits its type     (`given`)
-    2. plugins import, conditions exist, and those that need a critic have a complete one
+    2. plugins import, conditions exist, those that need a critic have a complete one, and responses can be graded
     3. rollouts can be sampled: vLLM is there where it is asked for
     4. the model is there, and its prompts are settled
     5. problems can be read, none is in two splits, and they fill a step
@@ -26,18 +26,19 @@ from pathlib import Path
 from trl.import_utils import is_vllm_available
 from trl.trainer.model_config import ModelConfig
 
-from stepalign.core.errors import ConfigError, suggest
+from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import check_templates
 from stepalign.core.settings import default_of, fields_of
 from stepalign.feedback.conditions import GRPO, check_condition
-from stepalign.feedback.critics.build import CRITICS
+from stepalign.feedback.critics.build import check_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class, feedback_names, load_plugins
 from stepalign.models.devices import check_num_processes, visible_devices
 from stepalign.models.loading import check_model, read_own_defaults, templates_for
 from stepalign.runs.world import MICRO, OWN, WORLD
 from stepalign.settings.given import Given
+from stepalign.settings.grading import check_grading
 from stepalign.settings.groups import (
     ComparisonSettings,
     EvalSettings,
@@ -71,7 +72,7 @@ def resolve_training(given: Given, *, offline: bool = False, need_directory: boo
     trainer, model, _ = parse_trainer(given.values, given.trl_flags)
     critic = _check_feedback(given, training, [training.condition])
     _check_sampler(trainer)
-    training = _settle_model(training, model, offline)
+    training = _settle_model(training, model, offline, [training.condition])
     name = str(model.model_name_or_path)
     problems = training_problems(training.train_problems, micro, name, training.columns)
     _check_step(problems, trainer, world_size(trainer))
@@ -97,7 +98,7 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
     _check_complete(given, training, comparison, trainer, model)
     critic = _check_feedback(given, training, comparison.conditions)
     _check_sampler(trainer)
-    training = _settle_model(training, model, offline)
+    training = _settle_model(training, model, offline, comparison.conditions)
     name = str(model.model_name_or_path)
     problems = compared_problems(training.train_problems, comparison, micro, name, training.columns)
     check_num_processes(comparison.num_processes, visible_devices())
@@ -125,7 +126,7 @@ def resolve_preflight(given: Given) -> PreflightRun:
     if not names:
         raise ConfigError("conditions: got no feedback format; expected at least one, for example refsol stepalign.")
     critic = _check_feedback(given, training, names)
-    training = _settle_model(training, model, offline=False)
+    training = _settle_model(training, model, False, names)
     name = str(model.model_name_or_path)
     path = preflight.problems or training.train_problems
     tried = _drawn(training_problems(path, micro, name, training.columns), preflight.num_problems, trainer.seed)
@@ -148,7 +149,7 @@ PREFLIGHT_TRAINER = (
     *("seed", "temperature", "top_p", "top_k", "max_completion_length"),
     *("chat_template_kwargs", "teacher_chat_template_kwargs"),
 )
-PREFLIGHT_TRAINING = ("prompt_templates", "max_teacher_prompt_length", "answer_patterns", "plugins")
+PREFLIGHT_TRAINING = ("prompt_templates", "max_teacher_prompt_length", "answer_patterns", "grader", "plugins")
 PREFLIGHT_OWN = ("conditions", "num_samples", "eval_batch_size")
 
 
@@ -179,8 +180,9 @@ def _check_feedback(given: Given, training: TrainSettings, conditions: Sequence[
         check_condition(condition)
         if condition != GRPO:
             feedback_class(condition)(None if critic is None else lambda rollouts: [])
-    if critic is not None and ":" not in critic.critic and critic.critic not in CRITICS:
-        raise ConfigError(f"unknown critic '{critic.critic}'{suggest(critic.critic, CRITICS)}")
+    if critic is not None:
+        check_critic(critic)
+    check_grading(training)
     return critic
 
 
@@ -227,7 +229,9 @@ def _check_sampler(trainer: SelfDistillationConfig) -> None:
         )
 
 
-def _settle_model(training: TrainSettings, model: ModelConfig, offline: bool) -> TrainSettings:
+def _settle_model(
+    training: TrainSettings, model: ModelConfig, offline: bool, conditions: Sequence[str]
+) -> TrainSettings:
     """Find the model, write its directory into TRL's settings, and settle the prompts that it was made for."""
     name = model.model_name_or_path = resolve_model(model.model_name_or_path)
     is_local = Path(name).exists() or name.startswith((".", "/", "~"))
@@ -235,7 +239,7 @@ def _settle_model(training: TrainSettings, model: ModelConfig, offline: bool) ->
         check_model(name)
     own = read_own_defaults(name) if is_local or not offline else {}
     family = templates_for(training.prompt_templates, own)
-    check_templates(family)
+    check_templates(family, ["student"] if [*conditions] == [GRPO] else ["student", "teacher"])
     return replace(training, prompt_templates=family)
 
 

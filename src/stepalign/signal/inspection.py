@@ -23,13 +23,14 @@ from stepalign.signal.inspect import inspect_response
 def inspect_cases(cases: Sequence[Case], dtype: str | None = None) -> list[dict[str, Any]]:
     """The result of each case; a model that several share is loaded once."""
     dtype = dtype or ("float32" if best_device().type == "cpu" else "auto")
-    loaded: dict[tuple[str, str | None], LoadedModel] = {}
+    loaded: dict[tuple[str | None, ...], LoadedModel] = {}
     results: list[dict[str, Any]] = []
     for case in cases:
-        key = case.model, case.adapter
+        key = case.model, case.adapter, case.prompt_templates
         if key not in loaded:
             loaded.clear()
-            loaded[key] = load_model(resolve_model(case.model), case.adapter, dtype=dtype)
+            model, family = resolve_model(case.model), case.prompt_templates
+            loaded[key] = load_model(model, case.adapter, dtype=dtype, prompt_templates=family)
         results.append(inspect_response(case, loaded[key].model, loaded[key].tokenizer))
     return results
 

@@ -62,7 +62,7 @@ class Policy:
 
 def load_policy(run: Run) -> Policy:
     """The model of a run as it is before training, with its two prompts, ready to be scored."""
-    loaded = load_model(run.model_name, dtype=run.model.dtype or "auto")
+    loaded = load_model(run.model_name, dtype=run.model.dtype or "auto", prompt_templates=run.prompt_templates)
     return Policy(
         loaded.model,
         loaded.tokenizer,

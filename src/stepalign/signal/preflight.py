@@ -34,7 +34,7 @@ from stepalign.evaluation.evaluate import eos_token_ids, grade_rollouts, sample_
 from stepalign.feedback.alignment import alignment
 from stepalign.feedback.critiques import first_wrong_step, judging
 from stepalign.feedback.formats import FeedbackFormat
-from stepalign.grading import Grader
+from stepalign.grading import AnyGrader
 from stepalign.maths.localization import localization, onset_share, unlocalized
 from stepalign.models.sampling import Sampling, sample_responses
 from stepalign.models.scoring import TokenScores, check_scoring
@@ -74,7 +74,7 @@ class Preflight:
     problems: Sequence[Problem]
     policy: Policy
     sampling: Sampling
-    grader: Grader
+    grader: AnyGrader
     formats: Mapping[str, FeedbackFormat]
     critic: KeptCritic | None = None
 
@@ -159,7 +159,7 @@ class Preflight:
             for response in batch:
                 rollout = prompts[response.prompt][0]
                 text = tokenizer.decode(response.token_ids, skip_special_tokens=True)
-                grade = self.grader.grade(text, rollout.problem.answer)
+                grade = self.grader.grade(text, rollout.problem)
                 row = {"format": name, **place(rollout), "text": text, "num_tokens": len(response.token_ids)}
                 row["finish_reason"] = "stop" if response.token_ids[-1] in ends else "length"
                 rows.append({**row, "grade": grade.outcome.value, "is_correct": is_correct(grade)})
@@ -191,7 +191,7 @@ class Preflight:
             if context is not None:
                 row["status"] = "ok" if name in scores else "too_long"
                 row["num_context_tokens"] = self.policy.num_tokens(context.text)
-                row["has_answer"] = has_answer(context.text, rollout.problem.answer, self.grader)
+                row["has_answer"] = has_answer(context.text, rollout.problem, self.grader)
                 row["alignment"] = alignment(rollout.trace, context.text, wrong).to_json() if critique else None
             if name in scores:
                 advantage = scores[name].to_json()["advantage"]

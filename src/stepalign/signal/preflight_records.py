@@ -17,9 +17,9 @@ from typing import Any
 from stepalign.core.critique import Context, Critique
 from stepalign.core.files import append_jsonl, read_jsonl
 from stepalign.core.problem import Problem
-from stepalign.core.rollout import Grade, Outcome, Rollout
+from stepalign.core.rollout import Grade, Rollout
 from stepalign.feedback.formats import AskCritic
-from stepalign.grading import Grader
+from stepalign.grading import AnyGrader
 from stepalign.runs.files import ROLLOUTS
 from stepalign.runs.row import append_rows, read_rows
 from stepalign.runs.rows import CritiqueRow, PreflightCritique, RolloutRow
@@ -45,7 +45,7 @@ def place(rollout: Rollout) -> Row:
 
 def is_correct(grade: Grade | None) -> bool | None:
     """Whether a graded response is right; None where nobody can say: a timeout is no wrong answer."""
-    return None if grade is None or grade.outcome is Outcome.TIMEOUT else grade.is_correct
+    return None if grade is None or grade.reward is None else grade.is_correct
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ class KeptCritic:
         return [r for r in rollouts if key_of(r) not in self.known]
 
 
-def has_answer(context: str, answer: str, grader: Grader) -> bool:
+def has_answer(context: str, problem: Problem, grader: AnyGrader) -> bool:
     """Whether a context gives the answer away: as its own final answer, or word for word anywhere."""
-    stands_there = re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", context) is not None
-    return stands_there or grader.grade(context, answer).is_correct
+    stands_there = re.search(rf"(?<!\w){re.escape(problem.answer)}(?!\w)", context) is not None
+    return stands_there or grader.grade(context, problem).is_correct
 
 
 def price_per_rollout(ledger: Mapping[str, Any]) -> dict[str, float] | None:

@@ -23,9 +23,9 @@ from stepalign.evaluation.checkpoints import evaluation_sampling
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class
-from stepalign.grading import Grader
 from stepalign.runs.files import CRITIQUES, LEDGER, PREFLIGHT, PREFLIGHT_SETTINGS, PROBLEMS
 from stepalign.runs.world import MICRO
+from stepalign.settings.grading import make_grader
 from stepalign.settings.groups import PreflightSettings
 from stepalign.settings.run import PreflightRun
 from stepalign.settings.same import REMEDY, check_same
@@ -43,7 +43,7 @@ def preflight(run: PreflightRun) -> dict[str, Any]:
     """
     directory, names = run.directory, run.preflight.conditions
     _check_same_preflight(run)
-    with Grader(patterns=run.training.answer_patterns) as grader:
+    with make_grader(run.training) as grader:
         source = make_recorded_critic(run.critic, grader.grade, directory)
         kept = None if source is None else KeptCritic(source, directory / CRITIQUES)
         formats = {name: feedback_class(name)(kept) for name in names}

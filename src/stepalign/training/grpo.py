@@ -1,7 +1,8 @@
 """GRPO: the baseline, over `trl.GRPOTrainer` with our grader as its reward. No critic, no self-distillation.
 
 The advantage of a rollout is (r - mean) / std within the group of its prompt, r = 1 for a correct answer and 0 for a
-wrong or unparseable one. A timeout is no grade at all: TRL leaves such a rollout out of its group's baseline.
+wrong or unparseable one, or the score of a grader that gives one. A timeout or an error is no grade at all: TRL leaves
+such a rollout out of its group's baseline.
 
 Where a group agrees the advantage is 0, and so are loss and gradient whatever the model says. Such rollouts are
 recorded and left out of the loss; the others go through the model with those of similar length, so that little is
@@ -19,7 +20,6 @@ from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
 
 from stepalign.core.problem import Problem
-from stepalign.core.rollout import Outcome
 from stepalign.core.tokenizer import Tokenizer
 from stepalign.settings.trainer import OfAStudy, SelfDistillationConfig
 from stepalign.training.generation import Generated, OwnRollouts
@@ -128,7 +128,7 @@ class GroupTrainer(OwnCard, OwnRollouts, GRPOTrainer):
         return output
 
     def correctness(self, completion_ids: list[list[int]], problem_id: list[str], **_: object) -> list[float | None]:
-        """Reward of each rollout: 1 correct, 0 wrong or unparseable, None for a timeout."""
+        """Reward of each rollout: its score, else 1 correct, 0 wrong or unparseable; None for a timeout or error."""
         problems = [self.problems[i] for i in problem_id]
         rollouts = make_rollouts(problems, completion_ids, self._tokenizer, self.eos_token_ids)
         rollouts = [r.graded(grade) for r, grade in zip(rollouts, self.grade(rollouts), strict=True)]
@@ -139,6 +139,5 @@ class GroupTrainer(OwnCard, OwnRollouts, GRPOTrainer):
             self.rollout_log.add(step, rollouts, write=self.accelerator.is_main_process)
         rewards: list[float | None] = []
         for rollout in rollouts:
-            outcome = rollout.grade.outcome if rollout.grade else Outcome.TIMEOUT
-            rewards.append(None if outcome is Outcome.TIMEOUT else float(outcome is Outcome.CORRECT))
+            rewards.append(rollout.grade.reward if rollout.grade else None)
         return rewards

@@ -39,7 +39,7 @@ from stepalign.feedback.conditions import GRPO, check_condition
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import AskCritic, feedback_class
-from stepalign.grading import Grader
+from stepalign.grading import AnyGrader
 from stepalign.models.loading import load_tokenizer
 from stepalign.runs.files import (
     CONFIG,
@@ -51,6 +51,7 @@ from stepalign.runs.files import (
     checkpoint_directory,
     checkpoints,
 )
+from stepalign.settings.grading import make_grader
 from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings, ValidationSettings
 from stepalign.settings.run import Run
 from stepalign.settings.same import check_same
@@ -98,10 +99,10 @@ def train(run: Run) -> list[Path]:
         if not (directory / SETTINGS).exists():  # part of a comparison, which keeps its problems itself
             write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in run.problems["train"]))
     condition = run.training.condition
-    with Grader(patterns=run.training.answer_patterns) as grader:
+    with make_grader(run.training) as grader:
 
         def grade(rollouts: Sequence[Rollout]) -> list[Grade]:
-            return [grader.grade(r.text, r.problem.answer) for r in rollouts]
+            return [grader.grade(r.text, r.problem) for r in rollouts]
 
         needs_critic = condition != GRPO and feedback_class(condition).needs_critic
         processes = (run.process_index, run.num_processes)
@@ -129,7 +130,7 @@ def check_same_run(directory: Path, record: Mapping[str, object]) -> None:
         check_same(stored, record, f"{directory} holds a run", may_change=free)
 
 
-def make_validate(run: Run, grader: Grader) -> Validate:
+def make_validate(run: Run, grader: AnyGrader) -> Validate:
     """What evaluates a checkpoint while training goes on; the numbers are those of `compare`, by the same path."""
     sampling = evaluation_sampling(run)
     splits = {"validation": run.problems["validation"]}
@@ -206,7 +207,7 @@ def _make_trainer(run: Run, parts: Parts, rollout_log: RolloutLog) -> GroupTrain
     args = copy.copy(run.trainer)  # the trainer's own: it is given a name, and the run stays as it was asked for
     shared: dict[str, Any] = {
         "model": _load(run.model_name, run.model),
-        "processing_class": load_tokenizer(run.model_name),
+        "processing_class": load_tokenizer(run.model_name, run.prompt_templates),
         "peft_config": get_peft_config(run.model),
         "problems": run.problems["train"],
         "grade": parts.grade,

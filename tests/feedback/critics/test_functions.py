@@ -1,11 +1,13 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.errors import ConfigError, DataError
-from stepalign.feedback.critics.build import build_critic
+from stepalign.core.own import name_of
+from stepalign.feedback.critics.build import build_critic, check_critic
 from stepalign.feedback.critics.functions import FunctionCritic, load_function
 from stepalign.feedback.critics.settings import CriticSettings
 
@@ -53,3 +55,35 @@ def test_the_exact_critic_is_for_the_micro_world(grade):
 def test_an_unknown_critic_gets_a_suggestion(grade):
     with pytest.raises(ConfigError, match="perhaps you meant 'openai'"):
         build_critic(CriticSettings(critic="openia"), grade)
+
+
+def test_it_may_stand_in_a_file_of_the_current_directory(grade, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    text = "from stepalign import Critique, CritiqueStep\ndef critic(rollout):\n"
+    text += (
+        "    steps = (CritiqueStep(rollout.trace.steps[0].text, 'copied'), CritiqueStep('5 * 4 = 20', 'rewritten'))\n"
+    )
+    (tmp_path / "teacher_of_mine.py").write_text(text + "    return Critique('D', 2, steps, '20')\n")
+    for name in ("./teacher_of_mine.py:critic", "teacher_of_mine:critic"):
+        critic = build_critic(CriticSettings(critic=name), grade)
+        assert [record.status for record in critic.critique(many(2))] == ["verified"] * 2
+
+
+def test_an_object_that_is_a_critic_is_taken_as_it_is(grade):
+    own = FunctionCritic(fix, grade, name="mine")
+    assert build_critic(CriticSettings(critic=name_of(own)), grade) is own
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ solutoin }}", "line 1: 'solutoin' is unknown; a template has: problem, solution, answer"),
+        ("{% x %}", "line 1"),
+    ],
+)
+def test_prompts_that_do_not_work_are_told_before_anybody_is_asked(tmp_path, template, message):
+    (tmp_path / "user.jinja").write_text(template)
+    settings = CriticSettings(critic_base_url="http://127.0.0.1:9/v1", critic_model="m", critic_prompts=str(tmp_path))
+    with pytest.raises(ConfigError, match=message):
+        check_critic(settings)

@@ -7,13 +7,28 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from stepalign.core.errors import ConfigError, suggest
+from stepalign.core.own import load_own
 from stepalign.feedback.critics.critic import Critic
 from stepalign.feedback.critics.functions import FunctionCritic, load_function
+from stepalign.feedback.critics.prompts import check_prompts
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
 
 CRITICS = ("openai", "local", "micro", "exact")
+
+
+def check_critic(settings: CriticSettings) -> None:
+    """Raises ConfigError where there is no such critic, or its prompts do not work: before anybody is asked."""
+    if ":" in settings.critic:
+        if not _is_critic(load_own(settings.critic, "critic")):
+            load_function(settings.critic)
+    elif settings.critic not in CRITICS:
+        raise ConfigError(f"unknown critic '{settings.critic}'{suggest(settings.critic, CRITICS)}")
+    elif settings.critic != "exact":
+        check_prompts(settings.critic_prompts or settings.critique_protocol)
 
 
 def build_critic(settings: CriticSettings, grade: GradeFunction) -> Critic:
@@ -21,7 +36,7 @@ def build_critic(settings: CriticSettings, grade: GradeFunction) -> Critic:
 
     Args:
         settings: what to ask, whom and how.
-        grade: from a response and the right answer to a grade, such as `Grader.grade`.
+        grade: from a response and its problem to a grade, such as `Grader.grade`.
     Raises:
         ConfigError: no such critic, or a setting that it needs is missing.
         CriticError: the cache cannot be opened.
@@ -31,10 +46,16 @@ def build_critic(settings: CriticSettings, grade: GradeFunction) -> Critic:
 
         return FunctionCritic(exact_critique, grade, name="exact", on_failure=settings.critic_on_failure)
     if ":" in settings.critic:
+        own = load_own(settings.critic, "critic")
+        if _is_critic(own):
+            return cast("Critic", own)
         function = load_function(settings.critic)
         return FunctionCritic(function, grade, name=settings.critic, on_failure=settings.critic_on_failure)
-    if settings.critic not in CRITICS:
-        raise ConfigError(f"unknown critic '{settings.critic}'{suggest(settings.critic, CRITICS)}")
+    check_critic(settings)
     from stepalign.feedback.critics.language_model import LanguageModelCritic
 
     return LanguageModelCritic(settings, grade)
+
+
+def _is_critic(own: object) -> bool:
+    return not isinstance(own, type) and hasattr(own, "critique") and hasattr(own, "ledger")

@@ -13,13 +13,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib import import_module
 from typing import cast
 
 from stepalign.clients.ledger import Ledger
 from stepalign.clients.pool import run
 from stepalign.core.critique import Critique
 from stepalign.core.errors import ConfigError, StepalignError
+from stepalign.core.own import load_own
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.critic import CritiqueRecord, OnRecord, Rejected
 from stepalign.feedback.critics.settings import OnFailure
@@ -77,16 +77,12 @@ class FunctionCritic:
 
 
 def load_function(name: str) -> Callable[[Rollout], Critique]:
-    """The function that "package.module:function" names.
+    """The function that "file.py:function" or "package.module:function" names.
 
     Raises:
-        ConfigError: there is no such module or function.
+        ConfigError: there is no such file, module or function.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        function = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"critic '{name}' cannot be loaded: {error}. Expected package.module:function.") from None
+    function = load_own(name, "critic")
     if not callable(function):
         raise ConfigError(f"critic '{name}' is no function. Expected one from a Rollout to a Critique.")
     return cast("Callable[[Rollout], Critique]", function)

@@ -14,9 +14,11 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from stepalign.core.errors import ConfigError, suggest
+from stepalign.core.jinja import load_template, render
+from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import render_steps
 from stepalign.feedback.critics.settings import Truth
@@ -25,33 +27,37 @@ CLOSE = re.compile(r"</attempt\s*>", re.IGNORECASE)  # an attempt must not be ab
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+VARIABLES = ("problem", "solution", "answer", "attempt", "num_steps", "is_cut_off")
+
+
+def check_prompts(name: str) -> None:
+    """Raises ConfigError where a shipped family or a directory of one's own does not work."""
+    probe = Rollout(Problem("", "What is 2 + 2?", "4", "2 + 2 = 4"), 0, "<step_1>2 + 2 = 5</step_1><answer>5</answer>")
+    render_messages(name, probe, truth="solution")
+
+
 @lru_cache(maxsize=8)
 def _templates(name: str) -> dict[str, Template]:
     directory = TEMPLATES / name
     if not directory.is_dir():
         directory = Path(name).expanduser()
-    if not (directory / "user.jinja").is_file():
+    found = {
+        role: load_template(directory, f"{role}.jinja", variables=VARIABLES, lstrip_blocks=True)
+        for role in ("system", "user")
+    }
+    if found["user"] is None:
         known = [path.name for path in TEMPLATES.iterdir()]
         raise ConfigError(
             f"critic_prompts: {directory} has no user.jinja{suggest(name, known)} Or give a directory that has one."
         )
-    # autoescape off: prompts are plain text, not HTML
-    environment = Environment(
-        loader=FileSystemLoader(directory),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
-    roles = [role for role in ("system", "user") if (directory / f"{role}.jinja").is_file()]
-    return {role: environment.get_template(f"{role}.jinja") for role in roles}
+    return {role: template for role, template in found.items() if template is not None}
 
 
 def render_messages(protocol: str, rollout: Rollout, *, truth: Truth, directory: str = "") -> list[dict[str, str]]:
     """The chat messages that ask for one critique; `directory` may also be the name of a shipped family.
 
     Raises:
-        ConfigError: no such family, or the directory lacks user.jinja.
+        ConfigError: no such family, the directory lacks user.jinja, or a template does not work.
     """
     templates = _templates(directory or protocol)
     problem, trace = rollout.problem, rollout.trace
@@ -63,4 +69,4 @@ def render_messages(protocol: str, rollout: Rollout, *, truth: Truth, directory:
         "num_steps": len(trace.steps),
         "is_cut_off": rollout.finish_reason == "length",
     }
-    return [{"role": role, "content": template.render(values).strip()} for role, template in templates.items()]
+    return [{"role": role, "content": render(template, values)} for role, template in templates.items()]

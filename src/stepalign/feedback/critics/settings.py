@@ -30,7 +30,7 @@ class CriticSettings(Settings):
         "openai",
         "openai (any OpenAI-compatible server), local (a transformers model in this process), micro (the "
         "shipped critic of the micro world, local), exact (the micro world's, which computes), or your own "
-        "function as package.module:function, from a Rollout to a Critique.",
+        "function as file.py:function or package.module:function, from a Rollout to a Critique.",
     )
     critic_base_url: str = setting("", "Server of the openai critic, usually ending in /v1.")
     critic_model: str = setting("", "Model name that the server expects; for critic local, a directory or hub name.")

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from stepalign.core.critique import Critique, CritiqueStep
+from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
 from stepalign.core.trace import parse_trace
 from stepalign.feedback.critics.align import num_leading_copies
@@ -25,11 +26,12 @@ from stepalign.feedback.critics.critic import CritiqueRecord, Rejected
 from stepalign.feedback.critics.settings import OnFailure
 from stepalign.feedback.critiques import STAND_IN
 
-GradeFunction = Callable[[str, str], Grade]
+GradeFunction = Callable[[str, Problem], Grade]
 REASONS = {
     Outcome.WRONG: "wrong_answer",
     Outcome.UNPARSEABLE: "unparseable_answer",
     Outcome.TIMEOUT: "grading_timeout",
+    Outcome.ERROR: "grading_error",
 }
 # "reference angle" and the like are mathematics
 REFERENCE = (
@@ -47,9 +49,9 @@ async def verify(rollout: Rollout, critique: Critique, grade: GradeFunction) -> 
     """The critique, marked as verified: it leaks nothing, copies what it says it copies, and its answer is right.
 
     Args:
-        grade: takes a response and the right answer; it may take its time.
+        grade: takes a response and its problem; it may take its time.
     Raises:
-        Rejected: leak, not_verbatim, wrong_answer, unparseable_answer, grading_timeout.
+        Rejected: leak, not_verbatim, wrong_answer, unparseable_answer, grading_timeout, grading_error.
     """
     own_words = [step.text for step in critique.steps if step.origin != "copied"]
     if critique.case != "A":
@@ -65,7 +67,7 @@ async def verify(rollout: Rollout, critique: Critique, grade: GradeFunction) -> 
         text, answer = rollout.text, trace.answer
     truth = rollout.problem.answer
     if answer is None or answer.strip() != truth.strip():  # the same text needs no grader
-        graded = await asyncio.to_thread(grade, text, truth)
+        graded = await asyncio.to_thread(grade, text, rollout.problem)
         if not graded.is_correct:
             raise Rejected(REASONS[graded.outcome])
         if critique.case == "A" and answer is None:
