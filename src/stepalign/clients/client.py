@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stepalign.core.text import clean_fields
+
 if TYPE_CHECKING:
     from stepalign.clients.ledger import Ledger
 
@@ -42,6 +44,9 @@ class Reply:
     finish_reason: str = "stop"
     tokens_in: int | None = None
     tokens_out: int | None = None
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "text")
 
 
 class Client(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 from stepalign.core.errors import ConfigError, DataError, suggest
 from stepalign.core.problem import Problem
 from stepalign.core.settings import names_of
+from stepalign.core.text import clean_text
 from stepalign.data.problems import load_problems
 from stepalign.micro.critic import exact_critique
 from stepalign.runs.files import CONFIG, problems_file
@@ -106,7 +107,7 @@ def _with_contexts(case: Case, args: InspectSettings) -> Case:
         name, equals, text = word.partition("=")
         if not name or not equals:
             raise ConfigError(f"--context: got '{word}'; expected NAME=TEXT or NAME=@FILE.")
-        contexts[name] = _context(text, case, critique)
+        contexts[clean_text(name)] = clean_text(_context(text, case, critique))
     return replace(case, contexts=contexts)
 
 
