@@ -39,7 +39,7 @@ def test_json_is_clean_however_the_half_was_spelled(data):
 
 def test_problems_rollouts_critiques_and_contexts_can_always_be_written():
     problem = Problem("p\ud83d", "a\ud83d", "b\ud83d", "c\ud83d")
-    assert (problem.id, problem.problem, problem.answer, problem.solution) == ("p\ufffd", "a\ufffd", "b\ufffd", "c\ufffd")
+    assert list(problem.to_json().values()) == ["p\ufffd", "a\ufffd", "b\ufffd", "c\ufffd"]
     assert Rollout(problem, 0, "x\ud83d").text == "x\ufffd"
     critique = Critique("D", 1, (CritiqueStep("s\ud83d", "rewritten"),), "1\ud83d")
     assert critique.text == "<step_1>s\ufffd</step_1>\n<answer>1\ufffd</answer>"
