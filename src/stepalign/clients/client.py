@@ -69,11 +69,11 @@ class Client(Protocol):
 
 
 class Failed(Exception):
-    """A request without a reply, retries included; `detail` may hold the server's words."""
+    """A request without a reply, retries included; `words` are the server's own, or what is wrong."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+        self.reason, self.words = reason, detail
 
 
 class Stop(Exception):

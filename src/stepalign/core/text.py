@@ -33,12 +33,12 @@ def clean_value(value: T) -> T:
     if isinstance(value, list):
         items = cast("list[object]", value)
         cleaned = [clean_value(item) for item in items]
-        return value if all(a is b for a, b in zip(cleaned, items, strict=True)) else cast("T", cleaned)
+        return cast("T", items if all(a is b for a, b in zip(cleaned, items, strict=True)) else cleaned)
     if isinstance(value, dict):
         pairs = cast("dict[object, object]", value)
         entries = {clean_value(key): clean_value(item) for key, item in pairs.items()}
         is_same = len(entries) == len(pairs) and all(k in pairs and pairs[k] is v for k, v in entries.items())
-        return value if is_same else cast("T", entries)
+        return cast("T", pairs if is_same else entries)
     return value
 
 

@@ -13,12 +13,12 @@ x \ne 0 | x\ne 0 | $a\ne b$ | a\neq b | \nu = 2 | E = h\nu | $\mu\nu = 3$ | \nex
 \tfrac{1}{2} | \textsc{a} | 2\times 3 | x\to 0 | \tau | \tilde{x} | \tag{1} | \rho | \right) | a\rightarrow b | {\rm cm}
 \beta | \binom{5}{2} | \begin{align} | \frac12 | \forall x | \underbrace{x} | \upsilon | \uparrow | \norm{x} | \rangle
 \nolimits | \nonumber | \triangle ABC | a \nless b | x \nsim y | x, \neg P(x) | (\neg A) | 5\text{ cm} | \pmod{5}
-\bmod 5 | \nearrow | A \ncong B | \nabla\cdot F | \textdegree | \left\lvert x \right\rvert | p \nmid q | \tbinom{5}{2} | \tanh y
+\nearrow | A \ncong B | \nabla\cdot F | \textdegree | \left\lvert x \right\rvert | p \nmid q | \tbinom{5}{2} | \tanh y
 """
 TEXTS = r"""
 one\nu = 2 | = 5\nSo x | x = 2\ny = 3 | 2 + 3 = 5.\nthen 5 | Hence\nx = 3 | 5\nless than 6 | Take\na one | so\ni am
 let\ne = 2.7 | a:\n\tx = 3 | a\n\nb | x\te | Name\tValue | if x:\n\treturn y | \n\t\tprint(x) | Sum:\nno carry
-5\nand 6 | a \nThus | a;\nnow | x\ne^x | a\r\nb | There\nexists x | x = 5\nnine times | so\nmidpoint M | 3\napprox 3.1 | a\tb
+a \nThus | a;\nnow | x\ne^x | a\r\nb | There\nexists x | x = 5\nnine times | so\nmidpoint M | 3\napprox 3.1 | a\tb
 """
 
 

@@ -70,12 +70,13 @@ class LanguageModelCritic:
         return ordered
 
     async def _critique_one(self, rollout: Rollout) -> CritiqueRecord:
-        reason = ""
+        reason, text = "", None
         for ask in range(1 + self._settings.critic_num_reasks):
             if reason:
                 self.ledger.num_reasked[reason] += 1
             try:
                 reply = await self.pool.reply(self._request(rollout, ask))
+                text = reply.text
                 critique = replace(self._parse(reply, rollout), source=self.name)
                 critique = await verify(rollout, critique, self._grade)
                 return CritiqueRecord(rollout.problem.id, rollout.sample, "verified", critique)
@@ -84,7 +85,7 @@ class LanguageModelCritic:
             except (Failed, Stop) as error:
                 reason = error.reason
                 break
-        return rejected_record(rollout, reason, self._settings.critic_on_failure)
+        return rejected_record(rollout, reason, self._settings.critic_on_failure, text)
 
     def _request(self, rollout: Rollout, ask: int) -> Request:
         settings = self._settings

@@ -191,10 +191,10 @@ def parse_object(text: str) -> dict[str, Any]:
             value, end = json.JSONDecoder(strict=False).raw_decode(text, opening.start())
             found = True
             if "case" in value:
-                last, at = value, end
+                last, at = clean_value(value), end
         except (ValueError, RecursionError):
             num_failed += 1
         opening = OPENING.search(text, at)
     if not last:
         raise Rejected("wrong_shape" if found else "not_json")
-    return clean_value(last)
+    return last
