@@ -67,9 +67,9 @@ def evaluate(
     from stepalign.models import Sampling, load_model, own_defaults
     from stepalign.models.loading import templates_for
     from stepalign.settings.evaluation import LONGEST
-    from stepalign.settings.models import resolve_model
+    from stepalign.settings.models import resolve_with_adapter
 
-    loaded = load_model(resolve_model(model), adapter)
+    loaded = load_model(*resolve_with_adapter(model, adapter))
     own = own_defaults(loaded.model.config)
     how = Sampling(**{"max_new_tokens": own.get("max_new_tokens", LONGEST), **sampling})
     templates = templates_for(prompt_templates, own)

@@ -15,7 +15,7 @@ from stepalign.models.loading import check_model, read_own_defaults, templates_f
 from stepalign.settings.curate import CurateSettings
 from stepalign.settings.given import Given
 from stepalign.settings.groups import EvaluateSettings
-from stepalign.settings.models import resolve_model
+from stepalign.settings.models import resolve_model, resolve_with_adapter
 
 LONGEST = 2048  # tokens of a sample where nobody says
 
@@ -68,8 +68,8 @@ def resolve_evaluation(given: Given, problems: Sequence[Problem] | None = None) 
             )
         check_alive(solver_client(settings, settings.model))
     else:
-        settings = replace(settings, model=resolve_model(settings.model))
-        check_model(settings.model)
+        model, adapter = resolve_with_adapter(settings.model, settings.adapter)
+        settings = replace(settings, model=model, adapter=adapter)
         own = read_own_defaults(settings.model)
     family = templates_for(settings.prompt_templates, dict(own))
     check_templates(family)
