@@ -12,7 +12,7 @@ from stepalign.clients.cache import ReplyCache, default_cache_path
 from stepalign.clients.client import Reply, Request
 from stepalign.core.errors import CriticError
 
-REPLY = Reply("text \ud83d", "stop", 3, 4)  # a lone surrogate survives
+REPLY = Reply("text \ud83d", "stop", 3, 4)  # half a surrogate pair
 
 
 def put(cache, key, reply=REPLY, url="u", model="m"):

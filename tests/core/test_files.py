@@ -58,7 +58,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path):
 def test_lone_surrogates_in_model_output_do_not_stop_a_record(tmp_path):
     path = tmp_path / "rows.jsonl"
     append_jsonl(path, {"text": "a\ud800b"})
-    assert read_jsonl(path)[0]["text"] == "a\ud800b"
+    assert read_jsonl(path)[0]["text"] == "a\ufffdb"
     write_text(tmp_path / "t.txt", json.dumps({"text": "\ud800"}))
 
 

@@ -14,7 +14,7 @@ import gc
 import shlex
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from stepalign.settings.commands import CRITIQUE
 from stepalign.settings.given import read_given
 
 if TYPE_CHECKING:
+    from stepalign.clients.ledger import Ledger
     from stepalign.core.rollout import Rollout
     from stepalign.feedback.critics.critic import Critic, CritiqueRecord
 
@@ -36,6 +37,7 @@ def run(argv: Sequence[str]) -> None:
         return
     given = read_given(CRITIQUE, argv)
     settings = given.make(CritiqueSettings)
+    from stepalign.clients.alive import check_alive
     from stepalign.data.problems import load_problems
     from stepalign.data.samples import load_samples
     from stepalign.feedback.critics.build import build_critic
@@ -44,6 +46,7 @@ def run(argv: Sequence[str]) -> None:
     from stepalign.settings.grading import make_grader
 
     asked, directory = given.make(CriticSettings), Path(settings.output_dir)
+    check_alive(asked.client_settings())
     rollouts = load_samples(settings.samples, load_problems(settings.problems, settings.columns))
     gc.freeze()  # what was loaded stays: looking through it again and again would hold up all requests
     with make_grader(settings) as grader:
@@ -59,6 +62,8 @@ def run(argv: Sequence[str]) -> None:
     _write(directory, critic, rollouts, records)
     print(_summary(rollouts, critic, records, directory))
     print(report_hint(directory))
+    if not critic.ledger.num_verified:
+        raise CriticError(f"{_why_none(critic.ledger)}\n{_resume_hint()}")
 
 
 def _with_progress(critic: Critic, rollouts: Sequence[Rollout]) -> list[CritiqueRecord]:
@@ -113,12 +118,25 @@ def _summary(rollouts: Sequence[Rollout], critic: Critic, records: Sequence[Crit
         f"{ledger.num_verified} of {ledger.num_samples} verified in {ledger.wall_s:.1f} s: {ledger.num_requests} "
         f"requests ({ledger.num_retries} retries), {ledger.num_cached} from the cache, {ledger.tokens_in} tokens in, "
         f"{ledger.tokens_out} out",
-        *(f"  not verified, {reason}: {count}" for reason, count in sorted(ledger.num_rejected.items())),
+        *(_rejected(reason, count, ledger.said) for reason, count in sorted(ledger.num_rejected.items())),
     ]
     if num_correct:
         share = f"{num_kept} of {num_correct} ({num_kept / num_correct:.1%})"
         lines.append(f"steps before the first wrong one that came through unchanged: {share}")
     return "\n".join([*lines, str(directory / CRITIQUES)])
+
+
+def _why_none(ledger: Ledger) -> str:
+    """That nothing came of it, with the words of whoever gave no reply, else the most frequent reason."""
+    most_frequent, _ = ledger.num_rejected.most_common(1)[0]
+    reason, words = next(reversed(ledger.said.items()), (most_frequent, ""))
+    return f"none of {ledger.num_samples} critiques is verified: {reason}{f' ({words})' if words else ''}"
+
+
+def _rejected(reason: str, count: int, said: Mapping[str, str]) -> str:
+    """How often, and the last words of whoever gave no reply."""
+    words = said.get(reason, "")
+    return f"  not verified, {reason}: {count}{f' ({words})' if words else ''}"
 
 
 def _resume_hint() -> str:

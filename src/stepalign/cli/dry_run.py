@@ -1,4 +1,4 @@
-"""`--dry_run`: what a run would do, without doing it: no weights, no critic, no hub, nothing written."""
+"""`--dry_run`: what a run would do, without doing it: no weights, no hub, nothing written, a critic only greeted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from transformers import AutoConfig, AutoTokenizer
 
+from stepalign.clients.alive import sign_of_life
 from stepalign.core.prompts import chat_template, render_prompt
 from stepalign.core.tokenizer import Tokenizer
 from stepalign.feedback.conditions import GRPO
@@ -71,6 +72,8 @@ def print_plan(run: Run, conditions: Sequence[str], num_seeds: int, num_processe
     print("Dry run: nothing was trained or written.\n")
     print(f"model: {_size(num_parameters, run.model_name)}")
     print(f"problems: {len(problems)}, prompts of {length:.0f} tokens in the mean ({how})")
+    if run.critic is not None and any(c != GRPO and feedback_class(c).needs_critic for c in conditions):
+        print_critic(run.critic)
     for condition in conditions:
         work = workload(run, condition, length, num_processes)
         plan = plan_run(work, num_parameters)
@@ -81,6 +84,13 @@ def print_plan(run: Run, conditions: Sequence[str], num_seeds: int, num_processe
         "\nFLOPs, time and cost are estimates with every response at its longest; see stepalign/training/plan.py for "
         "the formula. Expect a factor of three either way."
     )
+
+
+def print_critic(critic: CriticSettings) -> None:
+    """Whether a critic behind a server answers; a dry run goes on where it does not."""
+    if critic.critic == "openai":
+        said = "not asked: critic_offline" if critic.critic_offline else sign_of_life(critic.client_settings())
+        print(f"critic at {critic.critic_base_url}: {said}")
 
 
 def workload(run: Run, condition: str, length: float, num_processes: int) -> Workload:

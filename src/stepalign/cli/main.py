@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
+from stepalign.cli.quiet import lose_characters_not_runs
 from stepalign.core.errors import StepalignError, suggest
 
 EXAMPLE = """\
@@ -72,6 +73,7 @@ def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
         work: returns an exit code; None is 0.
         debug: also print the traceback.
     """
+    lose_characters_not_runs()
     try:
         return work() or 0
     except (StepalignError, OSError, KeyboardInterrupt) as error:

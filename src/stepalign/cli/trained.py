@@ -12,6 +12,7 @@ from stepalign.runs.files import METRICS
 from stepalign.runs.row import read_rows
 from stepalign.runs.rows import MetricsRow
 from stepalign.settings.command_groups import EvaluateSettings, MicroProblemsSettings
+from stepalign.settings.groups import TrainSettings
 from stepalign.settings.models import MICRO, resolve_model
 from stepalign.settings.run import Run
 from stepalign.training.summary import changes, ends, validated
@@ -61,9 +62,9 @@ def next_commands(run: Run, checkpoint: Path) -> list[list[str]]:
     for name in ("num_samples", "max_new_tokens", "temperature", "top_p", "top_k"):
         words += _flag(EvaluateSettings, name, getattr(sampling, name))
     words += ["--columns", *run.training.columns] if run.training.columns else []
-    patterns, usual = run.training.answer_patterns, default_of(fields_of(EvaluateSettings)["answer_patterns"])
-    words += ["--answer_patterns", *patterns] if patterns and patterns != usual else []
-    words += _flag(EvaluateSettings, "grader", run.training.grader)
+    patterns = run.training.answer_patterns
+    words += [] if patterns == TrainSettings().answer_patterns else ["--answer_patterns", *(patterns or ())]
+    words += ["--grader", run.training.grader] if run.training.grader else []
     words += ["--no_thinking"] if run.chat_template_kwargs.get("enable_thinking") is False else []
     return [*commands, words]
 

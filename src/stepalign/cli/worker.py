@@ -114,7 +114,7 @@ def resolved(settings: Mapping[str, object]) -> Run:
     from stepalign.settings.resolve import resolve_training
 
     quieten()
-    return resolve_training(given_values(COMPARE, None, settings))
+    return resolve_training(given_values(COMPARE, None, settings), asks_critic=False)  # the comparison did
 
 
 @contextmanager

@@ -67,7 +67,13 @@ class ReplyCache:
     def get(self, key: str) -> Reply | None:
         """The reply that is kept under a key, None where there is none."""
         text = self.database.value("SELECT reply FROM replies WHERE key = ?", key)
-        return None if text is None else Reply(**json.loads(text))
+        if text is None:
+            return None
+        try:
+            return Reply(**json.loads(text))
+        except (ValueError, TypeError):  # no reply of ours: it is asked for again
+            self.database.write("DELETE FROM replies WHERE key = ?", key)
+            return None
 
     def put(self, key: str, reply: Reply, *, url: str, model: str) -> Reply:
         """Store a reply unless one is there already, and return the one that is."""

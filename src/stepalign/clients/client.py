@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stepalign.core.text import clean_fields
+
 if TYPE_CHECKING:
     from stepalign.clients.ledger import Ledger
 
@@ -44,6 +46,9 @@ class Reply:
     tokens_in: int | None = None
     tokens_out: int | None = None
 
+    def __post_init__(self) -> None:
+        clean_fields(self, "text")
+
 
 class Client(Protocol):
     """`url` names it in the cache; `ledger` counts what it sends. Entered as an async context before it is asked."""
@@ -65,11 +70,11 @@ class Client(Protocol):
 
 
 class Failed(Exception):
-    """A request without a reply, retries included; `detail` may hold the server's words."""
+    """A request without a reply, retries included; `words` are the server's own, or what is wrong."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+        self.reason, self.words = reason, detail
 
 
 class Stop(Exception):

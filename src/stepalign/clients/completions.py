@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
 from stepalign.clients.client import Failed, Reply
+from stepalign.core.text import clean_text, parse_json
 
 FIRST_WAIT_S = 0.5
 LONGEST_BACKOFF_S = 30.0
@@ -46,7 +47,7 @@ def parse_completion(body: bytes, content_type: str) -> Reply:
     """
     charset = re.search(r"charset=\"?([\w.-]+)", content_type, re.IGNORECASE)
     try:
-        data: Any = json.loads(body.decode(charset.group(1)) if charset else body)
+        data: Any = parse_json(body.decode(charset.group(1)) if charset else body)
         choice = data["choices"][0]
         content = choice["message"].get("content")
         if isinstance(content, list):
@@ -67,13 +68,13 @@ def say_error(body: bytes) -> str:
     """The server's own words on what is wrong, short enough for a message."""
     text = body[:4000].decode("utf-8", "replace")
     try:
-        error: object = json.loads(body)
+        error: object = parse_json(body)
         for name in ("error", "message", "detail"):
             error = _get(error, name, error)
         text = error if isinstance(error, str) else json.dumps(error)
     except (ValueError, RecursionError):
         pass
-    return " ".join(text.split())[:300]
+    return clean_text(" ".join(text.split()))[:300]
 
 
 def _get(value: object, name: str, otherwise: object) -> object:

@@ -31,7 +31,8 @@ from stepalign.clients.settings import ClientSettings
 
 @dataclass
 class Ledger:
-    """Running totals; `num_reasked` counts rejected replies that were asked for again, by reason."""
+    """Running totals; `num_reasked` counts rejected replies that were asked for again, by reason; `said` are
+    the words of what gave no reply, by reason too, the last one said last."""
 
     num_samples: int = 0
     num_requests: int = 0
@@ -40,6 +41,7 @@ class Ledger:
     num_verified: int = 0
     num_rejected: Counter[str] = field(default_factory=Counter[str])
     num_reasked: Counter[str] = field(default_factory=Counter[str])
+    said: dict[str, str] = field(default_factory=dict[str, str])
     tokens_in: int = 0
     tokens_out: int = 0
     cost: float = 0.0
@@ -53,11 +55,19 @@ class Ledger:
         else:
             self.num_rejected[reason] += 1
 
+    def hear(self, reason: str, words: str) -> bool:
+        """Keep what was said; whether that reason is new."""
+        is_new = self.said.pop(reason, None) is None
+        self.said[reason] = words
+        return is_new
+
     def to_json(self) -> dict[str, Any]:
         """The ledger as `ledger.json`, reasons in alphabetical order."""
         row = dict(self.__dict__)
         row["num_rejected"] = dict(sorted(self.num_rejected.items()))
         row["num_reasked"] = dict(sorted(self.num_reasked.items()))
+        if not self.said:
+            del row["said"]
         row["cost"] = round(self.cost, 6)
         row["wall_s"] = round(self.wall_s, 3)
         return row

@@ -43,6 +43,19 @@ class LocalClient:
         if self._batches is not None:
             self._batches.cancel()
 
+    def check_there(self) -> None:
+        """Look whether there is such a model, without loading it.
+
+        Raises:
+            ModelError: there is none.
+        """
+        from stepalign.models.loading import check_model
+
+        try:
+            check_model(self._settings.model)
+        except ModelError as error:
+            raise self._trouble(error) from None
+
     async def check(self) -> None:
         """Load the model.
 
@@ -116,12 +129,14 @@ class LocalClient:
         if self._loaded is None:
             from stepalign.models.loading import load_model
 
-            name = self._settings.model
             try:
-                self._loaded = load_model(name)
+                self._loaded = load_model(self._settings.model)
             except ModelError as error:
-                raise ModelError(f"{self._settings.name('model')} '{name}' cannot be loaded: {error}") from None
+                raise self._trouble(error) from None
         return self._loaded
+
+    def _trouble(self, error: ModelError) -> ModelError:
+        return ModelError(f"{self._settings.name('model')} '{self._settings.model}' cannot be loaded: {error}")
 
 
 def _seed(requests: list[Request]) -> int:

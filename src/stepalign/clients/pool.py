@@ -17,6 +17,7 @@ still given out.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -24,7 +25,9 @@ from typing import Any, TypeVar
 from stepalign.clients.cache import ReplyCache
 from stepalign.clients.client import Client, Failed, Reply, Request, Stop
 from stepalign.clients.settings import ClientSettings
-from stepalign.core.errors import ConfigError, CriticError, ModelError
+from stepalign.core.errors import ConfigError, CriticError
+
+log = logging.getLogger(__name__)
 
 MOST_FAILURES = 10  # requests in a row that get no reply at all before no other is sent
 T = TypeVar("T")
@@ -93,8 +96,7 @@ class Pool:
         try:
             return await self.reply(self.settings.request([{"role": "user", "content": prompt}], number, **sampling))
         except Stop as stop:
-            kind = CriticError if self.settings.role == "critic" else ModelError
-            raise kind(f"{stop} What is decided stays; run the same command to go on.") from None
+            raise self.settings.error(f"{stop} What is decided stays; run the same command to go on.") from None
 
     async def reply(self, request: Request) -> Reply:
         """From the cache, from an equal request under way, or written now.
@@ -167,11 +169,14 @@ class Pool:
             reply = await self.client.write(request)
         except Stop as stop:
             self.stop = self.stop or stop
+            self.ledger.hear(stop.reason, str(stop))
             raise
         except Failed as error:
+            whom = f"the {self.settings.role} at {self.client.url}"
+            if self.ledger.hear(error.reason, error.words) and error.words:
+                log.warning("%s gave no reply (%s)", whom, error)
             self._num_failures += 1
             if self._num_failures >= MOST_FAILURES:
-                whom = f"the {self.settings.role} at {self.client.url}"
                 message = f"{whom} failed {MOST_FAILURES} times in a row, last with {error}."
                 self.stop = self.stop or Stop("stopped", message)
             raise

@@ -19,10 +19,10 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -37,15 +37,22 @@ from stepalign.clients.completions import (
     say_error,
 )
 from stepalign.clients.ledger import Amount, Budget, Ledger
+from stepalign.clients.proxy import is_loopback, proxy_for, set_proxy
+from stepalign.clients.remedies import STOPPING, remedy
 from stepalign.clients.settings import ClientSettings
+from stepalign.core.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+
+PROXY_ERRORS = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
 CONNECT_S = 10.0
+GREETING_S = 5.0  # for the list of models, once there is a connection: a busy server may take its time, and is there
+WAITS_S = (0.5, 1.0, 2.0)  # between attempts to connect, for a server that is about to start
 CLOSE = {"Connection": "close"}  # a server that fails here may close the line without a word
 KEEP_ALIVE_S = 3.0  # less than servers' usual five, so that they do not close a line that is about to be used
 BODY_S = 30.0  # a reply that is not streamed is written before it is sent: once it has begun, it ends soon
-STOPPING = {300, 301, 302, 303, 307, 308, 401, 402, 403, 404}
 
 
 class ServerClient:
@@ -55,7 +62,8 @@ class ServerClient:
         self.ledger = Ledger()
         self._settings, self._budget, self._sleep = settings, Budget(settings), sleep
         self.url = settings.base_url.rstrip("/")
-        self._key = os.environ.get(settings.api_key_env, "")
+        self._key = read_key(settings.api_key_env)
+        self._proxy = proxy_for(self.url)
         self._most_bytes = 64 * settings.max_tokens + 2**20
         self._resume_at = 0.0  # on the loop's clock; set by Retry-After
         self._has_answered = False
@@ -66,7 +74,7 @@ class ServerClient:
             connector=aiohttp.TCPConnector(limit=self._settings.concurrency, keepalive_timeout=KEEP_ALIVE_S),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
             headers=headers,
-            proxy=_proxy(self.url),
+            proxy=self._proxy.url if self._proxy else None,
         )
         self._resume_at = 0.0
         return self
@@ -74,34 +82,56 @@ class ServerClient:
     async def __aexit__(self, *details: object) -> None:
         await self._session.close()
 
-    async def check(self) -> None:
+    async def check(self, waits_s: Sequence[float] = WAITS_S, connect_s: float = CONNECT_S) -> None:
         """Wait a few seconds for the server; warn when it lists its models and ours is not among them.
 
+        Args:
+            waits_s: seconds between attempts to connect, one more of which are made.
+            connect_s: seconds that one may take.
         Raises:
-            Stop: nothing listens there.
+            Stop: nothing listens there, or it does not know our key.
         """
-        url = f"{self.url}/models"
-        for wait in (0.5, 1.0, 2.0, None):
+        url, limit = f"{self.url}/models", aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+        for wait in (*waits_s, None):
             try:
-                async with asyncio.timeout(CONNECT_S), self._session.get(url, headers=CLOSE) as response:
+                async with (
+                    asyncio.timeout(connect_s + GREETING_S),
+                    self._session.get(url, headers=CLOSE, timeout=limit) as response,
+                ):
+                    if response.status in (401, 407):
+                        raise self._refusal(response.status, say_error(await response.read()))
                     names = [model["id"] for model in (await response.json())["data"]]
                 if names and self._settings.model not in names:
-                    self._warn_of_model(names)
+                    _warn_of_model(self._settings, ", ".join(map(str, names[:5])))
                 return
-            except aiohttp.ClientConnectorError as error:
+            except NO_CONNECTION as error:
                 if wait is None:
-                    raise Stop(
-                        "unreachable",
-                        f"cannot reach the {self._settings.role} at {self.url}: {error.os_error}. Start the server, or "
-                        f"correct {self._settings.name('base_url')}.",
-                    ) from None
+                    raise self._unreachable(error) from None
                 await self._sleep(wait)
             except (TimeoutError, aiohttp.ClientError, ValueError, KeyError, TypeError):
                 return  # somebody is there; whether the models are well shows with the first request
 
-    def _warn_of_model(self, names: list[object]) -> None:
-        settings, shown = self._settings, ", ".join(map(str, names[:5]))
-        log.warning("the %s's server lists %s; %s is %s", settings.role, shown, settings.name("model"), settings.model)
+    def _unreachable(self, error: aiohttp.ClientError) -> Stop:
+        role, name = self._settings.role, self._settings.name
+        offline = f", or use the cache alone: {name('offline')}" if role == "critic" else ""
+        hint = f"Start the server, or correct {name('base_url')}{offline}."
+        if self._proxy is not None and isinstance(error, PROXY_ERRORS):
+            hint = f"Correct or unset {self._proxy.variable}, or add {urlsplit(self.url).hostname} to no_proxy."
+        return Stop("unreachable", f"cannot reach the {role} at {self.url}: {self._why(error)}. {hint}")
+
+    def _why(self, error: aiohttp.ClientError | ConnectionError) -> str:
+        """What is wrong with a connection, with the proxy that it went through or that it did not."""
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return f"{self._proxy} answered {error.status}"
+        why = str(error.os_error) if isinstance(error, aiohttp.ClientConnectorError) else type(error).__name__
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            why = "no connection in time"
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            return f"{self._proxy} cannot be reached ({why})"
+        if self._proxy is not None:
+            return f"{why}, through {self._proxy}"
+        passed_by = set_proxy(self.url) if is_loopback(urlsplit(self.url).hostname or "") else None
+        return f"{why}; {passed_by} is not used for this machine" if passed_by else why
 
     async def write(self, request: Request) -> Reply:
         """The reply to a request, tried again as often as the settings allow.
@@ -181,29 +211,53 @@ class ServerClient:
                     if len(data) > self._most_bytes:
                         raise Transient("bad_reply", f"longer than {self._most_bytes} bytes")
                 return response.status, response.headers, bytes(data)
+        except NO_CONNECTION as error:
+            raise Transient("connection", self._why(error), is_free=True) from None
         except TimeoutError:
             raise Transient("timeout", f"after {self._settings.timeout_s:g} s", most_retries=1) from None
-        except aiohttp.ClientConnectorError as error:
-            raise Transient("connection", str(error.os_error), is_free=True) from None
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise Transient("connection_lost", f"{type(error).__name__}") from None
+            raise Transient("connection_lost", self._why(error)) from None
 
     def _failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
-        reason, detail = f"http_{status}", say_error(body)
-        if self._key:
-            detail = detail.replace(self._key, "***")
+        reason, words = f"http_{status}", self._without_key(say_error(body))
+        if self._proxy and status not in STOPPING:
+            words = f"{words}, through {self._proxy}"
         if is_transient(status):
-            return Transient(reason, detail, retry_after_s=retry_after_s(headers.get("Retry-After")), is_free=True)
-        if (status in STOPPING and not self._has_answered) or status in (401, 402):
-            settings, said = self._settings, f"answered {status}: {detail or 'no text'}"
-            remedy = {401: f"Set {settings.api_key_env}.", 402: "Check the account."}.get(
-                status, f"Check {settings.name('base_url')} (it usually ends in /v1) and {settings.name('model')}."
-            )
-            return Stop(reason, f"the {settings.role} at {self.url} {said}. {remedy}")
-        return Failed(reason, detail)
+            return Transient(reason, words, retry_after_s=retry_after_s(headers.get("Retry-After")), is_free=True)
+        if (status in STOPPING and not self._has_answered) or status in (401, 402, 407):
+            return self._refusal(status, words)
+        return Failed(reason, _with(words, remedy(self._settings, status, words)))
+
+    def _refusal(self, status: int, words: str) -> Stop:
+        words, through = self._without_key(words), f", through {self._proxy}" if self._proxy else ""
+        said = f"the {self._settings.role} at {self.url} answered {status}{through}: {words or 'no text'}"
+        return Stop(f"http_{status}", _with(said, remedy(self._settings, status, words)))
+
+    def _without_key(self, words: str) -> str:
+        return words.replace(self._key, "***") if self._key else words
 
 
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for this server; the client itself would look it up for each request."""
-    parts = urlsplit(url)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+def read_key(variable: str) -> str:
+    """The key in an environment variable, without the white space and line ends around it; empty where there is none.
+
+    Raises:
+        ConfigError: it holds what no header can; the message does not show it.
+    """
+    key = os.environ.get(variable, "").strip()
+    if not key.isascii() or not key.isprintable():
+        at = next(i for i, letter in enumerate(key, start=1) if not (letter.isascii() and letter.isprintable()))
+        raise ConfigError(
+            f"{variable} holds no key: character {at} of {len(key)} is none that a key can have (a line end, an "
+            "accent). Set it again."
+        )
+    return key
+
+
+def _with(words: str, hint: str) -> str:
+    """Both as sentences, where there are both."""
+    return f"{words.rstrip('.')}. {hint}" if words and hint else words or hint
+
+
+@lru_cache(maxsize=64)  # once, however often the server is asked for a sign of life
+def _warn_of_model(settings: ClientSettings, listed: str) -> None:
+    log.warning("the %s's server lists %s; %s is %s", settings.role, listed, settings.name("model"), settings.model)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from stepalign.clients.cache import default_cache_path
 from stepalign.clients.client import Request
-from stepalign.core.errors import ConfigError
+from stepalign.core.errors import ConfigError, CriticError, ModelError
 
 Role = Literal["critic", "solver"]
 KINDS = ("openai", "local")
@@ -71,6 +71,11 @@ class ClientSettings:
     def name(self, field: str) -> str:
         """What the user calls a field: critic_base_url, solver_base_url."""
         return f"{self.role}_{field}"
+
+    @property
+    def error(self) -> type[CriticError] | type[ModelError]:
+        """What is raised where it cannot be asked."""
+        return CriticError if self.role == "critic" else ModelError
 
     @cached_property
     def extra_keys(self) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stepalign.core.text import clean_fields
 from stepalign.core.trace import render_steps
 
 CritiqueCase = Literal["A", "B", "C", "D"]
@@ -26,6 +27,9 @@ class CritiqueStep:
 
     text: str
     origin: Origin
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "text")
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Critique:
     answer: str
     verified: bool = False
     source: str = ""
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "answer")
 
     @property
     def text(self) -> str:
@@ -64,3 +71,6 @@ class Context:
 
     text: str
     critique: Critique | None = None
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "text")

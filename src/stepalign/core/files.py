@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from stepalign.core.errors import DataError
+from stepalign.core.text import clean_text, parse_json
 
 
 def write_text(path: Path, text: str) -> None:
@@ -24,8 +25,8 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", errors="surrogatepass") as file:
-            file.write(text)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(clean_text(text))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -45,7 +46,7 @@ def read_json(path: Path) -> Any:
         DataError: the file is missing or no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path}: {error}.") from None
 
@@ -92,7 +93,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         try:
             if line.strip():
-                rows.append(json.loads(line))
+                rows.append(parse_json(line))
         except ValueError:
             raise DataError(f"{path}, line {number}: got no JSON object. Remove the line and run again.") from None
     return rows

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from stepalign.core.text import clean_fields
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -19,6 +21,9 @@ class Problem:
     answer: str
     solution: str | None = None
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "id", "problem", "answer", "solution")
 
     def to_json(self) -> dict[str, Any]:
         """The problem as a row of `problems.jsonl`; absent parts are left out."""

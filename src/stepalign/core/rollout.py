@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from stepalign.core.problem import Problem
+from stepalign.core.text import clean_fields
 from stepalign.core.trace import Trace, parse_trace
 
 FinishReason = Literal["stop", "length"]
@@ -71,6 +72,7 @@ class Rollout:
     num_tokens: int | None = None
 
     def __post_init__(self) -> None:
+        clean_fields(self, "text")
         if self.num_tokens is None and self.token_ids:
             object.__setattr__(self, "num_tokens", len(self.token_ids))
 

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stepalign.clients.alive import check_alive
 from stepalign.clients.pool import Pool, run
 from stepalign.clients.settings import KINDS
 from stepalign.core.errors import ConfigError
@@ -28,6 +29,7 @@ from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.grading import AnyGrader
 from stepalign.runs.files import CURATION
 from stepalign.settings.curate import CurateSettings
+from stepalign.settings.evaluation import solver_client
 from stepalign.settings.grading import make_grader
 
 BATCHES_AT_ONCE = 4
@@ -90,6 +92,10 @@ class Curation:
         if self._is_enough() or (state or {}).get("is_exhausted"):
             return
         arguments = self.arguments
+        if arguments.solver_base_url and arguments.solver_model:
+            check_alive(solver_client(arguments, arguments.solver_model))
+        if self._critic_settings is not None:
+            check_alive(self._critic_settings.client_settings())
         limits = {"timeout_s": arguments.grading_timeout_s, "num_workers": arguments.grading_workers}
         with make_grader(arguments, **limits) as grader:
             index = evaluation_index(arguments.evaluation_sets, arguments.ngram_words)
@@ -122,7 +128,8 @@ class Curation:
             "critic": critic and [critic.critic_model, critic.critic_max_tokens, critic.critic_extra_body],
         }
         stored = self.store.note("settings")
-        if stored is None:
+        if self.store.state() is None and stored != settings:  # nothing is decided yet: what is there binds nobody
+            self.store.clear()
             self.store.set_note("settings", settings)
             return
         for name in sorted({*stored, *settings}):

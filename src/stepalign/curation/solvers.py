@@ -18,8 +18,9 @@ from stepalign.clients.client import Failed
 from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
-from stepalign.evaluation.served import LONGEST, ServedSolver
+from stepalign.evaluation.served import ServedSolver
 from stepalign.settings.curate import CurateSettings
+from stepalign.settings.evaluation import LONGEST
 
 if TYPE_CHECKING:
     from stepalign.models.sampling import Sampling

@@ -134,6 +134,12 @@ class Store:
                 "INSERT OR IGNORE INTO runs VALUES (?, ?)", ((run, position) for run in sorted(runs))
             )
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self.database.transaction() as connection:
+            for table in ("notes", "rows", "texts", "sizes", "runs"):
+                connection.execute(f"DELETE FROM {table}")
+
     def close(self) -> None:
         """Let go of the file."""
         self.database.close()

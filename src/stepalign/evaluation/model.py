@@ -44,7 +44,7 @@ def evaluate_model(evaluation: ResolvedEvaluation) -> dict[str, Any]:
     """The metrics of a model on problems, as `metrics.json` holds them.
 
     Raises:
-        ConfigError: the directory holds an unfinished evaluation with other settings.
+        ConfigError: the directory holds an evaluation with other settings, finished or not.
         ModelError: the model does not load, or its server gave no sample of a problem.
     """
     settings, problems = evaluation.settings, evaluation.problems
@@ -105,14 +105,15 @@ def sampling_of(settings: EvaluateSettings) -> Sampling:
 
 
 def _check_same_evaluation(directory: Path, settings: EvaluateSettings) -> None:
-    """Samples of another evaluation must not be mixed in: settings are kept beside the partial samples."""
+    """Samples of another evaluation must neither be mixed in nor replaced: settings are kept beside the samples."""
     server, values = names_of(ServerSettings), asdict(settings)
     names = [*(name for name in values if name not in server), *server]
     record = {"command": "evaluate", **{name: values[name] for name in names}}
     record["in_process"] = not settings.solver_base_url
     path = directory / EVALUATION
-    if (directory / PARTIAL_SAMPLES).exists() and path.exists():
-        holds = f"{directory} holds an unfinished evaluation"
+    is_begun, is_done = (directory / PARTIAL_SAMPLES).exists(), (directory / TEST_METRICS).exists()
+    if (is_begun or is_done) and path.exists():
+        holds = f"{directory} holds an {'unfinished ' if is_begun else ''}evaluation"
         free = {*may_change(EvaluateSettings), *names_of(GradingSettings), "debug"}  # grading comes last
         check_same(read_json(path), record, holds, may_change=free)
     write_json(path, record)

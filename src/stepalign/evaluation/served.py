@@ -15,15 +15,13 @@ from typing import Any
 
 from stepalign.clients.client import Failed, Reply
 from stepalign.clients.pool import Pool
-from stepalign.clients.settings import ClientSettings
 from stepalign.core.errors import ModelError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import DEFAULT_TEMPLATES, render_prompt
 from stepalign.core.rollout import Rollout
 from stepalign.settings.command_groups import EvaluateSettings
 from stepalign.settings.curate import CurateSettings
-
-LONGEST = 2048  # tokens of a sample where nobody says
+from stepalign.settings.evaluation import solver_client
 
 
 class ServedSolver:
@@ -40,19 +38,7 @@ class ServedSolver:
     def __init__(
         self, settings: CurateSettings | EvaluateSettings, *, model: str | None, cache: str = "", top_k: int = 0
     ) -> None:
-        client = ClientSettings(
-            "solver",
-            base_url=settings.solver_base_url,
-            model=model or "",
-            api_key_env=settings.solver_api_key_env,
-            max_tokens=settings.max_new_tokens or LONGEST,
-            extra_body=settings.solver_extra_body,
-            concurrency=settings.solver_concurrency,
-            timeout_s=settings.solver_timeout_s,
-            num_retries=settings.solver_num_retries,
-            cache=cache,
-        )
-        self.pool = Pool(client)
+        self.pool = Pool(solver_client(settings, model, cache))
         self._templates = settings.prompt_templates or DEFAULT_TEMPLATES
         self._count, self._seed = settings.num_samples, settings.seed
         self._sampling: dict[str, Any] = {"temperature": settings.temperature, "top_p": settings.top_p}

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -19,6 +21,11 @@ from stepalign.core.errors import ModelError, first_line
 from stepalign.core.hub import connection_error
 from stepalign.core.prompts import CHAT, DEFAULT_TEMPLATES, PLAIN_TEMPLATES, chat_template
 from stepalign.core.tokenizer import Tokenizer
+from stepalign.models.weights import adapter_trouble, base_of, check_adapter_fits, check_fit, check_weights
+
+log = logging.getLogger(__name__)
+
+CONFIG, ADAPTER = "config.json", "adapter_config.json"  # what makes a directory a model, or an adapter for one
 
 
 class LoadedModel(NamedTuple):
@@ -55,19 +62,51 @@ def load_model(
     """
     check_model(name)
     if adapter is not None:
-        check_model(adapter, marker="adapter_config.json")
-    try:
-        model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
-        if adapter is not None:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, adapter)
-        tokenizer = load_tokenizer(name, prompt_templates)
-    except ModelError:
-        raise
-    except Exception as error:  # transformers raises many kinds
-        raise ModelError(f"cannot load the model '{name}': {first_line(error)}") from error
+        check_model(adapter, marker=ADAPTER)
+    model, tokenizer = _load_base(name, dtype), load_tokenizer(name, prompt_templates)
+    if adapter is not None:
+        model = _put_on(model, adapter, name)
     return LoadedModel(model.to(torch.device(device or best_device())).eval(), tokenizer)
+
+
+def _load_base(name: str, dtype: str) -> Any:
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            name, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    except Exception as error:  # transformers raises many kinds
+        raise load_trouble(name, error) from error
+    model, info = loaded
+    check_fit(name, info["mismatched_keys"])
+    if info["missing_keys"]:
+        missing = sorted(info["missing_keys"])
+        log.warning("the weights of '%s' lack %d tensors, which are random now: %s", name, len(missing), missing[:3])
+    return model
+
+
+def load_trouble(name: str, error: Exception) -> ModelError:
+    """The error for a model that transformers does not load, with the shapes where they are what does not fit."""
+    if "ignore_mismatched_sizes" in str(error):  # it names none
+        try:
+            _load_base(name, "auto")
+        except ModelError as told:
+            return told
+    return ModelError(f"cannot load the model '{name}': {first_line(error)}")
+
+
+def _put_on(model: Any, adapter: str, name: str) -> Any:
+    from peft import PeftModel, get_peft_model_state_dict
+    from peft.utils.save_and_load import load_peft_weights
+
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Found missing adapter keys")  # told below, as an error
+            adapted = PeftModel.from_pretrained(model, adapter)
+        saved, used = load_peft_weights(adapter, device="cpu"), get_peft_model_state_dict(adapted)
+    except Exception as error:  # PEFT raises many kinds
+        raise adapter_trouble(adapter, name, error) from error
+    check_adapter_fits(adapter, name, saved, used)
+    return adapted
 
 
 def load_tokenizer(name: str, prompt_templates: str | None = None) -> Tokenizer:
@@ -113,21 +152,32 @@ def read_own_defaults(name: str) -> dict[str, Any]:
     try:
         return own_defaults(AutoConfig.from_pretrained(name))
     except Exception as error:  # transformers raises many kinds
-        raise ModelError(f"cannot load the model '{name}': {first_line(error)}") from error
+        raise load_trouble(name, error) from error
 
 
-def check_model(name: str, marker: str = "config.json") -> None:
-    """Fail fast where loading cannot work: not a model directory, or a hub that cannot be reached.
+def is_adapter(name: str) -> bool:
+    """Whether a directory holds an adapter and no whole model."""
+    return (Path(name) / ADAPTER).is_file() and not (Path(name) / CONFIG).is_file()
+
+
+def check_model(name: str, marker: str = CONFIG) -> None:
+    """Fail fast where loading cannot work: no model directory, weights cut off, or a hub that cannot be reached.
 
     Raises:
         ModelError: with what was expected and the remedy.
     """
     path = Path(name)
     if path.is_dir():
+        if marker == CONFIG and is_adapter(name):
+            raise ModelError(
+                f"'{name}' is an adapter and no whole model. Give the model that it was made for, "
+                f"{base_of(name) or 'its base'}, and '{name}' as its adapter."
+            )
         if not (path / marker).is_file():
             raise ModelError(
                 f"'{name}' is no model directory: it has no {marker}. Expected one saved by save_pretrained."
             )
+        check_weights(path, "adapter" if marker == ADAPTER else "model")
         return
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name:
         raise ModelError(f"no model directory '{name}'. Expected a directory saved by save_pretrained, or a hub name.")

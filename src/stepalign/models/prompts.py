@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jinja2 import TemplateError
-
 from stepalign.core.errors import ConfigError, ModelError
 from stepalign.core.tokenizer import Tokenizer
 
@@ -39,7 +37,7 @@ def chat_prompts(
         kwargs: more variables of the template, such as `enable_thinking`.
     Raises:
         ConfigError: the template does not take these kwargs.
-        ModelError: the template cannot render these messages.
+        ModelError: the template cannot render these messages, or is no template.
     """
     if not messages:
         return []
@@ -47,11 +45,14 @@ def chat_prompts(
     more = dict(kwargs or {})
     try:
         texts = tokenizer.apply_chat_template(conversations, tokenize=False, add_generation_prompt=True, **more)
-    except TypeError as error:
-        raise ConfigError(f"chat_template_kwargs {more} do not work: {error}. Take them out.") from None
-    except TemplateError as error:
+    except Exception as error:  # a template raises what it likes
+        why = str(error).rstrip(".") or type(error).__name__
+        if more and isinstance(error, TypeError):
+            raise ConfigError(f"chat_template_kwargs {more} do not work: {why}. Take them out.") from None
         what = "a single user message" if isinstance(messages[0], str) else "these messages"
-        raise ModelError(f"chat template fails on {what}: {error}. Mend the template.") from None
+        name = getattr(tokenizer, "name_or_path", "")
+        whose = f"the chat template of '{name}'" if name else "chat template"
+        raise ModelError(f"{whose} fails on {what}: {why}. Mend the template.") from None
     ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return [Prompt(text, list(of_text)) for text, of_text in zip(texts, ids, strict=True)]
 

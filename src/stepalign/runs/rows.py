@@ -176,6 +176,7 @@ class LedgerRow(Row):
     num_verified: int = 0
     num_rejected: Mapping[str, int] = EMPTY
     num_reasked: Mapping[str, int] = EMPTY
+    said: Mapping[str, str] = EMPTY
     tokens_in: int = 0
     tokens_out: int = 0
     cost: float = 0.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stepalign.clients.alive import check_alive
+from stepalign.clients.settings import ClientSettings
 from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import check_templates
@@ -14,9 +16,32 @@ from stepalign.settings.command_groups import EvaluateSettings
 from stepalign.settings.curate import CurateSettings
 from stepalign.settings.given import Given
 from stepalign.settings.grading import check_grading
-from stepalign.settings.models import resolve_model
+from stepalign.settings.models import resolve_model, resolve_with_adapter
 
 LONGEST = 2048  # tokens of a sample where nobody says
+
+
+def solver_client(settings: CurateSettings | EvaluateSettings, model: str | None, cache: str = "") -> ClientSettings:
+    """How the solver behind a server is reached.
+
+    Args:
+        model: the name that the server expects.
+        cache: file of its replies; empty for the critics' own.
+    Raises:
+        ConfigError: one of its settings is wrong.
+    """
+    return ClientSettings(
+        "solver",
+        base_url=settings.solver_base_url,
+        model=model or "",
+        api_key_env=settings.solver_api_key_env,
+        max_tokens=settings.max_new_tokens or LONGEST,
+        extra_body=settings.solver_extra_body,
+        concurrency=settings.solver_concurrency,
+        timeout_s=settings.solver_timeout_s,
+        num_retries=settings.solver_num_retries,
+        cache=cache,
+    )
 
 
 @dataclass(frozen=True)
@@ -43,9 +68,10 @@ def resolve_evaluation(given: Given, problems: Sequence[Problem] | None = None) 
                 "--adapter: the server has the model. Serve the adapter under a name of its own (vLLM: --lora-modules "
                 "NAME=DIR) and give that name as --model."
             )
+        check_alive(solver_client(settings, settings.model))
     else:
-        settings = replace(settings, model=resolve_model(settings.model))
-        check_model(settings.model)
+        model, adapter = resolve_with_adapter(settings.model, settings.adapter)
+        settings = replace(settings, model=model, adapter=adapter)
         own = read_own_defaults(settings.model)
     family = templates_for(settings.prompt_templates, dict(own))
     check_templates(family)

@@ -6,6 +6,7 @@
     4. the model is there, and its prompts are settled
     5. problems can be read, none is in two splits, and they fill a step
     6. there is a GPU for each process, where there are GPUs
+    7. the critic gives a sign of life, where a condition asks it (a comparison asks once, and not in its children)
 
     >>> from stepalign.settings.commands import TRAIN
     >>> from stepalign.settings.given import read_given
@@ -26,6 +27,7 @@ from pathlib import Path
 from trl.import_utils import is_vllm_available
 from trl.trainer.model_config import ModelConfig
 
+from stepalign.clients.alive import check_alive
 from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import check_templates
@@ -36,6 +38,7 @@ from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class, feedback_names, load_plugins
 from stepalign.models.devices import check_num_processes, visible_devices
 from stepalign.models.loading import check_model, read_own_defaults, templates_for
+from stepalign.runs.files import RESULTS, checkpoint_directory, checkpoints
 from stepalign.runs.world import MICRO, OWN, WORLD
 from stepalign.settings.given import Given
 from stepalign.settings.grading import check_grading
@@ -59,11 +62,15 @@ from stepalign.settings.run import ComparedRun, PreflightRun, Run, World, record
 from stepalign.settings.trainer import SelfDistillationConfig, parse_trainer
 
 
-def resolve_training(given: Given, *, offline: bool = False, need_directory: bool = True) -> Run:
+def resolve_training(
+    given: Given, *, offline: bool = False, need_directory: bool = True, asks_critic: bool = True
+) -> Run:
     """One condition's training.
 
+    Args:
+        asks_critic: whether the critic must give a sign of life.
     Raises:
-        ConfigError, DataError, ModelError: the first check that fails.
+        ConfigError, DataError, ModelError, CriticError: the first check that fails.
     """
     if need_directory and not given.get("output_dir"):
         raise ConfigError("train needs --output_dir: the directory for checkpoints and records.")
@@ -78,6 +85,8 @@ def resolve_training(given: Given, *, offline: bool = False, need_directory: boo
     _check_step(problems, trainer, world_size(trainer))
     splits = {"train": problems, "validation": validation_problems(validation, problems, training.columns)}
     watching = (validation, evaluation) if splits["validation"] else ()
+    if asks_critic and not offline and not _is_trained(trainer):
+        _ask_critic(critic, [training.condition])
     world = _world(training.train_problems, name)
     record = record_of(
         training, micro, _critic_record(given, critic), trainer.to_dict(), model, *watching, {WORLD: world}
@@ -90,7 +99,7 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
     resolved by each child and compared afterwards.
 
     Raises:
-        ConfigError, DataError, ModelError: the first check that fails.
+        ConfigError, DataError, ModelError, CriticError: the first check that fails.
     """
     training, micro = given.make(TrainSettings), given.make(MicroSettings)
     comparison, evaluation = given.make(ComparisonSettings), given.make(EvalSettings)
@@ -103,6 +112,8 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
     problems = compared_problems(training.train_problems, comparison, micro, name, training.columns)
     check_num_processes(comparison.num_processes, visible_devices())
     _check_step(problems["train"], trainer, comparison.num_processes)
+    if not offline and not (Path(str(trainer.output_dir)) / RESULTS).exists():
+        _ask_critic(critic, comparison.conditions)
     world = _world(training.train_problems, name)
     record = record_of(
         trl_given, _critic_record(given, critic), training, micro, comparison, evaluation, {WORLD: world}
@@ -116,7 +127,7 @@ def resolve_preflight(given: Given) -> PreflightRun:
     """Formats to try on a few problems; conditions without a format are left out.
 
     Raises:
-        ConfigError, DataError, ModelError: the first check that fails.
+        ConfigError, DataError, ModelError, CriticError: the first check that fails.
     """
     if not given.get("output_dir"):
         raise ConfigError("preflight needs --output_dir: the directory for samples and results.")
@@ -129,6 +140,7 @@ def resolve_preflight(given: Given) -> PreflightRun:
     training = _settle_model(training, model, False, names)
     name = str(model.model_name_or_path)
     path = preflight.problems or training.train_problems
+    _ask_critic(critic, names)
     tried = _drawn(training_problems(path, micro, name, training.columns), preflight.num_problems, trainer.seed)
     record: dict[str, object] = {}
     for group, kept in ((preflight, PREFLIGHT_OWN), (training, PREFLIGHT_TRAINING), (trainer, PREFLIGHT_TRAINER)):
@@ -184,6 +196,19 @@ def _check_feedback(given: Given, training: TrainSettings, conditions: Sequence[
         check_critic(critic)
     check_grading(training)
     return critic
+
+
+def _is_trained(trainer: SelfDistillationConfig) -> bool:
+    """Whether the directory has the last checkpoint, so that no critic is asked any more."""
+    directory = Path(str(trainer.output_dir))
+    last = checkpoint_directory(directory, trainer.max_steps)
+    return trainer.max_steps > 0 and last in checkpoints(directory)
+
+
+def _ask_critic(critic: CriticSettings | None, conditions: Sequence[str]) -> None:
+    """Raises CriticError where a condition will ask a critic that gives no sign of life."""
+    if critic is not None and any(c != GRPO and feedback_class(c).needs_critic for c in conditions):
+        check_alive(critic.client_settings())
 
 
 def _critic_record(given: Given, critic: CriticSettings | None) -> dict[str, object]:

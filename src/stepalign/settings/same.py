@@ -14,7 +14,12 @@ from stepalign.core.errors import ConfigError
 from stepalign.runs.world import WORLD
 
 REMEDY = "Use another --output_dir, or the settings it was started with."
-ABSENT_BEFORE = {"columns", "grader", "max_steps_without_context", WORLD}  # keys that 0.1.0 did not write
+ABSENT_BEFORE = {
+    "columns",
+    "grader",
+    "max_steps_without_context",
+    WORLD,
+}  # keys that runs of version 0.1.0 did not write
 
 
 def check_same(

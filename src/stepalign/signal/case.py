@@ -27,6 +27,7 @@ from stepalign.core.critique import Critique
 from stepalign.core.errors import ConfigError, DataError, suggest
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import FinishReason, Rollout
+from stepalign.core.text import clean_value
 from stepalign.feedback.critiques import first_wrong_step
 
 
@@ -84,6 +85,7 @@ class Case:
 
 NOT_IN_FILES = ("first_wrong_step_source", "finish_reason", "rollout")
 KEYS = tuple(f.name for f in fields(Case) if f.name not in NOT_IN_FILES)
+NAMES = ("model", "adapter", "prompt_templates")  # may be paths, whose bytes are what they are
 TEXTS = ("model", "problem", "response")
 OPTIONAL_TEXTS = ("adapter", "prompt_templates", "answer", "solution")
 TEMPLATE_KWARGS = ("chat_template_kwargs", "teacher_chat_template_kwargs")
@@ -138,7 +140,7 @@ def make_case(values: Mapping[str, Any], where: str, step_source: str = "case fi
         ConfigError: an unknown key, one that is missing, or a value of the wrong kind.
     """
     check_keys(values, where)
-    given = {key: value for key, value in values.items() if value is not None}
+    given = {key: value if key in NAMES else clean_value(value) for key, value in values.items() if value is not None}
     for key in TEXTS:
         if key not in given:
             got = ", ".join(f"'{name}'" for name in given) or "nothing"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stepalign.core.errors import ConfigError, DataError
+from stepalign.core.text import clean_text
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.runs.files import CONFIG
 from stepalign.runs.reading import read_rollouts
@@ -69,7 +70,7 @@ def _with_contexts(case: Case, words: Sequence[str], critique: str | None) -> Ca
         name, equals, text = word.partition("=")
         if not name or not equals:
             raise ConfigError(f"--context: got '{word}'; expected NAME=TEXT or NAME=@FILE.")
-        contexts[name] = _context(text, case, critique)
+        contexts[clean_text(name)] = clean_text(_context(text, case, critique))
     return replace(case, contexts=contexts)
 
 

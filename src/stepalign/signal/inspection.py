@@ -15,7 +15,7 @@ from stepalign.core.files import write_json
 from stepalign.models.loading import LoadedModel, best_device, load_model
 from stepalign.report.inspection.page import write_page
 from stepalign.runs.files import ADVANTAGE, INSPECTION
-from stepalign.settings.models import resolve_model
+from stepalign.settings.models import resolve_with_adapter
 from stepalign.signal.case import Case
 from stepalign.signal.inspect import inspect_response
 
@@ -29,8 +29,8 @@ def inspect_cases(cases: Sequence[Case], dtype: str | None = None) -> list[dict[
         key = case.model, case.adapter, case.prompt_templates
         if key not in loaded:
             loaded.clear()
-            model, family = resolve_model(case.model), case.prompt_templates
-            loaded[key] = load_model(model, case.adapter, dtype=dtype, prompt_templates=family)
+            names, family = resolve_with_adapter(case.model, case.adapter), case.prompt_templates
+            loaded[key] = load_model(*names, dtype=dtype, prompt_templates=family)
         results.append(inspect_response(case, loaded[key].model, loaded[key].tokenizer))
     return results
 

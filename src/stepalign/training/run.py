@@ -32,6 +32,7 @@ from trl.trainer.utils import create_model_from_path
 from stepalign.core.environment import describe_environment
 from stepalign.core.errors import ConfigError
 from stepalign.core.files import write_json, write_jsonl, write_text
+from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Grade, Rollout
 from stepalign.core.settings import may_change
 from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint, evaluation_sampling
@@ -40,7 +41,8 @@ from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import AskCritic, feedback_class
 from stepalign.grading import AnyGrader
-from stepalign.models.loading import load_tokenizer
+from stepalign.models.loading import load_tokenizer, load_trouble
+from stepalign.models.prompts import chat_prompts
 from stepalign.runs.files import (
     CONFIG,
     ENVIRONMENT,
@@ -203,11 +205,13 @@ def _probes(run: Run, parts: Parts, trainer: SelfDistillationTrainer | GroupTrai
 
 
 def _make_trainer(run: Run, parts: Parts, rollout_log: RolloutLog) -> GroupTrainer | SelfDistillationTrainer:
-    condition = run.training.condition
+    condition, tokenizer = run.training.condition, load_tokenizer(run.model_name, run.prompt_templates)
+    first = render_prompt(run.prompt_templates, "student", problem=run.problems["train"][0])
+    chat_prompts(tokenizer, [first], run.chat_template_kwargs)  # one that fails is told before weights are loaded
     args = copy.copy(run.trainer)  # the trainer's own: it is given a name, and the run stays as it was asked for
     shared: dict[str, Any] = {
         "model": _load(run.model_name, run.model),
-        "processing_class": load_tokenizer(run.model_name, run.prompt_templates),
+        "processing_class": tokenizer,
         "peft_config": get_peft_config(run.model),
         "problems": run.problems["train"],
         "grade": parts.grade,
@@ -227,4 +231,7 @@ def _load(name: str, model: ModelConfig) -> PreTrainedModel:
         "attn_implementation": model.attn_implementation,
         "quantization_config": get_quantization_config(model),
     }
-    return create_model_from_path(name, **{key: value for key, value in kwargs.items() if value is not None})
+    try:
+        return create_model_from_path(name, **{key: value for key, value in kwargs.items() if value is not None})
+    except Exception as error:  # transformers raises many kinds
+        raise load_trouble(name, error) from error

@@ -68,7 +68,7 @@ def test_its_files(data):
         "problem_id", "sample", "status", "case", "first_wrong_step", "steps", "answer", "text"
     }  # fmt: skip
     assert rows[3] == {
-        "problem_id": "p3", "sample": 0, "status": "skipped", "reason": "not_json", "case": None,
+        "problem_id": "p3", "sample": 0, "status": "skipped", "reason": "not_json", "reply": "no", "case": None,
         "first_wrong_step": None, "steps": [], "answer": None, "text": None,
     }  # fmt: skip
     totals = ledger(data / "out")

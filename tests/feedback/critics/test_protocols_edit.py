@@ -91,6 +91,63 @@ def test_latex_with_single_backslashes_is_mended(written, meant, rollout):
     assert parse_edit(Reply(text), rollout()).steps[1].text == meant
 
 
+@pytest.mark.parametrize(
+    ("new_step", "steps"),
+    [
+        ("<step_2>5 * 4 = 20</step_2>", ["5 * 4 = 20"]),
+        ("<step_1>5 * 4 = 20</step_1>", ["5 * 4 = 20"]),
+        ("<step_2>5 * 4 = 20", ["5 * 4 = 20"]),
+        ("5 * 4 = 20</step_2>", ["5 * 4 = 20"]),
+        ("<step_2>times 4</step_2>\n<step_3>5 * 4 = 20</step_3>", ["times 4", "5 * 4 = 20"]),
+        ("5 < 6 and <b>7</b>", ["5 < 6 and <b>7</b>"]),
+    ],
+)
+def test_tags_around_a_new_step_are_no_part_of_it(new_step, steps, rollout):
+    critique = parse(rollout(), "D", 1, [new_step], "<answer>20</answer>")
+    assert [step.text for step in critique.steps] == ["2 + 3 = 5", *steps] and critique.answer == "20"
+
+
+@pytest.mark.parametrize(
+    ("new_step", "answer"),
+    [
+        ("so <step_2>5 * 4 = 20</step_2>", "20"),
+        ("<step_2>5 * 4 = 20</step_2><answer>20</answer>", "20"),
+        ("a</step_2>b", "20"),
+        ("5 * 4 = 20", "<answer>20</answer> or <answer>21</answer>"),
+    ],
+)
+def test_tags_that_do_more_than_enclose_are_rejected(new_step, answer, rollout):
+    with pytest.raises(Rejected, match="tags"):
+        parse(rollout(), "D", 1, [new_step], answer)
+
+
+def test_of_several_objects_the_last_complete_one_counts(rollout):
+    draft, final = edit("C", 0, ["I am not sure"], "20"), edit("D", 1, ["$5 \\times 4$ = {20}"], "20")
+    for text in (f"Draft: {draft} Final: {final}", f"{draft}\n{final} {{}}", f'{draft}{final}{{"case": "A", "ke'):
+        assert parse_edit(Reply(text), rollout()).case == "D"
+    single = final.replace("\\\\times", "\\sqrt")  # the final one is JSON only once it is repaired
+    assert parse_edit(Reply(f"{draft} {single}"), rollout()).steps[1].text == "$5 \\sqrt 4$ = {20}"
+    braces = "{x} " * 400 + '{"note": 1} '
+    assert parse_edit(Reply(f"{braces}{final}"), rollout()).case == "D"
+
+
+def test_half_a_surrogate_pair_in_a_reply_is_replaced(rollout):
+    text = '{"case": "D", "keep_steps": 1, "new_steps": ["So \\ud83d it is 20."], "answer": "20"}'
+    assert parse_edit(Reply(text), rollout()).steps[1].text == "So \ufffd it is 20."
+
+
+def test_replies_of_the_field(shared_data, rollout):
+    """Raw replies of critics and the step or the text that must come out."""
+    path = shared_data / "field_reports" / "critic_replies.jsonl"
+    if not path.is_file():
+        pytest.skip(f"needs {path}")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        critique = parse_edit(Reply(row["reply"]), rollout(WRONG))
+        got = critique.steps[1].text if "expect_step" in row else critique.text
+        assert got == row.get("expect_step", row.get("expect_text")), row["id"]
+
+
 def test_a_reply_is_rendered_on_one_line_without_spaces_or_escapes(rollout):
     critique = parse(rollout(WRONG), "D", 1, ["5 × 4 = 20", "so 20 €"], "20")
     reply = render_edit(rollout(WRONG), critique)

@@ -30,6 +30,7 @@ class CritiqueRecord:
 
     verified: the critique's answer was graded correct. unverified: the reference solution stands in for a rejected
     critique. skipped: there is none. `reason` says why it is not verified: "wrong_answer", "leak", "http_500", …
+    `reply` is then the critic's last reply as it came, None where there was none.
     """
 
     problem_id: str
@@ -37,6 +38,7 @@ class CritiqueRecord:
     status: Status
     critique: Critique | None = None
     reason: str = ""
+    reply: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as a row of `critiques.jsonl`."""
@@ -44,6 +46,8 @@ class CritiqueRecord:
         row: dict[str, Any] = {"problem_id": self.problem_id, "sample": self.sample, "status": self.status}
         if self.reason:
             row["reason"] = self.reason
+        if self.reply is not None:
+            row["reply"] = self.reply
         row |= {"case": None, "first_wrong_step": None, "steps": [], "answer": None, "text": None}
         if critique is not None:
             row |= critique.to_json() | {"text": critique.text}

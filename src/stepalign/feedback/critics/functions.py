@@ -18,7 +18,7 @@ from typing import cast
 from stepalign.clients.ledger import Ledger
 from stepalign.clients.pool import run
 from stepalign.core.critique import Critique
-from stepalign.core.errors import ConfigError, StepalignError
+from stepalign.core.errors import ConfigError, StepalignError, first_line
 from stepalign.core.own import load_own
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.critic import CritiqueRecord, OnRecord, Rejected
@@ -73,6 +73,7 @@ class FunctionCritic:
         except Exception as error:
             log.warning("critic %s raised on problem %s, sample %d", self.name, *key, exc_info=True)
             reason = f"raised_{type(error).__name__}"
+            self.ledger.hear(reason, first_line(error))
         return rejected_record(rollout, reason, self._on_failure)
 
 

@@ -26,9 +26,11 @@ from typing import Any, get_args
 from stepalign.clients.client import Reply
 from stepalign.core.critique import Critique, CritiqueCase, CritiqueStep
 from stepalign.core.rollout import Rollout
-from stepalign.core.trace import parse_trace, strip_thinking
+from stepalign.core.text import clean_value
+from stepalign.core.trace import ANSWER_CLOSE, ANSWER_OPEN, STEP_TAG, parse_trace, strip_thinking
 from stepalign.feedback.critics.align import align, num_leading_copies
 from stepalign.feedback.critics.critic import Rejected
+from stepalign.feedback.critics.latex import mend_latex
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -41,15 +43,11 @@ SCHEMA: dict[str, Any] = {
     "required": ["case", "keep_steps", "new_steps", "answer"],
     "additionalProperties": False,
 }
-MOST_OPENINGS = 200  # places where an object may begin that are tried in one reply
+OPENING = re.compile(r'\{(?=\s*")')
+MOST_OPENINGS = 200  # places where an object seems to begin and does not that are tried in one reply
 BACKSLASH = re.compile(r'\\\\|\\(?!["/bfnrt]|u[0-9a-fA-F]{4})')  # a pair, or one that begins no JSON escape
-# "\frac" in a JSON string is a form feed and "rac". Form feed and backspace are never meant; the other three are meant
-# unless the letters after them complete a LaTeX command.
-EATEN = re.compile(
-    "\f|\b|\t(?=(?:imes|ext|heta|an|o|frac|au|riangle)(?![a-z]))|\r(?=(?:ho|ight|angle|ightarrow|ceil|floor)(?![a-z]))"
-    "|\n(?=(?:eq|abla|ot|otin)(?![a-z]))"
-)
-NAMES = {"\f": "\\f", "\b": "\\b", "\t": "\\t", "\r": "\\r", "\n": "\\n"}
+CLOSING_STEP, CLOSING_ANSWER = (re.compile(rf"{tag.pattern}\Z", re.IGNORECASE) for tag in (STEP_TAG, ANSWER_CLOSE))
+TAG = re.compile(f"{STEP_TAG.pattern}|{ANSWER_OPEN.pattern}|{ANSWER_CLOSE.pattern}", re.IGNORECASE)
 
 
 def response_format(name: str) -> dict[str, Any] | None:
@@ -63,8 +61,8 @@ def parse_edit(reply: Reply, rollout: Rollout) -> Critique:
     """The critique that an edit describes, not yet verified.
 
     Raises:
-        Rejected: empty, cut_off, not_json, wrong_shape, or contradiction (case A that keeps less than everything, or
-            another case that changes nothing).
+        Rejected: empty, cut_off, not_json, wrong_shape, tags (that do more than enclose a text), or contradiction (case
+            A that keeps less than everything, or another case that changes nothing).
     """
     case, keep, new_steps, answer = _fields(parse_object(visible(reply)))
     trace = rollout.trace
@@ -108,8 +106,34 @@ def _fields(value: dict[str, Any]) -> tuple[CritiqueCase, int, list[str], str]:
     )
     if not is_well_shaped:
         raise Rejected("wrong_shape")
-    texts = [mend_latex(text).strip() for text in new_steps or []]
-    return case, keep, [text for text in texts if text], mend_latex(answer).strip()  # type: ignore[return-value]
+    texts = [text for step in new_steps or [] for text in untagged_steps(mend_latex(step))]
+    return case, keep, texts, _untagged_answer(mend_latex(answer))  # type: ignore[return-value]
+
+
+def untagged_steps(text: str) -> list[str]:
+    """The steps that a string of `new_steps` is, without the tags that may enclose them; none where it is blank.
+
+    Raises:
+        Rejected: "tags": something stands outside of them, or an answer among them.
+    """
+    if not TAG.search(text):
+        return [text.strip()] if text.strip() else []
+    trace = parse_trace(text)
+    steps, outside = [step.text for step in trace.steps], trace.gaps
+    if trace.layout != "tags":  # a close tag alone
+        steps, outside = [CLOSING_STEP.sub("", text.strip())], ()
+    if any(gap.strip() for gap in outside) or any(TAG.search(step) for step in steps):
+        raise Rejected("tags")
+    return [step.strip() for step in steps if step.strip()]
+
+
+def _untagged_answer(text: str) -> str:
+    text = text.strip()
+    opening, closing = ANSWER_OPEN.match(text), CLOSING_ANSWER.search(text)
+    answer = text[opening.end() if opening else 0 : closing.start() if closing else len(text)]
+    if TAG.search(answer):
+        raise Rejected("tags")
+    return answer.strip()
 
 
 def parse_rewrite(reply: Reply, rollout: Rollout) -> Critique:
@@ -156,24 +180,24 @@ def visible(reply: Reply) -> str:
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """The first JSON object with a "case" in a text, repaired where LaTeX was written with single backslashes.
+    """The last complete JSON object with a "case" in a text, repaired where LaTeX was written with single backslashes.
 
     Raises:
         Rejected: "not_json" if there is no object at all, "wrong_shape" if none has a case.
     """
-    found = False
-    for candidate in (text, BACKSLASH.sub(r"\\\\", text)):
-        for opening in list(re.finditer(r"\{", candidate))[:MOST_OPENINGS]:
-            try:
-                value, _ = json.JSONDecoder(strict=False).raw_decode(candidate, opening.start())
-            except (ValueError, RecursionError):
-                continue
+    text = BACKSLASH.sub(r"\\\\", text)
+    found, last, num_failed = False, dict[str, Any](), 0
+    opening = OPENING.search(text)
+    while opening is not None and num_failed < MOST_OPENINGS:
+        at = opening.end()
+        try:
+            value, end = json.JSONDecoder(strict=False).raw_decode(text, opening.start())
             found = True
             if "case" in value:
-                return value
-    raise Rejected("wrong_shape" if found else "not_json")
-
-
-def mend_latex(text: str) -> str:
-    """LaTeX commands whose first letter was read as a JSON escape, restored."""
-    return EATEN.sub(lambda match: NAMES[match.group()], text)
+                last, at = clean_value(value), end
+        except (ValueError, RecursionError):
+            num_failed += 1
+        opening = OPENING.search(text, at)
+    if not last:
+        raise Rejected("wrong_shape" if found else "not_json")
+    return last

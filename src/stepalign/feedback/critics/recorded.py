@@ -45,8 +45,9 @@ class RecordedCritic:
 
     @property
     def last_words(self) -> str:
-        """What the critic's server said when it was last asked in vain; empty where nobody said anything."""
-        return str(getattr(self.critic, "last_words", ""))
+        """What was said last where there was no reply, with the remedy if it is known; empty where all went well."""
+        reason, words = next(reversed(self.critic.ledger.said.items()), ("", ""))
+        return f"{reason}: {words}" if reason else ""
 
     def write_total(self) -> None:
         """On the first process, where there are several: the sum over all."""
@@ -76,11 +77,13 @@ def make_recorded_critic(
 
 
 def add_ledgers(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
-    """The sum of two ledgers, counts by reason included."""
+    """The sum of two ledgers, counts by reason included; of what was said for one reason, the words of the second."""
     total = dict(a)
     for key, value in b.items():
         if isinstance(value, dict):
             total[key] = add_ledgers(a.get(key, {}), value)
+        elif isinstance(value, str):  # what was said: the later words stand
+            total[key] = value
         else:
             total[key] = round(a.get(key, 0) + value, 6)
     return total

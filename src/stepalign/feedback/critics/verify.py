@@ -104,8 +104,12 @@ def reference_critique(rollout: Rollout) -> Critique | None:
     return Critique("D", None, steps, rollout.problem.answer, source=STAND_IN)
 
 
-def rejected_record(rollout: Rollout, reason: str, on_failure: OnFailure) -> CritiqueRecord:
-    """The record of a rollout whose critique stays rejected: it is skipped, or the reference solution stands in."""
+def rejected_record(rollout: Rollout, reason: str, on_failure: OnFailure, reply: str | None = None) -> CritiqueRecord:
+    """The record of a rollout whose critique stays rejected: it is skipped, or the reference solution stands in.
+
+    Args:
+        reply: the critic's last one, for who wants to know what was rejected.
+    """
     critique = reference_critique(rollout) if on_failure == "reference" else None
     status = "skipped" if critique is None else "unverified"
-    return CritiqueRecord(rollout.problem.id, rollout.sample, status, critique, reason)
+    return CritiqueRecord(rollout.problem.id, rollout.sample, status, critique, reason, reply)
