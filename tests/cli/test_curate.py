@@ -72,6 +72,20 @@ def test_mistakes_are_one_message_and_exit_code_2(source, tmp_path, capsys, more
     assert message in err and "Traceback" not in err
 
 
+def test_a_mistake_binds_no_later_call(source, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(funnel_module, "draw", lambda result, paths: None)
+    assert curate(source, tmp_path / "out", "--answer_patterns", "box", "--num_samples", "3") == 2
+    other = tmp_path / "q.jsonl"
+    other.write_text("".join(json.dumps({"problem": f"What is {i}?", "answer": i}) + "\n" for i in range(3, -1, -1)))
+    capsys.readouterr()
+    size = ["--num_samples", "2", "--num_validation", "0", "--num_test", "0", "--where", "level=1"]
+    assert curate(other, tmp_path / "out", *size) == 2
+    error = capsys.readouterr().err
+    assert "no problem passed all stages" in error and "holds a curation" not in error
+    assert curate(source, tmp_path / "out", *size) == 2  # rows of the other source are decided: that one binds
+    assert "holds a curation with" in capsys.readouterr().err
+
+
 def test_an_empty_source_and_a_broken_line(tmp_path, capsys):
     empty, broken = tmp_path / "e.jsonl", tmp_path / "b.jsonl"
     empty.write_text("")

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from tests.fault_server import FaultServer
 
 from stepalign.cli import main
 from stepalign.core.files import write_jsonl
@@ -32,6 +33,21 @@ def test_train_says_what_it_would_take_and_writes_nothing(tmp_path, capsys):
                  "critic calls: 20\n", "FLOPs: about", "time: about", "estimates"):  # fmt: skip
         assert line in plan
     assert not out.exists()
+
+
+def test_a_critics_server_is_greeted_and_the_plan_goes_on_without_it(tmp_path, capsys):
+    argv = ["train", *MICRO, "--condition", "stepalign", "--critic", "openai", "--critic_model", "m", "--dry_run"]
+    with FaultServer(lambda number, body: None) as server:
+        assert main([*argv, "--critic_base_url", server.url]) == 0
+    assert f"critic at {server.url}: answers\n" in capsys.readouterr().out and server.requests == []
+    gone = ["--critic_base_url", "http://127.0.0.1:1/v1"]
+    assert main([*argv, *gone]) == 0
+    shown = capsys.readouterr().out
+    assert "critic at http://127.0.0.1:1/v1: does not answer (cannot reach" in shown and "critic calls: 20" in shown
+    assert main([*argv, *gone, "--critic_offline", "true"]) == 0
+    assert "critic at http://127.0.0.1:1/v1: not asked: critic_offline" in capsys.readouterr().out
+    assert main([*argv, *gone, "--condition", "refsol"]) == 0
+    assert "critic at" not in capsys.readouterr().out
 
 
 def test_epochs_are_turned_into_steps(capsys):

@@ -1,9 +1,13 @@
 import json
+import shutil
 
 import pytest
+from peft import LoraConfig, get_peft_model
 
 from stepalign.cli import main
 from stepalign.core.files import read_jsonl
+from stepalign.micro import SOLVER_DIR
+from stepalign.models import load_model
 
 
 @pytest.fixture
@@ -31,6 +35,48 @@ def problems(tmp_path, capsys):
 def evaluate(problems, out, *more):
     argv = ["evaluate", "--model", "micro", "--problems", str(problems), "--output_dir", str(out), "--num_samples", "4"]
     return main([*argv, "--max_new_tokens", "60", "--batch_size", "8", *more])
+
+
+def test_a_finished_evaluation_is_not_replaced_by_another(problems, tmp_path, capsys):
+    assert evaluate(problems, tmp_path / "a") == 0
+    before = (tmp_path / "a" / "samples.jsonl").read_bytes()
+    assert evaluate(problems, tmp_path / "a", "--temperature", "0.5") == 2
+    assert "holds an evaluation with other settings: temperature is 1.1 there and 0.5 now" in capsys.readouterr().err
+    assert (tmp_path / "a" / "samples.jsonl").read_bytes() == before
+    assert evaluate(problems, tmp_path / "a", "--k", "2") == 0  # the same samples, read in another way
+
+
+def test_an_adapters_directory_finds_its_base(problems, tmp_path, capsys, caplog):
+    adapter, other = tmp_path / "adapter", tmp_path / "other"
+    get_peft_model(load_model(str(SOLVER_DIR)).model, LoraConfig(target_modules=["q_proj"])).save_pretrained(adapter)
+    assert evaluate(problems, tmp_path / "a", "--model", str(adapter)) == 0
+    assert f"'{adapter}' is an adapter; its base is '{SOLVER_DIR}'" in caplog.text
+    shutil.copytree(adapter, other)
+    config = json.loads((other / "adapter_config.json").read_text())
+    for base, message in (("/no/such", "its base is not there: no model directory '/no/such'"), (None, "does not say")):
+        (other / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": base}))
+        assert evaluate(problems, tmp_path / "b", "--model", str(other)) == 2
+        error = capsys.readouterr().err
+        assert message in error and "--adapter" in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ raise_exception('No system message') }}", "{% if x %}{{ messages", "{{ 1/0 }}"]
+)
+def test_a_chat_template_that_fails_is_one_message(template, problems, tmp_path, capsys):
+    shutil.copytree(SOLVER_DIR, tmp_path / "model")
+    (tmp_path / "model" / "chat_template.jinja").write_text(template)
+    assert evaluate(problems, tmp_path / "a", "--model", str(tmp_path / "model")) == 2
+    error = capsys.readouterr().err
+    assert f"the chat template of '{tmp_path / 'model'}' fails on a single user message" in error
+    assert "Traceback" not in error
+
+
+def test_half_a_surrogate_pair_in_a_problem_is_replaced(tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"id": "a\\ud83d", "problem": "Start with 47. Add 38. \\ud83d", "answer": "85"}\n')
+    assert evaluate(path, tmp_path / "a") == 0
+    assert {row["problem_id"] for row in read_jsonl(tmp_path / "a" / "samples.jsonl")} == {"a\ufffd"}
 
 
 def test_metrics_and_samples_are_written_and_the_same_seed_gives_the_same(problems, tmp_path, capsys):

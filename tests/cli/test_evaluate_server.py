@@ -11,6 +11,7 @@ from stepalign.clients.server import ServerClient
 from stepalign.core.files import read_jsonl, write_jsonl
 
 PROBLEMS = [{"id": f"p{i}", "problem": f"What is {i} plus one?", "answer": str(i + 1)} for i in range(5)]
+FILES = {"metrics.json", "samples.jsonl", "evaluation.json", "problems.used.jsonl"}
 NUM_SAMPLES = 4
 
 
@@ -58,7 +59,7 @@ def test_samples_of_a_server_are_measured_like_any(evaluate, server, tmp_path, m
     assert (body["model"], body["temperature"], body["top_k"], body["max_tokens"]) == ("served", 1.1, 20, 99)
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
     assert "Authorization: Bearer sk-secret" in server.headers[0]
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"metrics.json", "samples.jsonl", "evaluation.json"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
     assert "sk-secret" not in "".join(p.read_text() for p in (tmp_path / "out").iterdir())
 
 

@@ -32,6 +32,16 @@ def read(directory):
     return json.loads((directory / "advantage.json").read_text())
 
 
+def test_half_a_surrogate_pair_anywhere_in_a_case(tmp_path):
+    path = tmp_path / "case.yaml"
+    text = json.dumps({**CASE, "problem": PROBLEM + " \ud83d", "contexts": {"r\ud83d": SOLUTION + "\ud83d"}})
+    path.write_text(text)
+    assert inspect(path, "--output_dir", tmp_path / "o", "--context", "own=a\udc80") == 0
+    result = read(tmp_path / "o")
+    assert list(result["contexts"]) == ["r\ufffd", "own"] and "\ufffd" in result["problem"]
+    assert (tmp_path / "o" / "inspect.html").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def case(tmp_path):
     path = tmp_path / "case.yaml"

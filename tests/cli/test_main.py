@@ -52,6 +52,21 @@ def test_help_has_a_line_for_each_command_and_imports_none():
     assert "example:" in text
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_console_without_a_character_loses_it_and_not_the_run(encoding):
+    script = (
+        "import sys\nfrom stepalign.cli.main import guarded\nfrom rich.console import Console\n"
+        "def work():\n    print('r\\u00e9f \\u2192')\n    Console().print('\\u2713')\n"
+        "    print('\\u2713', file=sys.stderr)\n    raise OSError(2, 'none', '\\ud83d.txt')\n"
+        "sys.exit(guarded(work))"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, timeout=60)
+    assert done.returncode == 2 and done.stdout.startswith(b"r?f ?" if encoding == "ascii" else b"r\xe9f ?")
+    assert done.stdout.split() == [*done.stdout.split()[:2], b"?"]
+    assert done.stderr.split() == [b"?", b"stepalign:", b"?.txt:", b"none."]
+
+
 def test_each_line_of_the_table_leads_to_a_module():
     assert [name for name, command in module.COMMANDS.items() if find_spec(command.module) is None] == []
 

@@ -27,6 +27,21 @@ def test_what_is_put_is_got_back(tmp_path):
     assert ReplyCache(cache.path).get("k") == REPLY
 
 
+def test_an_entry_that_is_no_reply_is_forgotten_and_asked_for_again(tmp_path):
+    cache = ReplyCache(tmp_path / "c")
+    for broken in ("no JSON", '{"words": 1}', "[]"):
+        cache.database.write("INSERT OR REPLACE INTO replies VALUES ('k', 'u', 'm', 0, ?)", broken)
+        assert cache.get("k") is None
+        assert put(cache, "k", Reply("new")).text == "new" == cache.get("k").text
+
+
+def test_half_a_surrogate_pair_that_was_kept_comes_out_clean(tmp_path):
+    cache = ReplyCache(tmp_path / "c")
+    row = ("k", "u", "m", 0, '{"text": "a \\ud83d", "finish_reason": "stop", "tokens_in": 1, "tokens_out": 1}')
+    cache.database.write("INSERT INTO replies VALUES (?, ?, ?, ?, ?)", *row)
+    assert cache.get("k").text == "a \ufffd"
+
+
 def test_the_first_reply_stays(tmp_path):
     cache, other = ReplyCache(tmp_path / "c"), ReplyCache(tmp_path / "c")
     assert put(cache, "k", Reply("first")).text == "first"

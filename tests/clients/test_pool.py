@@ -78,6 +78,15 @@ def test_after_many_failures_no_request_is_sent_and_the_cache_is_still_used():
     assert type(ask(pool, [60])[0]) is Reply  # entered again it tries again
 
 
+def test_why_there_is_no_reply_is_kept_and_told_once(caplog):
+    pool = make_pool(Client(fails=range(3)), concurrency=1)
+    ask(pool, range(4))
+    assert pool.ledger.said == {"http_400": "no"} and pool.ledger.to_json()["said"] == {"http_400": "no"}
+    assert caplog.text.count("the solver at test gave no reply (http_400: no)") == 1
+    ask(pool, [5])
+    assert "said" not in make_pool(Client()).ledger.to_json()
+
+
 def test_failures_with_replies_in_between_stop_nothing():
     every_third = list(range(0, 60, 3))
     assert len(every_third) > MOST_FAILURES

@@ -48,6 +48,30 @@ def test_a_comparison_finds_it_too(argv, message, tmp_path, capsys, monkeypatch)
     assert message in capsys.readouterr().err
 
 
+def test_the_critic_is_greeted_last_and_where_it_will_be_asked(tmp_path, monkeypatch):
+    greeted = []
+    monkeypatch.setattr("stepalign.settings.resolve.check_alive", lambda settings: greeted.append(settings.base_url))
+    critic = ["--critic", "openai", "--critic_base_url", "http://there/v1", "--critic_model", "m"]
+    out = ["--output_dir", str(tmp_path / "o")]
+
+    def training(*argv, **options):
+        return resolve_training(read_given(TRAIN, [*QUICK, *critic, *out, *argv]), **options)
+
+    with pytest.raises(StepalignError, match="no model directory"):
+        training("--model_name_or_path", "./none")
+    training("--condition", "refsol")
+    training("--condition", "stepalign", offline=True)
+    training("--condition", "stepalign", asks_critic=False)  # the child of a comparison
+    (tmp_path / "o" / "checkpoint-2").mkdir(parents=True)
+    (tmp_path / "o" / "checkpoint-2" / "progress.json").write_text("{}")
+    training("--condition", "stepalign")  # there is nothing left to do
+    assert greeted == []
+    training("--condition", "stepalign", "--max_steps", "3")
+    compared = [*QUICK, *critic, "--save_steps", "1", "--conditions", "stepalign", "grpo", "--output_dir"]
+    resolve_comparison(read_given(COMPARE, [*compared, str(tmp_path / "c")]))
+    assert greeted == ["http://there/v1"] * 2
+
+
 def test_from_python_the_same_is_found():
     for settings, message in (
         ({"use_vllm": True}, "vLLM is not installed"),

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from stepalign.cli.quiet import lose_characters_not_runs
 from stepalign.core.errors import StepalignError, suggest
 
 EXAMPLE = """\
@@ -73,7 +73,9 @@ def guarded(work: Callable[[], int | None], *, debug: bool = False) -> int:
         work: returns an exit code; None is 0.
         debug: also print the traceback.
     """
-    lose_characters_not_runs()
+    for stream in (sys.stdout, sys.stderr):  # a console that lacks a character must not end a run: LANG=C, code pages
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return work() or 0
     except (StepalignError, OSError, KeyboardInterrupt) as error:

@@ -1,18 +1,8 @@
-"""What comes to the console: no warnings and bars of libraries that a user of this program can do nothing about, and
-no end of a run because a console lacks a character."""
+"""Quiet logs: warnings and bars of libraries that a user of this program can do nothing about."""
 
 from __future__ import annotations
 
-import io
-import sys
 import warnings
-
-
-def lose_characters_not_runs() -> None:
-    """Let a console that has no sign for a character (LANG=C, an old code page) print a question mark instead."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors != "replace":
-            stream.reconfigure(errors="replace")
 
 
 def quieten() -> None:

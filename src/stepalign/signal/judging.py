@@ -3,7 +3,7 @@
     >>> from stepalign.feedback.critics.settings import CriticSettings
     >>> ((judged, critique),) = judge([case], CriticSettings(critic="exact"))
     >>> judged.first_wrong_step, critique.splitlines()[-1]
-    (2, '<answer>160</answer>')
+    (2, '<answer>503</answer>')
 
 The critic is any that `stepalign critique` takes, and what it writes is verified in the same way.
 """

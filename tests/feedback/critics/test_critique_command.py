@@ -141,6 +141,25 @@ def test_a_stop_writes_both_files_and_says_how_to_go_on(data):
     assert ledger(data / "out")["num_verified"] == 24
 
 
+def test_without_any_verified_critique_it_fails_with_the_servers_words(data):
+    body = b'{"error": {"message": "This response_format type is unavailable now"}}'
+    with FaultServer(lambda number, request: Answer(status=400, body=body)) as server:
+        rollouts = many(5)
+        write(data, rollouts)
+        done = run(command(data, server.url))
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "none of 5 critiques is verified: http_400 (This response_format type is unavailable now." in done.stderr
+    assert "critic_response_format" in done.stderr and "not verified, http_400: 5 (This response" in done.stdout
+    assert ledger(data / "out")["said"]["http_400"].startswith("This response_format")
+
+
+def test_a_server_that_is_not_there_is_told_before_samples_are_read(data):
+    (data / "S.jsonl").write_text("no JSON")
+    done = run(command(data, "http://127.0.0.1:1/v1"))
+    assert done.returncode == 2 and "cannot reach the critic at http://127.0.0.1:1/v1" in done.stderr
+    assert not (data / "out").exists()
+
+
 def test_a_damaged_cache_is_said_and_set_aside(data):
     (data / "cache").mkdir()
     (data / "cache" / "critic.sqlite").write_text("no database")

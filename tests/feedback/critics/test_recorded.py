@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from stepalign.clients.ledger import Ledger
 from stepalign.core.files import read_json
 from stepalign.feedback.critics.recorded import RecordedCritic
 
@@ -47,6 +48,19 @@ def test_it_goes_on_over_calls_and_sessions(path):
     ask(path, 4)
     assert total(path) == 7
     assert [p.name for p in path.parent.iterdir()] == ["ledger.json"]
+
+
+def test_what_was_said_last_is_at_hand_and_on_disk(path):
+    critic = RecordedCritic(SimpleNamespace(critique=lambda rollouts: [], ledger=Ledger()), path)
+    assert critic.last_words == ""
+    for reason, words in (("http_400", "no format"), ("timeout", "after 3 s"), ("http_400", "no model")):
+        critic.critic.ledger.hear(reason, words)
+    assert critic.last_words == "http_400: no model"
+    critic([])
+    again = RecordedCritic(SimpleNamespace(critique=lambda rollouts: [], ledger=Ledger()), path)
+    again.critic.ledger.hear("timeout", "after 9 s")
+    again([])
+    assert read_json(path)["said"] == {"http_400": "no model", "timeout": "after 9 s"}
 
 
 def test_processes_do_not_overwrite_each_other(path):

@@ -2,7 +2,7 @@
 
     >>> table = Table("Grades", [Column("grade"), Column("share", num=True)], [["correct", Cell("25 %", share=0.25)]])
     >>> html = render("an evaluation", [Section("grades", "Grades", [table])], {"conditions": []})
-    >>> "<h2 id=\"grades-title\">Grades</h2>" in html
+    >>> '<h2 id="grades-title">Grades</h2>' in html
     True
 
 Every report is this page with other sections; the template and the scripts beside this file know nothing of what made
