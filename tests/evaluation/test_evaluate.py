@@ -85,4 +85,5 @@ def test_scores_and_errors_of_an_own_grader_are_measured():
         without = evaluate_rollouts([P, Q], ROLLOUTS, grader).metrics
     assert (metrics.error_rate, metrics.mean_score) == (pytest.approx(1 / 3), 0.75)
     assert metrics.ungraded_rate == pytest.approx(1 / 3)
+    assert metrics.unanswered.endswith("own grader failed 33.3 %")
     assert not {"error_rate", "mean_score"} & without.to_json().keys()

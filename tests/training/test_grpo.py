@@ -111,6 +111,7 @@ def test_the_reward_is_the_score_where_there_is_one_and_none_for_an_error(micro_
         rollout_log=log,
     )
     eos = micro_solver.tokenizer.eos_token_id
+    trainer.model.train()  # rollouts of an evaluation are not recorded
     assert trainer.correctness([[5, eos]] * 3, [PROBLEMS[0].id] * 3) == [0.25, 2.0, None]
     rows = read_rows(tmp_path / "rollouts.jsonl", RolloutRow)
     assert [(row.grade, row.score) for row in rows] == [("wrong", 0.25), ("correct", 2.0), ("error", None)]

@@ -74,6 +74,7 @@ class EvaluationMetrics(Row):
         """What every accuracy is shown beside, in words: a format that fails looks like a model that fails."""
         rates = {"cut off": self.truncated_rate, "no answer found": self.unparseable_rate}
         rates |= {"grading timed out": self.timeout_rate} if self.timeout_rate else {}
+        rates |= {"own grader failed": self.error_rate} if self.error_rate else {}
         return ", ".join(f"{label} {100 * rate:.1f} %" for label, rate in rates.items() if rate is not None)
 
 

@@ -137,7 +137,4 @@ class GroupTrainer(OwnCard, OwnRollouts, GRPOTrainer):
         if self.rollout_log is not None and self.model.training:
             step = self.state.global_step + 1
             self.rollout_log.add(step, rollouts, write=self.accelerator.is_main_process)
-        rewards: list[float | None] = []
-        for rollout in rollouts:
-            rewards.append(rollout.grade.reward if rollout.grade else None)
-        return rewards
+        return [rollout.grade.reward if rollout.grade else None for rollout in rollouts]
