@@ -1,7 +1,10 @@
 """What came of a training run, from what it left on disk: its first and last numbers, and its best checkpoint.
 
-changes(read_rows(directory / METRICS, MetricsRow))[0]      # Change("loss", 0.412, 0.103)
-validated(directory)                                        # the best checkpoint's Best, None without validation
+>>> directory = run.seed_runs[0].directory
+>>> [change.label for change in changes(read_rows(directory / METRICS, MetricsRow))]
+['loss', 'correct']
+>>> print(validated(directory))     # it was not validated while it trained
+None
 """
 
 from __future__ import annotations
