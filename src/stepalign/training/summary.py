@@ -1,10 +1,8 @@
 """What came of a training run, from what it left on disk: its first and last numbers, and its best checkpoint.
 
->>> directory = run.seed_runs[0].directory
->>> [change.label for change in changes(read_rows(directory / METRICS, MetricsRow))]
-['loss', 'correct']
->>> print(validated(directory))     # it was not validated while it trained
-None
+>>> rows = [MetricsRow(step=1, loss=0.412), MetricsRow(step=2, loss=0.103)]
+>>> [f"{change.label} {change}" for change in changes(rows)], ends(rows)
+(['loss 0.412 -> 0.103'], 'first logged step -> last')
 """
 
 from __future__ import annotations

@@ -1,10 +1,5 @@
 """What trackers (TensorBoard, trackio, wandb, …) are told of a run beside what its steps log: a name, the study's
 settings among TRL's, and the validation of each checkpoint, as `validation/avg@12` and so on.
-
-    >>> validation_metrics(EvaluationRow.read("row 1", {"step": 10, "validation": {"avg@12": 0.25}}))
-    {'validation/avg@12': 0.25}
-
-`introduce` goes before training, `TellTrackers` among the callbacks, after `KeepBest`.
 """
 
 from __future__ import annotations
