@@ -90,7 +90,7 @@ def made_row(i: int) -> dict[str, Any]:
     elif kind == 2:
         problem, answer = text(i - 2) + " Say it.", None if i // EVERY % 2 else str(i + 5)
     elif kind > 2:
-        answer = "the proof goes by induction"
+        answer = "the proof is complete by induction"
     return {"problem": problem, "answer": answer, "solution": f"Because of {problem} " * 4}
 
 

@@ -87,3 +87,29 @@ def test_scores_and_errors_of_an_own_grader_are_measured():
     assert metrics.ungraded_rate == pytest.approx(1 / 3)
     assert metrics.unanswered.endswith("own grader failed 33.3 %")
     assert not {"error_rate", "mean_score"} & without.to_json().keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("So maybe \\boxed{41}, but wait", "unparseable"),  # cut off inside: nothing is answered yet
+        ("Hm, \\boxed{7}?</think> It is \\boxed{41}.", "correct"),
+    ],
+)
+def test_a_response_that_begins_inside_thinking_has_its_answer_behind_it(text, outcome):
+    rollout = Rollout(Problem("p", "40 + 1?", "41"), 0, text)
+    with Grader() as grader:
+        (graded,) = grade_rollouts([rollout], grader, thinking_open=True)
+    assert graded.grade.outcome == outcome and graded.text == text
+
+
+def test_a_template_that_opens_thinking_itself_is_told(micro_solver):
+    from copy import deepcopy
+
+    from stepalign.models.prompts import opens_thinking
+
+    tokenizer = deepcopy(micro_solver.tokenizer)
+    assert not opens_thinking(tokenizer)
+    tokenizer.chat_template = "{{ messages[0].content }}{% if not off %}<think>\n{% else %}<think>\n</think>{% endif %}"
+    assert opens_thinking(tokenizer)
+    assert not opens_thinking(tokenizer, {"off": True})

@@ -144,6 +144,11 @@ def test_a_preflight(tmp_path):
     assert entry["facts"][0][1] == (
         "teacher correct, 31 tokens; A_t on correct steps +0.10; on the first wrong one −0.20; aim 90 %"
     )
+    result = json.loads((directory / "preflight.json").read_text())
+    for summary in result["formats"].values():  # version 0.1.0 did not know them
+        del summary["cut_off_rate"], summary["unparseable_rate"]
+    (directory / "preflight.json").write_text(json.dumps(result))
+    assert "cut off, student / teacher" in page(directory)
     (directory / "preflight.json").unlink()
     assert "This preflight is not finished" in page(directory)
 

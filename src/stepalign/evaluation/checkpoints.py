@@ -16,6 +16,7 @@ from stepalign.core.problem import Problem
 from stepalign.evaluation.evaluate import Evaluation, evaluate_rollouts, grade_rollouts, sample_problems
 from stepalign.grading import AnyGrader
 from stepalign.models.loading import load_model
+from stepalign.models.prompts import opens_thinking
 from stepalign.models.sampling import Sampling
 from stepalign.runs.evaluations import EvaluationRow
 from stepalign.runs.files import EVALUATIONS
@@ -56,7 +57,9 @@ class Evaluator:
         batches = sample_problems(
             model, tokenizer, problems, self.sampling, self.prompt_templates, self.chat_template_kwargs
         )
-        rollouts = grade_rollouts([rollout for batch in batches for rollout in batch], self.grader)
+        is_open = opens_thinking(tokenizer, self.chat_template_kwargs)
+        sampled = [rollout for batch in batches for rollout in batch]
+        rollouts = grade_rollouts(sampled, self.grader, thinking_open=is_open)
         evaluations: dict[str, Evaluation] = {}
         for name, split in self.splits.items():
             ids = {problem.id for problem in split}

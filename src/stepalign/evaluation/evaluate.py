@@ -70,9 +70,15 @@ def eos_token_ids(model: PreTrainedModel, tokenizer: Tokenizer) -> list[int]:
     return sorted({*ids, tokenizer.eos_token_id})
 
 
-def grade_rollouts(rollouts: Sequence[Rollout], grader: AnyGrader) -> list[Rollout]:
-    """The same rollouts with their grades."""
-    return [r.graded(grader.grade(r.text, r.problem)) for r in rollouts]
+def grade_rollouts(rollouts: Sequence[Rollout], grader: AnyGrader, *, thinking_open: bool = False) -> list[Rollout]:
+    """The same rollouts with their grades.
+
+    Args:
+        thinking_open: their prompts ended inside `<think>` (see `models.prompts.opens_thinking`), so one that never
+            closes it was cut off and has no answer.
+    """
+    opening = "<think>" if thinking_open else ""
+    return [r.graded(grader.grade(opening + r.text, r.problem)) for r in rollouts]
 
 
 @dataclass(frozen=True)

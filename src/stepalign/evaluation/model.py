@@ -28,7 +28,8 @@ from stepalign.core.settings import may_change, names_of
 from stepalign.data.samples import load_samples
 from stepalign.evaluation.evaluate import evaluate_rollouts, grade_rollouts, sample_problems
 from stepalign.evaluation.served import ServedSolver, sample_served
-from stepalign.models.loading import load_model
+from stepalign.models.loading import load_model, load_tokenizer
+from stepalign.models.prompts import opens_thinking
 from stepalign.models.sampling import Sampling
 from stepalign.runs.files import EVALUATION, PARTIAL_SAMPLES, SAMPLES, TEST_METRICS, USED_PROBLEMS
 from stepalign.settings.command_groups import EvaluateSettings, ServerSettings
@@ -59,7 +60,7 @@ def evaluate_model(evaluation: ResolvedEvaluation) -> dict[str, Any]:
             append_jsonl(partial, *(rollout.to_json() for rollout in batch))
             bar.update(len(batch))
     with make_grader(settings) as grader:
-        rollouts = grade_rollouts(load_samples(partial, problems), grader)
+        rollouts = grade_rollouts(load_samples(partial, problems), grader, thinking_open=_opens_thinking(settings))
         metrics = evaluate_rollouts(problems, rollouts, grader, settings.k).metrics.to_json()
     order = {problem.id: i for i, problem in enumerate(problems)}
     rollouts.sort(key=lambda r: (order[r.problem.id], r.sample))
@@ -69,6 +70,14 @@ def evaluate_model(evaluation: ResolvedEvaluation) -> dict[str, Any]:
     for path in (*directory.glob(f"{REPLIES}*"), partial):
         path.unlink()
     return metrics
+
+
+def _opens_thinking(settings: EvaluateSettings) -> bool:
+    """Whether responses begin inside thinking; a server's template is its own, and its replies are taken as whole."""
+    if settings.solver_base_url:
+        return False
+    tokenizer = load_tokenizer(settings.model, str(settings.prompt_templates))
+    return opens_thinking(tokenizer, {"enable_thinking": False} if settings.no_thinking else None)
 
 
 def _in_process(problems: Sequence[Problem], settings: EvaluateSettings, done: Done) -> Iterator[list[Rollout]]:

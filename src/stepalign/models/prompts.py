@@ -57,6 +57,13 @@ def chat_prompts(
     return [Prompt(text, list(of_text)) for text, of_text in zip(texts, ids, strict=True)]
 
 
+def opens_thinking(tokenizer: Tokenizer, kwargs: Mapping[str, object] | None = None) -> bool:
+    """Whether the chat template itself opens `<think>`: a response then begins inside it, and one that is cut off
+    before it closes it is nothing but thinking."""
+    (prompt,) = chat_prompts(tokenizer, ["?"], kwargs)
+    return prompt.text.rstrip().endswith("<think>")
+
+
 def encode(tokenizer: Tokenizer, text: str) -> list[int]:
     """Token ids of a text that has its special tokens already."""
     return list(tokenizer([text], add_special_tokens=False)["input_ids"][0])

@@ -15,7 +15,7 @@ from stepalign.report.records import settings_table
 from stepalign.report.rollouts import Shown, browser_data, pack_rollouts
 from stepalign.report.settings import flatten
 from stepalign.runs import files
-from stepalign.runs.evaluations import EvaluationMetrics, accuracy_keys, charted, main_key, metric_of
+from stepalign.runs.evaluations import EvaluationMetrics, accuracy_keys, main_key, metric_of
 from stepalign.runs.problems import used_problems
 from stepalign.runs.row import read_mapping, read_rows
 from stepalign.runs.rows import ProblemRow, RolloutRow
@@ -136,7 +136,8 @@ def _cautions(
 
 def _metrics_table(metrics: EvaluationMetrics) -> Table | None:
     rows: list[list[str]] = []
-    for key in (*accuracy_keys([metrics]), *charted()):
+    accuracies = accuracy_keys([metrics])
+    for key in (*accuracies, *(key for key in metrics.to_json() if key not in accuracies)):
         known, value = metric_of(key), metrics.get(key)
         if known is not None and value is not None:
             is_share = known.kind in ("accuracy", "share")

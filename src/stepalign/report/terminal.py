@@ -39,7 +39,7 @@ def print_columns(
     Args:
         head: what the rows are.
         names: of the rows.
-        columns: the cells of each column by its name.
+        columns: the cells of each column by its name, which may have several lines.
     """
     longest = max((len(name) for name in (head, *names)), default=0)
     for group in blocks({name: _width(name, cells) for name, cells in columns.items()}, longest, console.width):
@@ -79,4 +79,4 @@ def print_lines(lines: Sequence[str], console: Console) -> None:
 
 
 def _width(name: str, cells: Sequence[str]) -> int:
-    return max(len(text) for text in (name, *cells))
+    return max(len(text) for text in (*name.split("\n"), *cells))

@@ -1,6 +1,7 @@
 """Which command wrote a directory, by what is in it.
 
-kind_of_directory(Path("runs/base")).command        # "evaluate"
+    >>> kind_of_directory(run.directory).command
+    'compare'
 
 A directory that several commands wrote to is of the kind that stands first in `KINDS`. Runs of version 0.1.0 have the
 same files.

@@ -36,6 +36,7 @@ from stepalign.feedback.critiques import first_wrong_step, judging
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.grading import AnyGrader
 from stepalign.maths.localization import localization, onset_share, unlocalized
+from stepalign.models.prompts import opens_thinking
 from stepalign.models.sampling import Sampling, sample_responses
 from stepalign.models.scoring import TokenScores, check_scoring
 from stepalign.signal.policy import Policy
@@ -125,10 +126,11 @@ class Preflight:
     def _sample_student(self) -> Iterator[int]:
         policy, done = self.policy, self.records.keys("rollouts")
         kwargs = dict(policy.chat_template_kwargs or {})
+        is_open = opens_thinking(policy.tokenizer, kwargs)
         for batch in sample_problems(
             policy.model, policy.tokenizer, self.problems, self.sampling, policy.prompt_templates, kwargs, done
         ):
-            self.records.add_rollouts(grade_rollouts(batch, self.grader))
+            self.records.add_rollouts(grade_rollouts(batch, self.grader, thinking_open=is_open))
             yield len(batch)
 
     def _in_chunks(self, ask: Callable[[Sequence[Rollout]], object], rollouts: Sequence[Rollout]) -> Iterator[int]:
@@ -154,12 +156,13 @@ class Preflight:
         done, ends = self.records.keys("teacher", name), eos_token_ids(model, tokenizer)
         finished = {i for i, (rollout, _) in enumerate(prompts) if key_of(rollout) in done}
         ids = [ids for _, ids in prompts]
+        opening = "<think>" if opens_thinking(tokenizer, self.policy.teacher_chat_template_kwargs) else ""
         for batch in sample_responses(model, ids, replace(self.sampling, num_samples=1), ends, finished):
             rows: list[Row] = []
             for response in batch:
                 rollout = prompts[response.prompt][0]
                 text = tokenizer.decode(response.token_ids, skip_special_tokens=True)
-                grade = self.grader.grade(text, rollout.problem)
+                grade = self.grader.grade(opening + text, rollout.problem)
                 row = {"format": name, **place(rollout), "text": text, "num_tokens": len(response.token_ids)}
                 row["finish_reason"] = "stop" if response.token_ids[-1] in ends else "length"
                 rows.append({**row, "grade": grade.outcome.value, "is_correct": is_correct(grade)})

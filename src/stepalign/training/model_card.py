@@ -1,10 +1,6 @@
 """The card of a trained model, README.md of the run and of each checkpoint: what it was made from, by what, how good it
 is where that was measured, and what nobody knows of it. TRL's own would name another method and no base model.
 
->>> card = model_card(run, None)
->>> card.splitlines()[0]
-'---'
-
 `huggingface_hub.ModelCard` reads it. The license is left to whoever publishes the model: it depends on the base model
 and on the problems. Of paths only the last part is shown, of servers nothing.
 """
@@ -164,7 +160,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         facts.append(("teacher", str(run.trainer.teacher)))
     facts += [("training problems", f"{num_train}, {data}"), ("seed", str(run.trainer.seed))]
     if path := run.validation.validation_problems:
-        facts.append(("validation problems", f"{len(run.problems['validation'])}, {_data(path)}"))
+        facts.append(("validation problems", f"{len(run.problems.get('validation', ()))}, {_data(path)}"))
     return facts
 
 

@@ -3,8 +3,6 @@
 A rollout counts as one without where it has no context, or one that the teacher's prompt has no room for. Nothing is
 saved on the way out: those steps changed no weights by a context, and a run that is started again goes back to its last
 checkpoint in any case.
-
-    >>> trainer.add_callback(StopWithoutContext(run, rollout_log, critic))
 """
 
 from __future__ import annotations

@@ -36,13 +36,14 @@ from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Grade, Rollout
 from stepalign.core.settings import may_change
 from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint, evaluation_sampling
+from stepalign.evaluation.evaluate import grade_rollouts
 from stepalign.feedback.conditions import GRPO, check_condition
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import AskCritic, feedback_class
 from stepalign.grading import AnyGrader
 from stepalign.models.loading import load_tokenizer, load_trouble
-from stepalign.models.prompts import chat_prompts
+from stepalign.models.prompts import chat_prompts, opens_thinking
 from stepalign.runs.files import (
     CONFIG,
     ENVIRONMENT,
@@ -101,10 +102,12 @@ def train(run: Run) -> list[Path]:
         if not (directory / SETTINGS).exists():  # part of a comparison, which keeps its problems itself
             write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in run.problems["train"]))
     condition = run.training.condition
+    is_open = opens_thinking(load_tokenizer(run.model_name, run.prompt_templates), run.chat_template_kwargs)
     with make_grader(run.training) as grader:
 
         def grade(rollouts: Sequence[Rollout]) -> list[Grade]:
-            return [grader.grade(r.text, r.problem) for r in rollouts]
+            graded = grade_rollouts(rollouts, grader, thinking_open=is_open)
+            return [rollout.grade for rollout in graded if rollout.grade is not None]
 
         needs_critic = condition != GRPO and feedback_class(condition).needs_critic
         processes = (run.process_index, run.num_processes)

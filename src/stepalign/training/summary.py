@@ -1,7 +1,8 @@
 """What came of a training run, from what it left on disk: its first and last numbers, and its best checkpoint.
 
-changes(read_rows(directory / METRICS, MetricsRow))[0]      # Change("loss", 0.412, 0.103)
-validated(directory)                                        # the best checkpoint's Best, None without validation
+>>> rows = [MetricsRow(step=1, loss=0.412), MetricsRow(step=2, loss=0.103)]
+>>> [f"{change.label} {change}" for change in changes(rows)], ends(rows)
+(['loss 0.412 -> 0.103'], 'first logged step -> last')
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 """What trackers (TensorBoard, trackio, wandb, …) are told of a run beside what its steps log: a name, the study's
 settings among TRL's, and the validation of each checkpoint, as `validation/avg@12` and so on.
-
-    introduce(trainer, run)                     # before training
-    trainer.add_callback(TellTrackers(trainer, keep_best))
 """
 
 from __future__ import annotations

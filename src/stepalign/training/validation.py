@@ -78,8 +78,8 @@ class KeepBest(TrainerCallback):
         with torch.random.fork_rng():  # loading a model may draw numbers; the run must not notice
             row = EvaluationRow(**progress.to_json(), **self.validate(checkpoint))
         append_rows(self.directory / EVALUATIONS, row)
-        self.evaluated.append(row)
         rows = self._rows()
+        self.evaluated.append(rows[-1])
         metric = _metric(rows)
         best = selected(rows, metric)
         assert best is not None and metric is not None

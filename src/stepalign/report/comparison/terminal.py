@@ -7,16 +7,15 @@ from pathlib import Path
 from statistics import fmean
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from stepalign.core.files import read_jsonl
 from stepalign.report.numbers import MISSING
-from stepalign.report.terminal import make_console, print_lines
+from stepalign.report.terminal import make_console, print_columns, print_lines
 from stepalign.runs.evaluations import EvaluationMetrics, accuracy_keys, main_key
 from stepalign.runs.files import WARNINGS
 from stepalign.runs.results import Results
 
+BASE = "base model"
 OPTIMISTIC = "Best on test is optimistic: it chooses on the test problems."
 
 
@@ -24,23 +23,24 @@ def print_results(results: Results, console: Console | None = None) -> None:
     """Print each condition's accuracy under both rules of choosing a checkpoint, means over its seeds."""
     console, base = console or make_console(), results.base
     names = accuracy_keys([base])
-    table = Table(title=Text("Test accuracy x 100 [95 % interval over problems]"), caption=OPTIMISTIC)
-    table.add_column("condition", overflow="fold")
-    table.add_column("metric", no_wrap=True)
-    table.add_column("selected on\nvalidation", justify="right")
-    table.add_column("best on\ntest", justify="right")
-    table.add_column("cut off /\nno answer, %", justify="right")
+    longest = max(len(name) for name in (BASE, *results.conditions))
+    rows, selected, best, unanswered = list[str](), list[str](), list[str](), list[str]()
     for i, name in enumerate(names):
-        own = _interval(base[name], base.interval(name))
-        table.add_row("" if i else "base model", name, own, "", "" if i else _unanswered([base]))
+        rows.append(f"{'' if i else BASE:<{longest}}  {name}")
+        selected.append(_interval(base[name], base.interval(name)))
+        best.append("")
+        unanswered.append("" if i else _unanswered([base]))
     for condition, result in results.conditions.items():
         chosen = [seed.selected.test for seed in result.seeds.values() if seed.selected is not None]
         for i, name in enumerate(names):
             mean = result.selected_mean[name]
-            best = 100 * fmean(seed.best[name].value or 0 for seed in result.seeds.values())
-            cells = "" if i else condition, name, _interval(mean.value, mean.ci95), f"{best:.1f}"
-            table.add_row(*cells, "" if i else _unanswered(chosen))
-    console.print(table)
+            rows.append(f"{'' if i else condition:<{longest}}  {name}")
+            selected.append(_interval(mean.value, mean.ci95))
+            best.append(f"{100 * fmean(seed.best[name].value or 0 for seed in result.seeds.values()):.1f}")
+            unanswered.append("" if i else _unanswered(chosen))
+    columns = {"selected on\nvalidation": selected, "best on\ntest": best, "cut off /\nno answer, %": unanswered}
+    print_columns("Test accuracy x 100 [95 % interval over problems]", "condition, metric", rows, columns, console)
+    print_lines([OPTIMISTIC], console)
     name = main_key(names) or ""
     for pair, metrics in results.paired.items():
         if name in metrics and (bounds := metrics[name].ci95):

@@ -1,6 +1,6 @@
 // The rollout browser: filters over the index, texts unpacked chunk by chunk when they are shown or searched.
 const PAGE_ROWS = 25, CACHED = 100;
-const GRADES = { correct: "✓ correct", wrong: "✗ wrong", unparseable: "? unparseable", timeout: "… timeout" };
+const GRADES = { correct: "✓ correct", wrong: "✗ wrong", unparseable: "? unparseable", timeout: "… timeout", error: "! error" };
 const index = data.rollouts;
 const { columns: COLUMNS, filters: FILTERS } = data.browser; // each [field, label]; columns are numbers where a third says so
 const count = index.problem_id.length;

@@ -22,8 +22,8 @@ MEASURES: dict[str, Callable[[Summary], str]] = {
     "student solves": lambda s: _percent(s["solves"] and s["solves"]["student"]),
     "teacher solves, with the context": lambda s: _percent(s["solves"] and s["solves"]["teacher"]),
     "difference, points": lambda s: _points(s["solves"]),
-    "cut off, student / teacher": lambda s: _shares(s["cut_off_rate"]),
-    "no answer found, student / teacher": lambda s: _shares(s["unparseable_rate"]),
+    "cut off, student / teacher": lambda s: _shares(s.get("cut_off_rate")),
+    "no answer found, student / teacher": lambda s: _shares(s.get("unparseable_rate")),
     "response tokens, student / teacher": lambda s: _lengths(s["mean_length"]),
     "aim: of the push up to the error, on its step": lambda s: _mean(s["aim"]),
     "  median over rollouts (how many)": lambda s: _median(s["aim"]),
@@ -110,7 +110,9 @@ def _median(entry: Mapping[str, Any] | None) -> str:
     return MISSING if entry is None else f"{entry['median']:.2f} ({entry['num_rollouts']})"
 
 
-def _shares(entry: Mapping[str, float | None]) -> str:
+def _shares(entry: Mapping[str, float | None] | None) -> str:
+    if entry is None:  # a preflight of version 0.1.0
+        return MISSING
     return " / ".join(_percent(entry[who]) for who in ("student", "teacher"))
 
 
