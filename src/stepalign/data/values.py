@@ -16,8 +16,6 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
 
 def number_text(value: object) -> str | None:
     """The text of a number, a date or a time; None for anything else, truth values and NaN included."""
@@ -52,27 +50,3 @@ def plain(value: Any) -> Any:
         return value
     text = number_text(value)
     return str(value) if text is None else text
-
-
-def mended(value: Any) -> Any:
-    """The value with U+FFFD for each half of a surrogate pair that stands alone: such text cannot be written.
-
-    What holds none comes back as it is, not as a copy, so that `mended(x) is x` tells.
-    """
-    if isinstance(value, str):
-        return value if value.isascii() else _mended_text(value)
-    if isinstance(value, dict):
-        items = {key: mended(item) for key, item in value.items()}
-        return items if any(items[key] is not item for key, item in value.items()) else value
-    if isinstance(value, list):
-        parts = [mended(item) for item in value]
-        return parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
-    return value
-
-
-def _mended_text(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return "".join(REPLACEMENT if "\ud800" <= character <= "\udfff" else character for character in text)
-    return text

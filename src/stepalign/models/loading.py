@@ -94,7 +94,7 @@ def load_trouble(name: str, error: Exception) -> ModelError:
     return ModelError(f"cannot load the model '{name}': {first_line(error)}")
 
 
-def _put_on(model: Any, adapter: str, name: str) -> Any:
+def _put_on(model: PreTrainedModel, adapter: str, name: str) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
     from peft.utils.save_and_load import load_peft_weights
 

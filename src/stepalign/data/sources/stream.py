@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from stepalign.core.errors import ConfigError, DataError, suggest
 from stepalign.core.problem import Problem
+from stepalign.core.text import clean_value
 from stepalign.data.columns import Columns
 from stepalign.data.recognize import described, is_own, recognize
 from stepalign.data.row import BrokenLine, Row
@@ -30,7 +31,6 @@ from stepalign.data.sources.kinds import Kind
 from stepalign.data.sources.place import Opened, Place
 from stepalign.data.sources.registered import SOURCES, find_source
 from stepalign.data.sources.source import Source, check_columns
-from stepalign.data.values import mended
 
 HEAD = 1000  # rows by which a shape is recognized
 HEADERLESS = " A table without a header: count its columns, --columns problem=1,answer=2."
@@ -103,10 +103,10 @@ class ProblemStream:
 
 def mended_row(row: Row, counts: Counter[str]) -> Row:
     """The row with U+FFFD for half surrogate pairs; the fields that had one are counted."""
-    values = mended(row.values)
+    values = clean_value(row.values)
     if values is row.values:
         return row
-    counts.update(key for key, value in values.items() if value is not row.values[key])
+    counts.update(key for key, value in values.items() if value is not row.values.get(key))
     return Row(row.where, values)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from stepalign.clients.client import Client, Failed, Request, Stop
+from stepalign.clients.client import Client, Failed, Reply, Request, Stop
 from stepalign.clients.pool import Pool, run
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.critic import CriticStopped, CritiqueRecord, OnRecord, Rejected
@@ -25,6 +25,8 @@ from stepalign.feedback.critics.prompts import render_messages
 from stepalign.feedback.critics.protocols import parse_edit, parse_rewrite, response_format
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction, rejected_record, verify
+
+LAST_WORDS = 200  # characters of a reply
 
 
 class LanguageModelCritic:
@@ -34,6 +36,7 @@ class LanguageModelCritic:
         self.name = f"{settings.critic}:{settings.critic_model}"
         self.pool = Pool(settings.client_settings(), client)
         self.ledger = self.pool.ledger
+        self.last_words = ""  # of the last ask that gave no critique: the server's, or the critic's own
         self._settings, self._grade = settings, grade
         self._parse, self._keys = parse_rewrite, dict[str, Any]()
         if settings.critique_protocol == "edit":
@@ -71,22 +74,24 @@ class LanguageModelCritic:
         return ordered
 
     async def _critique_one(self, rollout: Rollout) -> CritiqueRecord:
-        reason, text = "", None
+        reason = ""
+        reply: Reply | None = None
         for ask in range(1 + self._settings.critic_num_reasks):
             if reason:
                 self.ledger.num_reasked[reason] += 1
             try:
                 reply = await self.pool.reply(self._request(rollout, ask))
-                text = reply.text
                 critique = replace(self._parse(reply, rollout), source=self.name)
                 critique = await verify(rollout, critique, self._grade)
                 return CritiqueRecord(rollout.problem.id, rollout.sample, "verified", critique)
             except Rejected as error:
                 reason = error.reason
+                self.last_words = f"{reason}: {reply.text[:LAST_WORDS]!r}" if reply is not None else reason
             except (Failed, Stop) as error:
                 reason = error.reason
+                self.last_words = str(error)
                 break
-        return rejected_record(rollout, reason, self._settings.critic_on_failure, text)
+        return rejected_record(rollout, reason, self._settings.critic_on_failure, reply.text if reply else None)
 
     def _request(self, rollout: Rollout, ask: int) -> Request:
         settings = self._settings

@@ -45,9 +45,9 @@ class RecordedCritic:
 
     @property
     def last_words(self) -> str:
-        """What was said last where there was no reply, with the remedy if it is known; empty where all went well."""
+        """What was said last when the critic was asked in vain; empty where nobody said anything."""
         reason, words = next(reversed(self.critic.ledger.said.items()), ("", ""))
-        return f"{reason}: {words}" if reason else ""
+        return str(getattr(self.critic, "last_words", "")) or (f"{reason}: {words}" if reason else "")
 
     def write_total(self) -> None:
         """On the first process, where there are several: the sum over all."""
