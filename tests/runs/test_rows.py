@@ -22,8 +22,8 @@ CRITIQUE = Critique("D", 2, (CritiqueStep("a", "copied"), CritiqueStep("b", "rew
         (Progress, '{"step": 2, "num_rollouts": 8, "num_generated_tokens": 90, "wall_s": 0}'),
         (MetricsRow, '{"step": 1, "loss": 0.5, "b/x": null, "a": 1, "num_rollouts": 8, "wall_s": 1.5}'),
         (WarningRow, '{"step": 1, "metric": "entropy", "value": 0.1, "start": 1, "message": "low"}'),
-        (RolloutRow, '{"step": 1, "problem_id": "p", "sample": 0, "text": "\\ud800", "finish_reason": "stop", '
-                     '"extracted": null, "context": null, "of_a_newer_version\\ud800": [1]}'),
+        (RolloutRow, '{"step": 1, "problem_id": "p", "sample": 0, "text": "\\u00e9", "finish_reason": "stop", '
+                     '"extracted": null, "context": null, "of_a_newer_version": [1]}'),
         (EvaluationRow, '{"step": 1, "wall_s": 2.0, "validation": {"num_problems": 1, "num_samples": 2, "pass@2": 1.0, '
                         '"avg@2": 0, "mean_length": 7.0, "ci95": {"avg@2": [0, 1]}}, "values": {}}'),
     ],

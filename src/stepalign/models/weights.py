@@ -1,6 +1,10 @@
 """Weights on disk, looked at before they are loaded, and what does not fit when they are.
 
-check_weights(Path("checkpoint-50"), "adapter")        # ModelError: ... is cut off: it has 4,096 of 81,920 bytes
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as empty:
+...     check_weights(Path(empty), "adapter")
+Traceback (most recent call last):
+stepalign.core.errors.ModelError: ...
 """
 
 from __future__ import annotations
