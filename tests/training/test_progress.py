@@ -6,6 +6,7 @@ import pty
 import re
 import struct
 import termios
+from contextlib import suppress
 
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -26,6 +27,15 @@ def drive(tmp_path, first, last, max_steps, logs=None):
     shown.on_train_end(*rest)
 
 
+def read_all(terminal):
+    """What was written to a terminal whose other end is closed, and is then at its end or an error."""
+    found = b""
+    with os.fdopen(terminal, "rb", buffering=0) as file, suppress(OSError):
+        while chunk := file.read(4096):
+            found += chunk
+    return found
+
+
 @pytest.mark.parametrize("columns", [80, 58])
 def test_a_terminal_has_a_bar_that_fits_it(tmp_path, monkeypatch, columns):
     ours, theirs = pty.openpty()
@@ -33,8 +43,7 @@ def test_a_terminal_has_a_bar_that_fits_it(tmp_path, monkeypatch, columns):
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr("sys.stderr", terminal)
         drive(tmp_path, 3, 12, 70)
-    states = re.split(r"[\r\n]+", os.read(ours, 1 << 16).decode().strip())
-    os.close(ours)
+    states = re.split(r"[\r\n]+", read_all(ours).decode().strip())
     assert states[0].startswith("step 3/70 |") and states[0].endswith("left")  # before the first step is done
     assert re.fullmatch(r"step 12/70 \|.{4,}\| loss 0.0833, 12 % correct, \d\d:\d\d left", states[-1])
     assert all(len(state) < columns for state in states)
