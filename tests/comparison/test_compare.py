@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import yaml
 
@@ -55,6 +57,9 @@ def test_a_problem_in_two_splits_is_an_error():
     leaked = {**PROBLEMS, "test": [Problem("other-id", "train 0?", "1")]}
     with pytest.raises(DataError, match="is in train and in test"):
         check_splits(leaked)
+    namesake = replace(leaked["test"][-1], id=leaked["train"][0].id, problem="another one")
+    with pytest.raises(DataError, match="two different problems, one in train and one in test, have the id"):
+        check_splits({**PROBLEMS, "test": [namesake]})
     with pytest.raises(DataError, match="no validation problems"):
         check_splits({**PROBLEMS, "validation": []})
 

@@ -106,17 +106,22 @@ def is_of_micro_world(model: str) -> bool:
 
 def check_splits(problems: Mapping[str, Sequence[Problem]]) -> None:
     """Raises DataError where a split is empty or two splits share a problem: its test value would be worth nothing."""
-    seen: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for split in SPLITS:
         if not problems[split]:
             raise DataError(f"no {split} problems; expected at least one.")
         for problem in problems[split]:
-            for key in (f"id {problem.id}", f"text {problem.problem}"):
-                if seen.setdefault(key, split) != split:
-                    raise DataError(
-                        f"problem '{problem.id}' is in {seen[key]} and in {split}. Take it out of one of them: "
-                        "a model must not be evaluated on what it was trained on."
-                    )
+            if (other := texts.setdefault(problem.problem, split)) != split:
+                raise DataError(
+                    f"problem '{problem.id}' is in {other} and in {split}. Take it out of one of them: "
+                    "a model must not be evaluated on what it was trained on."
+                )
+            if (other := ids.setdefault(problem.id, split)) != split:
+                raise DataError(
+                    f"two different problems, one in {other} and one in {split}, have the id '{problem.id}'. Give each "
+                    "an id of its own; made ids hold the name of the file, so files of two names will do."
+                )
 
 
 def check_num_problems(num_problems: int, batch_size: int, accumulation: int, num_processes: int) -> None:
