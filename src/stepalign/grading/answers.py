@@ -2,7 +2,7 @@ r"""Find the answer in a response: of all the places where a model may put it, t
 
 - `answer_tag`: `<answer>18</answer>`; a `\boxed{}` inside it gives the inside of the box. A tag that a sentence speaks
   of ("in the <answer> tag as asked") holds no answer.
-- `boxed`: `\boxed{18}` with balanced braces.
+- `boxed`: `\boxed{18}` with balanced braces; where there is none, `\fbox{18}` or `\boxed 18`.
 - `hash` and `a_colon`: a line `#### 18` or `A: 18`; what follows must start like a number or a formula, so that a
   Markdown heading is no answer. Where a line goes on in words (`#### 2 ways to check`), any other answer is preferred.
 - `answer_is`: "Answer: 18" or "the answer is 18", see `stated`; only where nothing else is found.
@@ -33,6 +33,8 @@ MAX_ANSWER_CHARS = 1000  # what is longer is no answer: no reader could check it
 
 _NOTE = re.compile(r"<<[^<>\n]*>>")
 _BRACES = re.compile(r"(?P<boxed>\\boxed\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
+_BRACES_OF_FBOX = re.compile(_BRACES.pattern.replace("boxed\\s", "fbox\\s"), re.DOTALL)
+_NO_BRACES = re.compile(r"\\boxed(?![A-Za-z])[ \t]*(?P<value>[-+−.\d\\(][^\s$]*)")
 _VALUE = r"[ \t]*(?:\*\*)?(?!\d+[.):]\s+\S)(?P<value>[-+−.\d$€£¥\\].*)$"  # not "1. Compute": a heading's number
 _HASH = re.compile(r"^[ \t]*####" + _VALUE, re.MULTILINE)
 _A_COLON = re.compile(r"^[ \t]*A:" + _VALUE, re.MULTILINE)
@@ -118,10 +120,18 @@ def _is_talk(content: str) -> bool:
 
 
 def _in_box(text: str) -> _Found | None:
-    r"""The last `\boxed{}` that is closed and not empty; of nested ones the innermost."""
+    r"""The last `\boxed{}` that is closed and not empty, else the last `\fbox{}`, else the last `\boxed 18`."""
+    if (found := _last_in(_BRACES, text) or _last_in(_BRACES_OF_FBOX, text)) is not None:
+        return found
+    values = [(match.start(), match["value"].rstrip(".,;")) for match in _NO_BRACES.finditer(text)]
+    return max((_Found(True, start, value) for start, value in values if value), default=None)
+
+
+def _last_in(braces: re.Pattern[str], text: str) -> _Found | None:
+    """What is in the last box that is closed and not empty; of nested ones the innermost."""
     last: _Found | None = None
     unclosed: list[re.Match[str]] = []
-    for token in _BRACES.finditer(text):
+    for token in braces.finditer(text):
         if token["boxed"] or token["open"]:
             unclosed.append(token)
         elif token["close"] and unclosed:

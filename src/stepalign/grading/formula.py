@@ -96,7 +96,7 @@ class _Formula(Cursor):
         if token.text == "|":
             return not self.bars
         if token.kind == "number":
-            return last.op not in ("number", "based") and (token.spaced or self.tokens[self.at - 1].text in ")]}")
+            return last.op not in ("number", "based") and (token.spaced or self.tokens[self.at - 1].text in ")]}!")
         if token.kind in ("letter", "word") or token.text in ("(", "[", "{"):
             return True
         return token.kind == "command" and token.text not in _NO_FACTORS

@@ -41,8 +41,12 @@ _NUMBER = re.compile(
 )
 _GAPS = re.compile("[, ]")
 _WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-seventeen eighteen nineteen twenty"""
+seventeen eighteen nineteen"""
 _NAMED = {word: value for value, word in enumerate(_WORDS.split())}
+_TENS_WORDS = """twenty thirty forty fifty sixty seventy eighty ninety"""
+for _tens, _word in enumerate(_TENS_WORDS.split(), start=2):
+    _NAMED |= {_word: 10 * _tens} | {f"{_word} {one}": 10 * _tens + _NAMED[one] for one in _WORDS.split()[1:10]}
+_NAMED |= {"hundred": 100, "a hundred": 100, "one hundred": 100}
 
 
 class Number(NamedTuple):
@@ -75,8 +79,8 @@ def as_number(normalized: str, *, gold: bool = False) -> Number | None:
 
 
 def _bare_number(text: str) -> Number | None:
-    if text.casefold() in _NAMED:
-        return Number(Fraction(_NAMED[text.casefold()]))
+    if (word := text.casefold().replace("-", " ")) in _NAMED:
+        return Number(Fraction(_NAMED[word]))
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None

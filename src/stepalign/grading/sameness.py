@@ -74,6 +74,8 @@ def same(gold: Node, answer: Node) -> bool:
     if "ratio" in (gold.op, answer.op):
         return _same_ratio(gold, answer)
     if gold.op in _SCALARS and answer.op in _SCALARS:
+        if (sign := _infinity(gold)) | (other := _infinity(answer)):
+            return sign == other
         return equal_formulas(gold, answer)
     if gold.op == answer.op and gold.op in ("or", "and", "cup", "cap") and _matched(gold.args, answer.args):
         return True
@@ -83,6 +85,13 @@ def same(gold: Node, answer: Node) -> bool:
         return False
     a, b = region(gold), region(answer)
     return a is not None and a == b
+
+
+def _infinity(node: Node) -> int:
+    """1 for infinity, -1 for minus infinity, 0 for anything else."""
+    if node.op == "-":
+        return -_infinity(node.args[0])
+    return int(node.op == "constant" and node.name == "infty")
 
 
 def _is_equation(node: Node) -> bool:

@@ -29,7 +29,7 @@ _SIGNS = {
     ";": "；", ":": "：∶", ".": "。．", "...": "…⋯", "\\lor ": "∨", "\\land ": "∧",
     "\\langle ": "⟨〈", "\\rangle ": "⟩〉",
     "\\lfloor ": "⌊", "\\rfloor ": "⌋", "\\lceil ": "⌈", "\\rceil ": "⌉", "\\partial ": "∂", "\\angle ": "∠",
-    "\\triangle ": "△", "\\hbar ": "ℏ", "\\ell ": "ℓ", "\\mu ": "µ", "\\phi ": "ϕ", "\\epsilon ": "ϵ", "\\theta ": "ϑ",
+    "\\triangle ": "△", "\\hbar ": "ℏħ", "\\ell ": "ℓ", "\\mu ": "µ", "\\phi ": "ϕ", "\\epsilon ": "ϵ", "\\theta ": "ϑ",
     "\\sqrt ": "√", "\\sqrt[3]": "∛", "\\sqrt[4]": "∜",
     " ": "\u2061\u2062\u2063\u00a0", "": "\u200b\u200c\u200d\u2060\ufeff",
     "(": "（", ")": "）", "[": "［【", "]": "］】", "\\{": "｛", "\\}": "｝", "\\to ": "→", "\\implies ": "⇒",
@@ -83,6 +83,7 @@ _REWRITES = [
     (re.compile(r"(?<=[\w)}])\*\*(?=[\w(\-])"), "^"),
     (re.compile(r"\"?\s*\(?\s*(?:in\s+)?base[\s-]*\"?\s*(\d+|[a-z]+)\s*\"?\s*\)?\s*\"?$"), r"_{\1}"),
     (re.compile(r"\"?\s*all (?:the )?real(?: number)?s?\s*\"?"), r"\\mathbb{R}"),
+    (re.compile(r"\"?\s*(?:the )?empty set\s*\"?"), r"\\emptyset "),
     (re.compile(r"\s+"), " "),
 ]  # fmt: skip
 _OPENING = re.compile(
