@@ -128,8 +128,8 @@ def test_the_report_of_a_run_can_be_written_again(undisturbed, tmp_path):
     [
         (["--conditions", "refsoll"], "perhaps you meant 'refsol'"),
         (["--learning_rat", "1"], "perhaps you meant 'learning_rate'"),
-        (["--test_problems", "t.jsonl"], "expected all three"),
-        (["--max_steps", "0"], "compare needs max_steps"),
+        (["--test_problems", "t.jsonl"], "lacks\n  problems: --train_problems, --validation_problems"),
+        (["--max_steps", "0"], "lacks\n  --max_steps, such as 70"),
         (["--config", "micro", "--quick"], "--quick is a recipe of its own"),
     ],
 )
