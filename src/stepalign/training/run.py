@@ -12,8 +12,10 @@ Started again on the same directory it goes on from its last checkpoint, or retu
 
 from __future__ import annotations
 
+import atexit
 import copy
 import errno
+import gc
 import shutil
 import warnings
 from collections.abc import Generator, Mapping, Sequence
@@ -23,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from accelerate.utils import DistributedType
 from transformers import PreTrainedModel, PrinterCallback, ProgressCallback, TrainerCallback
@@ -101,6 +104,8 @@ def train(run: Run) -> list[Path]:
         write_json(directory / ENVIRONMENT, describe_environment())
         if not (directory / SETTINGS).exists():  # part of a comparison, which keeps its problems itself
             write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in run.problems["train"]))
+    if run.num_processes > 1:
+        atexit.register(_leave_process_group)
     condition = run.training.condition
     is_open = opens_thinking(load_tokenizer(run.model_name, run.prompt_templates), run.chat_template_kwargs)
     with make_grader(run.training) as grader:
@@ -120,6 +125,13 @@ def train(run: Run) -> list[Path]:
         if critic is not None:
             critic.write_total()
         return sealed
+
+
+def _leave_process_group() -> None:
+    """Before a process ends: a thread of gloo that lets go of a tensor while Python ends aborts the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+        gc.collect()  # models wrapped for DDP hold the group, too
 
 
 def check_same_run(directory: Path, record: Mapping[str, object]) -> None:
