@@ -12,9 +12,8 @@ from transformers import AutoConfig, AutoTokenizer
 from stepalign.clients.alive import sign_of_life
 from stepalign.core.prompts import chat_template, render_prompt
 from stepalign.core.tokenizer import Tokenizer
-from stepalign.feedback.conditions import GRPO
+from stepalign.feedback.conditions import GRPO, needs_critic
 from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.feedback.formats import feedback_class
 from stepalign.models.loading import best_device
 from stepalign.models.prompts import chat_prompts
 from stepalign.settings.resolve import defaults_of_all
@@ -72,7 +71,7 @@ def print_plan(run: Run, conditions: Sequence[str], num_seeds: int, num_processe
     print("Dry run: nothing was trained or written.\n")
     print(f"model: {_size(num_parameters, run.model_name)}")
     print(f"problems: {len(problems)}, prompts of {length:.0f} tokens in the mean ({how})")
-    if run.critic is not None and any(c != GRPO and feedback_class(c).needs_critic for c in conditions):
+    if run.critic is not None and any(map(needs_critic, conditions)):
         print_critic(run.critic)
     for condition in conditions:
         work = workload(run, condition, length, num_processes)
@@ -110,7 +109,7 @@ def workload(run: Run, condition: str, length: float, num_processes: int) -> Wor
         prompt_length=length,
         rollouts_per_prompt=run.training.num_generations if grpo else 1,
         teacher_prompt_length=0.0 if grpo else min(length + limit, run.training.max_teacher_prompt_length),
-        asks_critic=not grpo and feedback_class(condition).needs_critic,
+        asks_critic=needs_critic(condition),
         lora=bool(run.model.use_peft),
         checkpointing=bool(args.gradient_checkpointing),
     )

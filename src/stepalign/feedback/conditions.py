@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stepalign.core.errors import ConfigError, suggest
-from stepalign.feedback.formats import feedback_names
+from stepalign.feedback.formats import feedback_class, feedback_names
 
 GRPO = "grpo"
 
@@ -13,3 +13,12 @@ def check_condition(condition: str) -> None:
     names = [GRPO, *feedback_names()]
     if condition not in names:
         raise ConfigError(f"unknown condition '{condition}'{suggest(condition, names)}")
+
+
+def needs_critic(condition: str) -> bool:
+    """Whether a condition's contexts come from a critic.
+
+    Raises:
+        ConfigError: there is no such condition.
+    """
+    return condition != GRPO and feedback_class(condition).needs_critic

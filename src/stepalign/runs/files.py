@@ -57,3 +57,8 @@ def checkpoints(run: Path) -> list[Path]:
     """The sealed checkpoints of a training run, first step first."""
     sealed = (path.parent for path in run.glob(f"checkpoint-*/{PROGRESS}"))
     return sorted(sealed, key=lambda path: int(path.name.split("-")[-1]))
+
+
+def is_trained(run: Path, max_steps: int) -> bool:
+    """Whether a training run has its last checkpoint. One that ends after epochs (`max_steps` -1) cannot be told."""
+    return max_steps > 0 and checkpoints(run)[-1:] == [checkpoint_directory(run, max_steps)]

@@ -32,13 +32,13 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import check_templates
 from stepalign.core.settings import default_of, fields_of
-from stepalign.feedback.conditions import GRPO, check_condition
+from stepalign.feedback.conditions import GRPO, check_condition, needs_critic
 from stepalign.feedback.critics.build import check_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class, feedback_names, load_plugins
 from stepalign.models.devices import check_num_processes, visible_devices
 from stepalign.models.loading import check_model, read_own_defaults, templates_for
-from stepalign.runs.files import RESULTS, checkpoint_directory, checkpoints
+from stepalign.runs.files import RESULTS, is_trained
 from stepalign.runs.world import MICRO, OWN, WORLD
 from stepalign.settings.given import Given
 from stepalign.settings.grading import check_grading
@@ -85,7 +85,7 @@ def resolve_training(
     _check_step(problems, trainer, world_size(trainer))
     splits = {"train": problems, "validation": validation_problems(validation, problems, training.columns)}
     watching = (validation, evaluation) if splits["validation"] else ()
-    if asks_critic and not offline and not _is_trained(trainer):
+    if asks_critic and not offline and not is_trained(Path(str(trainer.output_dir)), trainer.max_steps):
         _ask_critic(critic, [training.condition])
     world = _world(training.train_problems, name)
     record = record_of(
@@ -198,16 +198,9 @@ def _check_feedback(given: Given, training: TrainSettings, conditions: Sequence[
     return critic
 
 
-def _is_trained(trainer: SelfDistillationConfig) -> bool:
-    """Whether the directory has the last checkpoint, so that no critic is asked any more."""
-    directory = Path(str(trainer.output_dir))
-    last = checkpoint_directory(directory, trainer.max_steps)
-    return trainer.max_steps > 0 and last in checkpoints(directory)
-
-
 def _ask_critic(critic: CriticSettings | None, conditions: Sequence[str]) -> None:
     """Raises CriticError where a condition will ask a critic that gives no sign of life."""
-    if critic is not None and any(c != GRPO and feedback_class(c).needs_critic for c in conditions):
+    if critic is not None and any(map(needs_critic, conditions)):
         check_alive(critic.client_settings())
 
 

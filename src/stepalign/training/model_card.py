@@ -21,9 +21,8 @@ from trl import ModelConfig
 from stepalign.core.environment import describe_environment
 from stepalign.core.files import write_text
 from stepalign.core.settings import default_of, fields_of, may_change, names_of
-from stepalign.feedback.conditions import GRPO
+from stepalign.feedback.conditions import GRPO, needs_critic
 from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.feedback.formats import feedback_class
 from stepalign.runs.evaluations import EvaluationRow, accuracy_keys
 from stepalign.runs.files import EVALUATIONS, METRICS, checkpoint_directory
 from stepalign.runs.row import read_rows
@@ -171,7 +170,7 @@ def _data(source: str) -> str:
 
 def _critic(run: Run) -> str:
     critic, condition = run.critic, run.training.condition
-    if critic is None or condition == GRPO or not feedback_class(condition).needs_critic:
+    if critic is None or not needs_critic(condition):
         return "none"
     return f"{critic.critic}: {_name(critic.critic_model)}" if critic.critic_model else critic.critic
 

@@ -40,7 +40,7 @@ from stepalign.core.rollout import Grade, Rollout
 from stepalign.core.settings import may_change
 from stepalign.evaluation.checkpoints import Evaluator, evaluate_checkpoint, evaluation_sampling
 from stepalign.evaluation.evaluate import grade_rollouts
-from stepalign.feedback.conditions import GRPO, check_condition
+from stepalign.feedback.conditions import GRPO, check_condition, needs_critic
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import AskCritic, feedback_class
@@ -54,8 +54,8 @@ from stepalign.runs.files import (
     ROLLOUTS,
     SETTINGS,
     USED_PROBLEMS,
-    checkpoint_directory,
     checkpoints,
+    is_trained,
 )
 from stepalign.settings.grading import make_grader
 from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings, ValidationSettings
@@ -114,10 +114,10 @@ def train(run: Run) -> list[Path]:
             graded = grade_rollouts(rollouts, grader, thinking_open=is_open)
             return [rollout.grade for rollout in graded if rollout.grade is not None]
 
-        needs_critic = condition != GRPO and feedback_class(condition).needs_critic
+        is_asked = needs_critic(condition)
         processes = (run.process_index, run.num_processes)
-        critic = make_recorded_critic(run.critic, grader.grade, directory, processes) if needs_critic else None
-        probed = run.training.probe_steps and condition != GRPO and not needs_critic
+        critic = make_recorded_critic(run.critic, grader.grade, directory, processes) if is_asked else None
+        probed = run.training.probe_steps and condition != GRPO and not is_asked
         probe_critic = make_recorded_critic(run.critic, grader.grade, directory / PROBES_DIRECTORY) if probed else None
         validate = make_validate(run, grader) if run.problems.get("validation") else None
         with disk_full_as_os_error(directory):
@@ -184,8 +184,7 @@ def train_with(run: Run, parts: Parts) -> list[Path]:
             best = KeepBest(directory, parts.validate, patience, guards, announce=partial(write_cards, run))
         if best is not None and args.process_index == 0:
             best.catch_up(checkpoints(directory))
-    complete = last is not None and args.max_steps > 0 and last == checkpoint_directory(directory, args.max_steps)
-    if complete or (best is not None and best.exhausted):
+    if is_trained(directory, args.max_steps) or (best is not None and best.exhausted):
         return checkpoints(directory)
     rollout_log = RolloutLog(directory / ROLLOUTS)
     trainer = _make_trainer(run, parts, rollout_log)
