@@ -104,8 +104,6 @@ def train(run: Run) -> list[Path]:
         write_json(directory / ENVIRONMENT, describe_environment())
         if not (directory / SETTINGS).exists():  # part of a comparison, which keeps its problems itself
             write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in run.problems["train"]))
-    if run.num_processes > 1:
-        atexit.register(_leave_process_group)
     condition = run.training.condition
     is_open = opens_thinking(load_tokenizer(run.model_name, run.prompt_templates), run.chat_template_kwargs)
     with make_grader(run.training) as grader:
@@ -124,6 +122,8 @@ def train(run: Run) -> list[Path]:
             sealed = train_with(run, Parts(grade, critic, probe_critic, validate=validate))
         if critic is not None:
             critic.write_total()
+        if run.num_processes > 1:  # after a failure others may still wait for this one: leaving could then block
+            atexit.register(_leave_process_group)
         return sealed
 
 
