@@ -53,11 +53,12 @@ def sample_problems(
         i for i, p in enumerate(problems) if all((p.id, sample) in done for sample in range(sampling.num_samples))
     }
     for batch in sample_responses(model, prompts, sampling, ends, finished):
-        rollouts = [_rollout(problems[r.prompt], r, tokenizer, ends) for r in batch]
+        rollouts = [rollout_of(problems[r.prompt], r, tokenizer, ends) for r in batch]
         yield [rollout for rollout in rollouts if (rollout.problem.id, rollout.sample) not in done]
 
 
-def _rollout(problem: Problem, response: Response, tokenizer: Tokenizer, ends: Sequence[int]) -> Rollout:
+def rollout_of(problem: Problem, response: Response, tokenizer: Tokenizer, ends: Sequence[int]) -> Rollout:
+    """The rollout that a sampled response is; cut off where its last token is none of `ends`."""
     text = tokenizer.decode(response.token_ids, skip_special_tokens=True)
     reason = "stop" if response.token_ids[-1] in ends else "length"
     return Rollout(problem, response.sample, text, tuple(response.token_ids), reason)

@@ -30,7 +30,7 @@ from stepalign.core.critique import Context, Critique
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.core.spans import rollout_tokens
-from stepalign.evaluation.evaluate import eos_token_ids, grade_rollouts, sample_problems
+from stepalign.evaluation.evaluate import eos_token_ids, grade_rollouts, rollout_of, sample_problems
 from stepalign.feedback.alignment import alignment
 from stepalign.feedback.critiques import first_wrong_step, judging
 from stepalign.feedback.formats import FeedbackFormat
@@ -156,16 +156,16 @@ class Preflight:
         done, ends = self.records.keys("teacher", name), eos_token_ids(model, tokenizer)
         finished = {i for i, (rollout, _) in enumerate(prompts) if key_of(rollout) in done}
         ids = [ids for _, ids in prompts]
-        opening = "<think>" if opens_thinking(tokenizer, self.policy.teacher_chat_template_kwargs) else ""
+        is_open = opens_thinking(tokenizer, self.policy.teacher_chat_template_kwargs)
         for batch in sample_responses(model, ids, replace(self.sampling, num_samples=1), ends, finished):
             rows: list[Row] = []
             for response in batch:
-                rollout = prompts[response.prompt][0]
-                text = tokenizer.decode(response.token_ids, skip_special_tokens=True)
-                grade = self.grader.grade(opening + text, rollout.problem)
-                row = {"format": name, **place(rollout), "text": text, "num_tokens": len(response.token_ids)}
-                row["finish_reason"] = "stop" if response.token_ids[-1] in ends else "length"
-                rows.append({**row, "grade": grade.outcome.value, "is_correct": is_correct(grade)})
+                student = prompts[response.prompt][0]
+                answered = rollout_of(student.problem, response, tokenizer, ends)
+                (graded,) = grade_rollouts([answered], self.grader, thinking_open=is_open)
+                row = {"format": name, **place(student), "text": graded.text, "num_tokens": graded.num_tokens}
+                row |= {"finish_reason": graded.finish_reason, "grade": graded.grade and graded.grade.outcome.value}
+                rows.append({**row, "is_correct": is_correct(graded.grade)})
             rows = [row for row in rows if key_in(row) not in done]
             self.records.append("teacher", rows)
             yield len(rows)
