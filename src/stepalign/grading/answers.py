@@ -32,8 +32,9 @@ from stepalign.grading.stated import ANSWER_IS, is_own, own_pattern
 MAX_ANSWER_CHARS = 1000  # what is longer is no answer: no reader could check it, and it only costs the grader
 
 _NOTE = re.compile(r"<<[^<>\n]*>>")
-_BRACES = re.compile(r"(?P<boxed>\\boxed\s*\{)|\\.|(?P<open>\{)|(?P<close>\})", re.DOTALL)
-_BRACES_OF_FBOX = re.compile(_BRACES.pattern.replace("boxed\\s", "fbox\\s"), re.DOTALL)
+_BOXED, _FBOX = (
+    re.compile(rf"(?P<box>\\{name}\s*\{{)|\\.|(?P<open>\{{)|(?P<close>\}})", re.DOTALL) for name in ("boxed", "fbox")
+)
 _NO_BRACES = re.compile(r"\\boxed(?![A-Za-z])[ \t]*(?P<value>[-+−.\d\\(][^\s$]*)")
 _VALUE = r"[ \t]*(?:\*\*)?(?!\d+[.):]\s+\S)(?P<value>[-+−.\d$€£¥\\].*)$"  # not "1. Compute": a heading's number
 _HASH = re.compile(r"^[ \t]*####" + _VALUE, re.MULTILINE)
@@ -121,7 +122,7 @@ def _is_talk(content: str) -> bool:
 
 def _in_box(text: str) -> _Found | None:
     r"""The last `\boxed{}` that is closed and not empty, else the last `\fbox{}`, else the last `\boxed 18`."""
-    if (found := _last_in(_BRACES, text) or _last_in(_BRACES_OF_FBOX, text)) is not None:
+    if (found := _last_in(_BOXED, text) or _last_in(_FBOX, text)) is not None:
         return found
     values = [(match.start(), match["value"].rstrip(".,;")) for match in _NO_BRACES.finditer(text)]
     return max((_Found(True, start, value) for start, value in values if value), default=None)
@@ -132,11 +133,11 @@ def _last_in(braces: re.Pattern[str], text: str) -> _Found | None:
     last: _Found | None = None
     unclosed: list[re.Match[str]] = []
     for token in braces.finditer(text):
-        if token["boxed"] or token["open"]:
+        if token["box"] or token["open"]:
             unclosed.append(token)
         elif token["close"] and unclosed:
             opened = unclosed.pop()
-            if opened["boxed"] and (last is None or opened.start() > last.start):
+            if opened["box"] and (last is None or opened.start() > last.start):
                 content = text[opened.end() : token.start()].strip()
                 last = _Found(True, opened.start(), content) if content else last
     return last

@@ -74,8 +74,9 @@ def same(gold: Node, answer: Node) -> bool:
     if "ratio" in (gold.op, answer.op):
         return _same_ratio(gold, answer)
     if gold.op in _SCALARS and answer.op in _SCALARS:
-        if (sign := _infinity(gold)) | (other := _infinity(answer)):
-            return sign == other
+        signs = _infinity(gold), _infinity(answer)
+        if any(signs):
+            return signs[0] == signs[1]
         return equal_formulas(gold, answer)
     if gold.op == answer.op and gold.op in ("or", "and", "cup", "cap") and _matched(gold.args, answer.args):
         return True
