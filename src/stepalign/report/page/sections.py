@@ -173,8 +173,3 @@ def render(
         content=clean(content) | {"chunks": chunks},
         data=clean(data) | dict(packed or {}),
     )
-
-
-def texts_of(entries: Mapping[str, str | None]) -> Texts:
-    """Texts by label; those that are None are left out."""
-    return Texts([(label, text) for label, text in entries.items() if text is not None])
