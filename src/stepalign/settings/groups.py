@@ -52,9 +52,9 @@ class TrainSettings(GradingSettings, ColumnsSettings):
     )
     num_generations: int = setting(8, "Rollouts a prompt in a GRPO group; self-distillation always takes one.")
     grpo_equal: Literal["rollouts", "prompts"] = setting(
-        "rollouts",
-        "What a step of grpo has as many of as a step of self-distillation. rollouts: batch / num_generations prompts, "
-        "each num_generations times. prompts: as many prompts, and so num_generations times the rollouts.",
+        "prompts",
+        "What a step of grpo has as many of as a step of self-distillation. prompts: as many prompts, and so "
+        "num_generations times the rollouts. rollouts: as many rollouts, of batch / num_generations prompts.",
     )
     peer_samples: str | None = setting(
         None,
