@@ -16,6 +16,7 @@ from stepalign.runs.reading import Run, SeedRun
 from stepalign.runs.results import Best, Difference, PairedDifference
 
 Cell = dict[str, str]
+BESIDE = ("num_distinct_answers", "kl_to_base", "hedge_rate", "truncated_rate")
 
 
 def result_tables(run: Run) -> dict[str, Any]:
@@ -25,7 +26,21 @@ def result_tables(run: Run) -> dict[str, Any]:
         "selected": _with_means(run, [_base_row(run), *map(_selected_row(run), run.seed_runs)], means=run.means),
         "best": _with_means(run, [_base_row(run), *map(_best_row(run), run.seed_runs)], means={}),
         "paired": _paired(run),
+        "beside": [_beside(run, condition) for condition in run.conditions],
     }
+
+
+def _beside(run: Run, condition: str) -> dict[str, Any]:
+    """What stands beside the accuracies at the selected checkpoints, means over seeds: seen and unseen problems,
+    variety, and how far the model has gone from the base."""
+    found = [(seed.at(seed.selected.step), seed.selected) for seed in run.seeds_of(condition) if seed.selected]
+    rows = [row for row, _ in found if row is not None]
+    key, values = run.main_key, {"unseen": [selected.test.get(run.main_key) for _, selected in found]}
+    values |= {split: [row.on(split).get(key) for row in rows] for split in ("seen", "out_of_domain")}
+    values |= {name: [row.test.get(name) for row in rows] for name in BESIDE}
+    values |= {name: [row.test.pass_at.get(k) for row in rows] for name, k in (("pass@1", 1), ("pass@4", 4))}
+    means = {name: fmean(known) for name, items in values.items() if (known := [v for v in items if v is not None])}
+    return {"condition": condition, "values": means}
 
 
 def _paired(run: Run) -> list[dict[str, Any]]:
