@@ -116,17 +116,20 @@ def unpack(name: str, directory: Path, dtype: str = "float32") -> Path:
     """Save the model and tokenizer of a GGUF file as a Hugging Face directory; returns the directory.
 
     Raises:
-        ModelError: the file cannot be read.
+        ModelError: the file cannot be read, or the directory is there already.
     """
+    if directory.exists():
+        raise ModelError(f"'{directory}' exists already. Remove it, or give another --output_dir.")
     check_gguf(Path(name))
     try:
         model = AutoModelForCausalLM.from_pretrained(Path(name).parent, **gguf_arguments(name, dtype))
         tokenizer = load_gguf_tokenizer(name)
     except Exception as error:  # transformers raises many kinds
         raise ModelError(f"cannot load the model '{name}': {first_line(error)}") from error
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    return directory
+    partial = directory.with_name(f"{directory.name}.partial")
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    return partial.rename(directory)
 
 
 def main() -> None:
