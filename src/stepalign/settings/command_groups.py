@@ -40,7 +40,7 @@ class EvaluateSettings(GradingSettings, ColumnsSettings, ServerSettings):
 
     model: str = setting(
         REQUIRED,
-        "Directory or hub name of a causal LM; micro: the shipped solver; with a server the name that it expects.",
+        "Directory, GGUF file or hub name of a causal LM; micro: the shipped solver; with a server its name there.",
     )
     adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for the model.")
     problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
@@ -93,7 +93,7 @@ class InspectSettings(ColumnsSettings):
 
     case: str | None = setting(None, "CASE.yaml: what to look at; flags win over it.", positional=True)
     output_dir: str = setting(REQUIRED, "For advantage.json and inspect.html.")
-    model: str | None = setting(None, "Directory or hub name of a causal LM; micro: the shipped solver.")
+    model: str | None = setting(None, "Directory, GGUF file or hub name of a causal LM; micro: the shipped solver.")
     adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for it.")
     problem: str | None = setting(None, "What the solver was asked.")
     response: str | None = setting(None, "What it wrote.")

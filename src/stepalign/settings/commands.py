@@ -154,7 +154,7 @@ Writes OUTPUT_DIR/advantage.json (per token: student_logp, teacher_logp, advanta
 alignment; both prompts as tokenized) and OUTPUT_DIR/inspect.html, and prints a summary.
 
 a case file:
-  model: micro                # directory or hub name; micro: the shipped solver
+  model: micro                # directory, GGUF file or hub name; micro: the shipped solver
   problem: Start with 47. Add 38.
   response: "<step_1>Add 38: 7+8=15 carry 1; 4+3=7. So 75.</step_1><answer>75</answer>"
   contexts:

@@ -237,7 +237,7 @@ def _check_complete(
     lacks: list[str] = []
     name = model.model_name_or_path
     if not name:
-        lacks.append("a model: --model_name_or_path, a directory or hub name")
+        lacks.append("a model: --model_name_or_path, a directory, GGUF file or hub name")
     files = {"train": training.train_problems, **vars(comparison)}
     missing = [n for n in ("train", "validation_problems", "test_problems") if files[n] is None]
     flags = [f"--{split.removesuffix('_problems')}_problems" for split in missing]
