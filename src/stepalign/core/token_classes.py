@@ -57,8 +57,8 @@ def token_classes(tokens: Sequence[str]) -> list[TokenClass]:
     at = 0
     for token in tokens:
         first = at + len(token) - len(token.lstrip())
-        covering = [name for start, end, name in spans if start <= first < end and token.strip()]
-        classes.append(covering[0] if covering else _own_class(token))
+        within = (name for start, end, name in spans if start <= first < end and token.strip())
+        classes.append(next(within, _own_class(token)))
         at += len(token)
         while spans and spans[0][1] <= at:
             spans.pop(0)
@@ -69,9 +69,10 @@ def _spans(text: str) -> list[tuple[int, int, TokenClass]]:
     """Where tags, hedges and commands lie, in order, none within another."""
     found: list[tuple[int, int, TokenClass]] = []
     for name, pattern in SPANS.items():
-        found += [(match.start(), match.end(), name) for match in pattern.finditer(text)]
+        found.extend((match.start(), match.end(), name) for match in pattern.finditer(text))
+    found.sort(key=lambda span: span[:2])
     spans: list[tuple[int, int, TokenClass]] = []
-    for span in sorted(found, key=lambda span: span[:2]):
+    for span in found:
         if not spans or span[0] >= spans[-1][1]:
             spans.append(span)
     return spans
