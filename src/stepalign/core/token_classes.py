@@ -57,8 +57,11 @@ def token_classes(tokens: Sequence[str]) -> list[TokenClass]:
     at = 0
     for token in tokens:
         first = at + len(token) - len(token.lstrip())
-        within = (name for start, end, name in spans if start <= first < end and token.strip())
-        classes.append(next(within, _own_class(token)))
+        kind = _own_class(token)
+        for start, end, name in spans:
+            if start <= first < end and token.strip():
+                kind = name
+        classes.append(kind)
         at += len(token)
         while spans and spans[0][1] <= at:
             spans.pop(0)
