@@ -51,6 +51,16 @@ class TrainSettings(GradingSettings, ColumnsSettings):
         3, "Stop when no rollout got a usable context in this many steps in a row; 0: never.", may_change=True
     )
     num_generations: int = setting(8, "Rollouts a prompt in a GRPO group; self-distillation always takes one.")
+    grpo_equal: Literal["rollouts", "prompts"] = setting(
+        "rollouts",
+        "What a step of grpo has as many of as a step of self-distillation. rollouts: batch / num_generations prompts, "
+        "each num_generations times. prompts: as many prompts, and so num_generations times the rollouts.",
+    )
+    peer_samples: str | None = setting(
+        None,
+        "Graded samples of the training problems (stepalign evaluate or grade), whose right ones condition peer shows; "
+        "those of the run so far are added. None: of the run alone.",
+    )
     probe_steps: AtLeast0 = setting(
         0, "Every this many steps, measure on a few of the first step's rollouts where the signal falls; 0: never."
     )

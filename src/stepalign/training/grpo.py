@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel
@@ -39,14 +39,19 @@ class GroupConfig(OfAStudy, GRPOConfig):
     """TRL's GRPO settings."""
 
 
-def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GroupConfig:
-    """The same settings for GRPO: as many prompts a step, `num_generations` rollouts for each.
+def grpo_config(
+    args: SelfDistillationConfig, num_generations: int, equal: Literal["rollouts", "prompts"] = "rollouts"
+) -> GroupConfig:
+    """The same settings for GRPO, with groups of `num_generations` rollouts a prompt.
 
-    Micro-batches keep their size, so accumulation grows by `num_generations` and a step needs no more memory.
+    Args:
+        equal: what a step has as many of as one of self-distillation. rollouts: `num_generations` times fewer prompts;
+            prompts: accumulation grows by `num_generations`, so that micro-batches keep their size.
     """
     shared = {f.name for f in dataclasses.fields(GRPOConfig) if f.init} - NOT_SHARED
     values = {f.name: getattr(args, f.name) for f in dataclasses.fields(args) if f.init and f.name in shared}
-    values["gradient_accumulation_steps"] = args.gradient_accumulation_steps * num_generations
+    more = num_generations if equal == "prompts" else 1
+    values["gradient_accumulation_steps"] = args.gradient_accumulation_steps * more
     return GroupConfig(**values, num_generations=num_generations, scale_rewards="group")
 
 
