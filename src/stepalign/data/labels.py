@@ -13,8 +13,9 @@
 Rows of other datasets are known by their columns: Qwen/ProcessBench, MR-GSM8K (arXiv 2312.17080) and BIG-Bench Mistake
 (arXiv 2311.08516); the two that count from 0 are converted.
 
-The text of a rollout is its steps, a line each, as the solver wrote them; with a blank line between them where a step
-has lines of its own, and in step tags where a step has blank lines, too.
+The text of a rollout is its `response`, where a row has one: it must have these steps. Else it is the steps, a line
+each, as such solvers write them; with a blank line between them where a step has lines of its own, and in step tags
+where a step has blank lines, too.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class Label:
         row: dict[str, Any] = {"id": problem.id, "problem": problem.problem, "answer": problem.answer}
         row |= {"solution": problem.solution} if problem.solution else {}
         row |= {"steps": self.steps, "first_wrong_step": self.first_wrong_step}
+        row |= {"response": self.rollout.text} if self.rollout.text != joined(self.steps) else {}
+        row |= {"finish_reason": "length"} if self.rollout.finish_reason == "length" else {}
         row |= {"reason": self.reason} if self.reason else {}
         return row | ({"correction": list(self.correction)} if self.correction else {})
 
@@ -148,9 +151,15 @@ def _own(row: Row) -> Label:
         _optional(row, "solution") or None,
     )
     correction = _steps(row, "correction") if row.has("correction") else []
-    return _label(
-        row, problem, _steps(row, "steps"), _place(row, "first_wrong_step"), _optional(row, "reason"), correction
-    )
+    steps, place = _steps(row, "steps"), _place(row, "first_wrong_step")
+    label = _label(row, problem, steps, place, _optional(row, "reason"), correction)
+    if row.has("response"):
+        label = replace(label, rollout=replace(label.rollout, text=row.string("response")))
+        if [step.strip() for step in label.steps] != steps:
+            raise row.error(f"'response' has {len(label.steps)} steps, which are not its 'steps'. Correct one of them.")
+    if row.value("finish_reason") == "length":
+        label = replace(label, rollout=replace(label.rollout, finish_reason="length"))
+    return label
 
 
 def _of_processbench(row: Row) -> Label:

@@ -1,4 +1,4 @@
-"""What can be set for one command alone: evaluate, critique, grade, inspect, micro, data, report, cache.
+"""What can be set for one command alone: evaluate, critique, grade, inspect, localize, micro, data, report, cache.
 
 As in `groups`, a field is the flag, the recipe's key and the keyword argument, and has its documentation nowhere else.
 """
@@ -116,6 +116,45 @@ class InspectSettings(ColumnsSettings):
         None, "Of the weights; auto: as saved; none: float32 on a CPU, else auto. Half precision blurs A_t."
     )
     figure: str | None = setting(None, "Also draw figures: F.png, F.svg or F.pdf.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalizeSettings(GradingSettings):
+    """Which labelled rollouts are scored, under which contexts, by which model."""
+
+    model: str = setting(REQUIRED, "Directory or hub name of a causal LM; micro: the shipped solver.")
+    adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for it.")
+    labels: str = setting(
+        REQUIRED,
+        "Rollouts with their first wrong step: rows with id, problem, answer, steps and first_wrong_step, or as in "
+        "ProcessBench, MR-GSM8K or BIG-Bench Mistake; docs/localize.md.",
+        may_change=True,  # what they say is compared, not where they lie
+    )
+    conditions: list[str] = setting(
+        ["none", "other", "refsol", "describe", "whole_attempt", "stepalign", "random_step"],
+        "Feedback formats whose contexts the rollouts are scored under.",
+        may_change=True,
+    )
+    output_dir: str = setting(REQUIRED, "For scores.jsonl, localization.json and report.html.", may_change=True)
+    num_rollouts: AtLeast1 | None = setting(None, "Take the first so many rows; none: all.")
+    critiques: str | None = setting(
+        None,
+        "critiques.jsonl that stepalign critique wrote about the same labels. None: a critic, where one is set, else "
+        "critiques spliced from label and reference solution.",
+    )
+    prompt_templates: str | None = setting(
+        None, "steps, plain, bare or a directory; none: as the model says, else steps."
+    )
+    chat_template_kwargs: dict[str, Any] | None = setting(None, 'JSON, such as {"enable_thinking": false}.')
+    teacher_chat_template_kwargs: dict[str, Any] | None = setting(None, "The teacher's; none: as the student's.")
+    max_teacher_prompt_length: AtLeast1 = setting(
+        4096, "Longest teacher prompt, in tokens. A longer one is never cut: it is left out and counted."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = setting(
+        None, "Of the weights; auto: as saved; none: float32 on a CPU, else auto. Half precision blurs A_t."
+    )
+    seed: int = setting(0, "Seed of the formats that draw: other, shifted, random_step.")
+    plugins: list[str] = setting([], "Modules or .py files that register feedback formats of your own.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,9 @@ def spliced(rollout: Rollout, label: Label, step: int) -> Critique | None:
     origins: list[Origin] = ["rewritten" if i < len(steps) - len(copied) else "inserted" for i in range(len(rest))]
     written = (CritiqueStep(text, origin) for text, origin in zip(rest, origins, strict=True))
     kept = (CritiqueStep(text, "copied") for text in copied)
-    return Critique("D", step, (*kept, *written), rollout.problem.answer, verified=True, source=SOURCE)
+    why = label.reason if step == label.first_wrong_step else ""
+    answer = rollout.problem.answer
+    return Critique("D", step, (*kept, *written), answer, verified=True, source=SOURCE, judgement=why)
 
 
 def remaining(solution: str, copied: Sequence[str], problem: str) -> list[str]:
@@ -109,6 +111,6 @@ class LabelsCritic:
         return [labelled_critique(rollout, self.labels[rollout.problem.id]) for rollout in rollouts]
 
     def rewrite(self, rollouts: Sequence[Rollout], steps: Sequence[int]) -> list[Critique | None]:
-        """Of each a critique that copies all before the step (from 1) and goes on with the reference's remaining steps."""
+        """Of each a critique that copies all before the step (from 1) and goes on with the reference's other steps."""
         asked = zip(rollouts, steps, strict=True)
         return [spliced(rollout, self.labels[rollout.problem.id], step) for rollout, step in asked]

@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from stepalign.core.critique import Critique
+from stepalign.core.errors import DataError
 from stepalign.core.files import read_json, write_json, write_jsonl
 from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.critic import Critic, CritiqueRecord, RewritingCritic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
+from stepalign.feedback.formats import AskCritic
 from stepalign.runs.files import CRITIQUES, LEDGER, USED_PROBLEMS, USED_SAMPLES
+from stepalign.runs.row import read_rows
+from stepalign.runs.rows import CritiqueResult
 
 
 class RecordedCritic:
@@ -85,6 +89,27 @@ def make_recorded_critic(
             critic_cost_budget=settings.critic_cost_budget / processes[1],
         )
     return RecordedCritic(build_critic(settings, grade), directory / LEDGER, *processes)
+
+
+def critiques_in(path: Path) -> AskCritic:
+    """The critiques of a file that `stepalign critique` wrote, as formats ask for them; None for a rollout without one.
+
+    Raises:
+        DataError: there is no such file, it is empty, or its rows are no critiques.
+    """
+    rows = read_rows(path, CritiqueResult)
+    if not rows:
+        what = "an empty file" if path.exists() else "no such file"
+        raise DataError(
+            f"{path}: got {what}; expected critiques.jsonl as stepalign critique writes it. Check the path."
+        )
+    known = {(row.problem_id, row.sample): row for row in rows if row.get("case") is not None}
+
+    def ask(rollouts: Sequence[Rollout]) -> list[Critique | None]:
+        found = [known.get((rollout.problem.id, rollout.sample)) for rollout in rollouts]
+        return [None if row is None else replace(row.critique(), source=str(path)) for row in found]
+
+    return ask
 
 
 def add_ledgers(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
