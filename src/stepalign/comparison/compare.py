@@ -39,7 +39,7 @@ from stepalign.settings.same import check_same
 from stepalign.signal.policy import load_policy
 from stepalign.signal.showcase import write_signal
 
-NOT_PART_OF_THE_STUDY = ("output_dir", "jobs")  # how it is run, not what is studied
+NOT_PART_OF_THE_STUDY = ("output_dir", "jobs", "controls")  # how it is run, not what is studied
 MAY_GROW = ("conditions", "seeds")  # a comparison may be taken up again with more of them
 EVALUATION_UNITS = 5  # one evaluation weighs as much in the progress bar as this many training steps
 
@@ -116,7 +116,7 @@ def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -
         stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         check_same(stored, study, f"{directory} holds a comparison", may_grow=MAY_GROW)
     _check_same_problems(directory, problems)
-    for split in files.SPLITS:
+    for split in problems:
         write_jsonl(files.problems_file(directory, split), (p.to_json() for p in problems[split]))
     write_text(path, yaml.safe_dump(study, sort_keys=True))
     own = {*names_of(ComparisonSettings), *names_of(EvalSettings), WORLD}
@@ -128,7 +128,7 @@ def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -
 
 
 def _check_same_problems(directory: Path, problems: Mapping[str, Sequence[Problem]]) -> None:
-    for split in files.SPLITS:
+    for split in problems:
         path = files.problems_file(directory, split)
         if path.exists() and read_jsonl(path) != [problem.to_json() for problem in problems[split]]:
             raise ConfigError(

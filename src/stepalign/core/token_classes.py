@@ -38,6 +38,7 @@ SPANS: dict[TokenClass, re.Pattern[str]] = {
     "hedge": re.compile(rf"\b(?:{'|'.join(HEDGES)})\b", re.IGNORECASE),
     "operator": re.compile(r"\\[A-Za-z]+"),
 }
+WORD = re.compile(r"[^\W\d_]+")
 OPERATOR = re.compile(r"[-+*/=<>^%|~\\×÷·⋅−–±≤≥≠≈√∑∏∫→⇒∧∨¬]")
 
 
@@ -66,6 +67,18 @@ def token_classes(tokens: Sequence[str]) -> list[TokenClass]:
         while spans and spans[0][1] <= at:
             spans.pop(0)
     return classes
+
+
+def hedge_rate(texts: Sequence[str]) -> float | None:
+    """Hedging phrases a word of all texts together, tags aside; None where there are no words.
+
+    >>> hedge_rate(["Wait, let me check: 2 + 2 is 4, so it is right."])
+    0.2
+    """
+    plain = [SPANS["tag"].sub(" ", text) for text in texts]
+    num_words = sum(len(WORD.findall(text)) for text in plain)
+    num_hedges = sum(len(SPANS["hedge"].findall(text)) for text in plain)
+    return num_hedges / num_words if num_words else None
 
 
 def _spans(text: str) -> list[tuple[int, int, TokenClass]]:

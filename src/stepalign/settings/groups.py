@@ -162,6 +162,15 @@ class ComparisonSettings(Settings):
         None, "Problems to choose the checkpoint on; none: the micro world makes them."
     )
     test_problems: str | None = setting(None, "Held-out problems; none: the micro world makes them.")
+    out_of_domain_problems: str | None = setting(
+        None, "Problems of another kind, on which every checkpoint is evaluated, too; none: none."
+    )
+    num_seen: AtLeast0 = setting(
+        30, "Training problems, drawn by eval_seed, on which every checkpoint is evaluated beside the unseen ones."
+    )
+    controls: bool = setting(
+        False, "Also train the controls none, other and random_step, without which a gain says nothing of alignment."
+    )
     micro_num_validation: int = setting(30, "Validation problems that the micro world makes.")
     micro_num_test: int = setting(60, "Test problems that the micro world makes.")
     num_processes: AtLeast1 = setting(
