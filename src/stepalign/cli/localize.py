@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stepalign.cli.words import asks_for_help, report_hint
+from stepalign.cli.words import asks_for_help
 from stepalign.core.files import exclusive
 from stepalign.settings.commands import LOCALIZE
 from stepalign.settings.given import read_given
@@ -20,6 +20,7 @@ def run(argv: Sequence[str]) -> None:
     given = read_given(LOCALIZE, argv)
     from stepalign.cli.quiet import quieten
     from stepalign.report.localization.terminal import print_localization
+    from stepalign.report.write import write_report
     from stepalign.settings.localization import resolve_localization
     from stepalign.signal.localize import localize
 
@@ -28,4 +29,4 @@ def run(argv: Sequence[str]) -> None:
     with exclusive(asked.directory, timeout_s=1):
         result = localize(asked)
     print_localization(result)
-    print(report_hint(asked.directory))
+    print(f"\nReport: {write_report(asked.directory)}")

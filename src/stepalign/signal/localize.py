@@ -41,11 +41,13 @@ from stepalign.settings.localization import ResolvedLocalization
 from stepalign.settings.models import resolve_with_adapter
 from stepalign.settings.same import REMEDY, check_same
 from stepalign.signal.labelled_scores import Scorer
+from stepalign.signal.localization_showcase import write_showcase
 from stepalign.signal.localization_summary import summarize
 from stepalign.signal.policy import Policy
 from stepalign.signal.preflight_records import KeptCritic, Key, Records, key_in, key_of, place
 
 CHUNK = 8  # rollouts that are scored at once: what a kill can lose
+BATCH = 8  # sequences in a forward pass; on a CPU one by one, which is as fast without padding
 ASKED = 64  # rollouts that a format is asked about at once
 
 
@@ -65,6 +67,7 @@ def localize(run: ResolvedLocalization) -> dict[str, Any]:
             _make_contexts(name, _format(name, critic, run), rollouts, records)
     _score(run, records)
     result = summarize(run)
+    write_showcase(run.directory, run.labels, run.settings.conditions)
     write_json(run.directory / files.LOCALIZATION, result)
     return result
 
@@ -162,4 +165,5 @@ def _load_policy(run: ResolvedLocalization) -> Policy:
         chat_template_kwargs=kwargs,
         teacher_chat_template_kwargs=kwargs if teacher_kwargs is None else teacher_kwargs,
         max_teacher_prompt_length=settings.max_teacher_prompt_length,
+        batch_size=1 if model.device.type == "cpu" else BATCH,
     )

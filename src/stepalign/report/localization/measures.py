@@ -30,24 +30,34 @@ def mean(entry: Mapping[str, Any], sign: str = "", scale: int = 1) -> str:
     return f"{value} [{low}, {high}]".replace("-0.00", "+0.00" if sign else "0.00")
 
 
+def _beside_chance(summary: Summary) -> str:
+    chance = summary["chance"]["value"]
+    return mean(summary["hit_rate"], scale=100) + ("" if chance is None else f" ({100 * chance:.0f})")
+
+
 MEASURES: dict[str, Callable[[Summary], str]] = {
     "rollouts": lambda summary: str(summary["num_rollouts"]),
     "correct steps": _measure("mean_correct", "+"),
     "first wrong step": _measure("mean_wrong", "+"),
     "its lowest token": _measure("min_wrong", "+"),
     "AUROC of the step": _measure("auroc_step"),
-    "lowest of all, %": _measure("hit_rate", scale=100),
-    "by chance, %": lambda summary: (
-        MISSING if summary["chance"]["value"] is None else f"{100 * summary['chance']['value']:.0f}"
-    ),
+    "lowest of all, % (chance)": _beside_chance,
 }
 MEANINGS = {
     "correct steps": "Mean A_t over the tokens of the steps before the first wrong one (of all, where none is wrong).",
     "first wrong step": "Mean A_t over its tokens.",
     "its lowest token": "The lowest A_t in it.",
     "AUROC of the step": "Share of the correct steps before it with a higher mean A_t; 0.5 is chance.",
-    "lowest of all, %": "Rollouts in which of all steps the first wrong one has the token with the lowest A_t.",
-    "by chance, %": "The mean of 1 over the number of steps.",
+    "lowest of all, % (chance)": "Rollouts in which of all steps the first wrong one has the token with the lowest A_t; in "
+    "brackets what it would be by chance, the mean of 1 over the number of steps.",
+}
+CLASSES = {
+    "digit": "digits",
+    "operator": "operators",
+    "word": "words",
+    "tag": "tags",
+    "hedge": "hedges",
+    "other": "punctuation, spaces",
 }
 
 
