@@ -25,6 +25,7 @@ SPLITS = ("train", "validation", "test")
 # of the other commands: evaluate, grade, critique, inspect, preflight, curate
 SAMPLES, PARTIAL_SAMPLES, EVALUATION = "samples.jsonl", "samples.partial.jsonl", "evaluation.json"
 TEST_METRICS, GRADES, CRITIQUES = "metrics.json", "grades.json", "critiques.jsonl"
+AUDIT = "audit.json"  # the critic's own accuracy; a run keeps a copy of its critic's
 ADVANTAGE, INSPECTION = "advantage.json", "inspect.html"
 FUNNEL, CURATION = "funnel.json", "curation.sqlite"
 PREFLIGHT, PREFLIGHT_SETTINGS, PROBLEMS = "preflight.json", "settings.json", "problems.jsonl"

@@ -68,11 +68,27 @@ class EvaluateSettings(GradingSettings, ColumnsSettings, ServerSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class CritiqueSettings(GradingSettings, ColumnsSettings):
-    """Which samples are critiqued; the critic has settings of its own."""
+    """Which samples are critiqued, or by which labels the critic is audited; the critic has settings of its own."""
 
-    problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
-    samples: str = setting(REQUIRED, "The solver's responses: problem_id, sample, text.")
+    problems: str | None = setting(None, "File, directory or dataset of problems; docs/data.md.")
+    samples: str | None = setting(None, "The solver's responses: problem_id, sample, text.")
+    audit: str | None = setting(
+        None,
+        "In their place: rollouts with their first wrong step, as for localize. How often the critic finds it, how "
+        "often it reaches the answer, and how much it copies go to audit.json.",
+    )
+    num_rollouts: AtLeast1 | None = setting(None, "With audit: take the first so many rows; none: all.")
     output_dir: str = setting(REQUIRED, "For critiques.jsonl and ledger.json.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.audit is not None and (self.problems is not None or self.samples is not None):
+            raise ConfigError(
+                "critique: got --audit, which brings problems and samples, and some of these. Leave them."
+            )
+        if self.audit is None and (self.problems is None or self.samples is None):
+            lacks = "problems" if self.problems is None else "samples"
+            raise ConfigError(f"critique needs {lacks}: --problems and --samples, or --audit with labelled rollouts.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +182,7 @@ class MicroProblemsSettings(Settings):
     num_train: int = setting(282, "Training problems.")
     num_validation: int = setting(30, "Validation problems.")
     num_test: int = setting(60, "Test problems.")
+    num_labels: int = setting(0, "Rollouts with their first wrong step, made by dropping a carry: labels.jsonl.")
     min_steps: int = setting(2, "Fewest operations of a problem.")
     max_steps: int = setting(3, "Most operations of a problem, at most 6.")
     min_carries: int = setting(3, "Fewest carries of a problem.")

@@ -119,13 +119,20 @@ EVALUATE = CommandSettings(
 )
 CRITIQUE = CommandSettings(
     "critique",
-    "critique --problems FILE --samples FILE --output_dir DIR --critic_base_url URL --critic_model NAME [--key ...]",
+    "critique (--problems FILE --samples FILE | --audit LABELS) --output_dir DIR --critic_base_url URL "
+    "--critic_model NAME [--key ...]",
     """Critique given samples. Interrupted, the same command goes on where it was.
 
   stepalign critique --problems problems.jsonl --samples samples.jsonl \\
-      --critic_base_url http://127.0.0.1:8000/v1 --critic_model Qwen/QwQ-32B --output_dir critiques""",
+      --critic_base_url http://127.0.0.1:8000/v1 --critic_model Qwen/QwQ-32B --output_dir critiques
+
+With --audit it says how good the critic is: on rollouts whose first wrong step people marked (docs/localize.md), how
+often it finds that step, leaves right traces alone, reaches the answer, and how much it copies: OUTPUT_DIR/audit.json.
+
+  stepalign critique --audit processbench-math.jsonl --critic_base_url http://127.0.0.1:8000/v1 \\
+      --critic_model Qwen/QwQ-32B --output_dir audited""",
     groups=(CritiqueSettings, CriticSettings),
-    essentials=("problems", "samples", "output_dir", *CRITIC),
+    essentials=("problems", "samples", "audit", "output_dir", *CRITIC),
 )
 GRADE = CommandSettings(
     "grade",

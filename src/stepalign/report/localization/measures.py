@@ -48,8 +48,8 @@ MEANINGS = {
     "first wrong step": "Mean A_t over its tokens.",
     "its lowest token": "The lowest A_t in it.",
     "AUROC of the step": "Share of the correct steps before it with a higher mean A_t; 0.5 is chance.",
-    "lowest of all, % (chance)": "Rollouts in which of all steps the first wrong one has the token with the lowest A_t; in "
-    "brackets what it would be by chance, the mean of 1 over the number of steps.",
+    "lowest of all, % (chance)": "Rollouts whose first wrong step has, of all steps, the token with the lowest "
+    "A_t; in brackets what it would be by chance, the mean of 1 over the number of steps.",
 }
 CLASSES = {
     "digit": "digits",
