@@ -41,6 +41,15 @@ def test_metrics_by_hand():
     assert 0.0 <= low <= 0.25 <= high <= 0.5
 
 
+def test_every_pass_at_k_and_the_number_of_answers_by_hand():
+    with Grader() as grader:
+        metrics = evaluate_rollouts([P, Q], ROLLOUTS, grader).metrics
+    # two of P's four samples are right, none of Q's: of 6 pairs one has none right, of 4 triples none
+    assert metrics.pass_at == pytest.approx({1: 0.25, 2: 5 / 12, 3: 0.5, 4: 0.5})
+    assert list(metrics["pass@k"]) == ["1", "2", "3", "4"]
+    assert metrics["num_distinct_answers"] == 2.5  # 1 (also as 1.0), 5 and 7; 9 and 2, and no answer is none
+
+
 def test_k_as_asked_and_too_large():
     with Grader() as grader:
         metrics = evaluate_rollouts([P, Q], ROLLOUTS, grader, [1, 2]).metrics

@@ -27,10 +27,24 @@ def test_a_constant_lead_is_certain_however_the_problems_vary():
     assert difference.share_above_zero == 1
 
 
-def test_seeds_are_averaged_per_problem_first():
-    by_seed = [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]
-    assert bootstrap_interval(by_seed) == bootstrap_interval([0.5, 1.0, 0.0])
-    assert paired_bootstrap(by_seed, [0.5, 1.0, 0.0]).estimate == 0
+def test_seeds_are_resampled_as_well_as_problems():
+    # one problem: the resampled means are those of two seeds drawn from {0, 1}
+    assert bootstrap_interval([[0.0, 1.0]]) == (0.5, 0.0, 1.0, 1)
+    assert bootstrap_interval([[0.0, 1.0]], confidence=0.4)[1:3] == (0.5, 0.5)
+    # problems that agree: all the width comes from the seeds
+    assert bootstrap_interval([[0.25, 0.75]] * 40)[:3] == (0.5, 0.25, 0.75)
+    # seeds that agree: as if there were one
+    alike = bootstrap_interval([[0.0, 0.0], [1.0, 1.0], [0.5, 0.5]])
+    assert alike == pytest.approx(bootstrap_interval([0.0, 1.0, 0.5]), abs=1e-12)
+    assert paired_bootstrap([[0.0, 1.0], [1.0, 1.0]], [0.5, 1.0]).estimate == 0
+
+
+def test_conditions_with_the_same_seeds_share_those_that_are_drawn():
+    # each seed leads by a quarter, whatever the seed's own level: nothing is left to chance
+    first, second = [[0.25, 0.75]] * 3, [[0.0, 0.5]] * 3
+    assert paired_bootstrap(first, second)[:3] == (0.25, 0.25, 0.25)
+    # with other numbers of seeds they are drawn apart
+    assert paired_bootstrap(first, [[0.0, 0.5, 0.25]] * 3).low < 0.25
 
 
 def test_the_seed_decides():

@@ -117,6 +117,30 @@ def test_nothing_usable_is_a_no_go():
     assert judge(summary).verdict == "no-go"
 
 
+def test_the_teacher_is_held_against_plain_resampling_on_the_students_failures():
+    # p0: two of four right, the teacher solves one of the two failures; p1: none right, it solves all four
+    right = [True, True, False, False, False, False, False, False]
+    solved = [True, True, True, False, True, True, True, True]
+    rows = [
+        {
+            "problem_id": f"p{i // 4}",
+            "is_correct": right[i],
+            "num_tokens": 100,
+            "first_wrong_step": 2,
+            "formats": {"f": part(teacher_is_correct=solved[i])},
+        }
+        for i in range(8)
+    ]
+    failures = summarize_format("f", rows)["failures"]
+    # of p0's failures another rollout is right in 2 of 3 cases, of p1's in none
+    assert failures["num_rollouts"] == 6
+    assert failures["teacher"] == pytest.approx((1 / 2 + 1) / 2)
+    assert failures["resampling"] == pytest.approx((2 / 3 + 0) / 2)
+    assert failures["gap"] == pytest.approx(failures["teacher"] - failures["resampling"])
+    alone = [row for i, row in enumerate(rows) if i % 4 == 2]  # one rollout a problem: nothing was sampled again
+    assert summarize_format("f", alone)["failures"] is None
+
+
 def test_a_timeout_is_no_wrong_answer():
     rows = rows_of(f=lambda i: part(teacher_is_correct=None if i % 2 else True))
     for row in rows[::2]:

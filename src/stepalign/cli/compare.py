@@ -19,7 +19,7 @@ def run(argv: Sequence[str]) -> None:
     """Entry of the command: `argv` is what follows `compare`."""
     if asks_for_help(COMPARE, argv):
         return
-    argv, quick, dry, show_all = take(argv, "--quick", "--dry_run", "--show_all")
+    argv, quick, dry, show_all, power = take(argv, "--quick", "--dry_run", "--show_all", "--power")
     from stepalign.cli.quiet import quieten
     from stepalign.settings.models import MICRO, resolve_model
     from stepalign.settings.problems import is_of_micro_world
@@ -35,12 +35,15 @@ def run(argv: Sequence[str]) -> None:
     if not given.get("output_dir"):
         directory = f"{DEFAULT_OUTPUT}-quick" if quick else DEFAULT_OUTPUT
         given = replace(given, values={**given.values, "output_dir": directory})
-    from stepalign.cli.dry_run import print_comparison
+    from stepalign.cli.dry_run import print_comparison, print_power
     from stepalign.comparison.compare import compare
     from stepalign.report.comparison.terminal import print_results, print_warnings
     from stepalign.settings.resolve import resolve_comparison
 
-    asked = resolve_comparison(given, offline=dry)
+    asked = resolve_comparison(given, offline=dry or power)
+    if power:
+        print_power(asked)
+        return
     if dry:
         print_comparison(asked, show_all)
         return

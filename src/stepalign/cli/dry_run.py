@@ -14,6 +14,7 @@ from stepalign.core.prompts import chat_template, render_prompt
 from stepalign.core.tokenizer import Tokenizer
 from stepalign.feedback.conditions import GRPO, needs_critic
 from stepalign.feedback.critics.settings import CriticSettings
+from stepalign.maths.power import detectable_difference
 from stepalign.models.loading import best_device
 from stepalign.models.prompts import chat_prompts
 from stepalign.settings.resolve import defaults_of_all
@@ -43,6 +44,18 @@ def print_comparison(run: ComparedRun, show_all: bool = False) -> None:
     print(
         f"Evaluation comes on top: {num_models} models (checkpoints and the base), {num_responses} responses, at most "
         f"{num_responses * (run.trainer.max_completion_length or 0)} tokens."
+    )
+    print_power(run)
+
+
+def print_power(run: ComparedRun) -> None:
+    """The smallest difference between two conditions that the test problems, samples and seeds will resolve."""
+    problems, samples, seeds = len(run.problems["test"]), run.evaluation.num_samples, len(run.comparison.seeds)
+    points = 100 * detectable_difference(problems, samples, seeds)
+    print(
+        f"Power: with {problems} test problems x {samples} samples and {seeds} seed{'s' if seeds > 1 else ''} a "
+        f"difference of {points:.0f} points of avg@{samples} will be resolved (80 % of the time, by a 95 % interval). "
+        "It supposes differences that vary over problems and seeds as in stepalign/maths/power.py."
     )
 
 
@@ -105,7 +118,7 @@ def workload(run: Run, condition: str, length: float, num_processes: int) -> Wor
     limit = args.max_completion_length or 0
     return Workload(
         num_steps=args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * epoch),
-        prompts_per_step=prompts // run.training.num_generations if equal_rollouts else prompts,
+        prompts_per_step=-(-prompts // run.training.num_generations) if equal_rollouts else prompts,
         max_completion_length=limit,
         prompt_length=length,
         rollouts_per_prompt=run.training.num_generations if grpo else 1,

@@ -13,6 +13,7 @@ CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 
 # of a training run, which is also what a comparison has for each condition and seed
 METRICS, ROLLOUTS, WARNINGS, PROMPTS = "metrics.jsonl", "rollouts.jsonl", "warnings.jsonl", "prompts.json"
+TEACHER = "teacher.jsonl"
 PROBES, PROBED, PROBES_DIRECTORY = "probes.jsonl", "probes/rollouts.jsonl", "probes"
 EVALUATIONS, BEST, LEDGER = "evaluations.jsonl", "best.json", "ledger.json"
 PROGRESS = "progress.json"  # of a checkpoint: written last, it seals it

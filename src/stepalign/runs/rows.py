@@ -159,6 +159,17 @@ class ProbeRow(Row):
     mean_advantage: float
 
 
+class TeacherRow(Row):
+    """`teacher.jsonl`: of some rollouts of a step the share that the self-teacher solves, that the student had solved,
+    and that the teacher solves where the student failed."""
+
+    step: int
+    num_rollouts: int
+    teacher: Number = None
+    student: Number = None
+    failures: Number = None
+
+
 class WarningRow(Row):
     """`warnings.jsonl`: what a guard saw, and what it was at the start."""
 

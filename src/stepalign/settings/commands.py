@@ -56,19 +56,20 @@ would take, and does nothing.""",
 COMPARE = CommandSettings(
     "compare",
     "compare [--quick | --config RECIPE.yaml] [--output_dir DIR] [--dry_run] [--key value ...]",
-    """Train grpo, refsol and stepalign on the same problems with the same settings, evaluate, and report.
+    """Train conditions (grpo, refsol and stepalign unless --conditions says otherwise) on the same problems with the
+same settings, evaluate, and report. A gain says something of feedback only against controls: --controls adds them.
 
   stepalign compare                          the micro world: a real tiny model on a CPU
   stepalign compare --quick                  the same in a few minutes: fewer steps and problems
-  stepalign compare --config my.yaml --seeds 0 1 2 --output_dir runs/mine
+  stepalign compare --config my.yaml --controls --seeds 0 1 2 --output_dir runs/mine
 
 On several GPUs conditions run side by side, each on one of them; --num_processes 2
 trains each on two. Interrupted at any moment, the same command goes on where it
-was. With --dry_run it says what it would take.""",
+was. With --dry_run it says what it would take, and what difference it could resolve (--power: that alone).""",
     groups=(ComparisonSettings, EvalSettings, TrainSettings, LossSettings, CriticSettings, MicroSettings),
     essentials=(
         *("model_name_or_path", "use_peft", "train_problems", "validation_problems", "test_problems", "conditions"),
-        *("seeds", *CRITIC, "output_dir", "learning_rate", "max_steps", "save_steps", *COMMON),
+        *("controls", "seeds", *CRITIC, "output_dir", "learning_rate", "max_steps", "save_steps", *COMMON),
     ),
     takes_trl=True,
 )

@@ -32,7 +32,11 @@ class ColumnsSettings(Settings):
 class TrainSettings(GradingSettings, ColumnsSettings):
     """What is trained, on which problems, from which feedback."""
 
-    condition: str = setting("stepalign", "grpo, or a feedback format: refsol, stepalign or one of your plugins.")
+    condition: str = setting(
+        "stepalign",
+        "grpo, or a feedback format: none, other, shifted, answer, hint, first_half, refsol, peer, describe, "
+        "correction, whole_attempt, stepalign, random_step (docs/contexts.md), or one of your plugins.",
+    )
     train_problems: str | None = setting(
         None,
         "Problems to train on, in any of the shapes of docs/data.md; none: the micro world makes them from the micro_* "
@@ -52,9 +56,9 @@ class TrainSettings(GradingSettings, ColumnsSettings):
     )
     num_generations: int = setting(8, "Rollouts a prompt in a GRPO group; self-distillation always takes one.")
     grpo_equal: Literal["rollouts", "prompts"] = setting(
-        "rollouts",
-        "What a step of grpo has as many of as a step of self-distillation. rollouts: batch / num_generations prompts, "
-        "each num_generations times. prompts: as many prompts, and so num_generations times the rollouts.",
+        "prompts",
+        "What a step of grpo has as many of as a step of self-distillation. prompts: as many prompts, and so "
+        "num_generations times the rollouts. rollouts: as many rollouts, of batch / num_generations prompts.",
     )
     peer_samples: str | None = setting(
         None,
@@ -66,6 +70,10 @@ class TrainSettings(GradingSettings, ColumnsSettings):
     )
     num_probes: AtLeast1 = setting(
         8, "Rollouts that are probed: the first ones with a wrong step that the critic names."
+    )
+    probe_teacher: AtLeast0 = setting(
+        0,
+        "At each checkpoint let the self-teacher answer for this many of the newest rollouts, and grade it; 0: never.",
     )
     plugins: list[str] = setting([], "Modules or .py files that register feedback formats of your own.")
 

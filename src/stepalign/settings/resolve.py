@@ -19,7 +19,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -287,9 +289,11 @@ def _check_step(
     check_num_problems(len(problems), size, accumulation, num_processes)
     rollouts, group = size * accumulation * num_processes, training.num_generations
     if GRPO in conditions and training.grpo_equal == "rollouts" and rollouts % group:
-        raise ConfigError(
-            f"grpo_equal: rollouts, and a step has {rollouts}: expected whole groups of {group} (num_generations). "
-            "Change the batch or num_generations, or set grpo_equal: prompts."
+        more = math.lcm(size * num_processes, group) * -(-rollouts // math.lcm(size * num_processes, group))
+        warnings.warn(
+            f"grpo_equal is rollouts, and the {rollouts} of a step are no whole groups of {group} (num_generations): "
+            f"grpo takes {more} a step. Change the batch or num_generations to have them equal.",
+            stacklevel=2,
         )
 
 

@@ -17,7 +17,7 @@ REMEDY = "Use another --output_dir, or the settings it was started with."
 ABSENT_BEFORE = {"columns", "grader", "max_steps_without_context", WORLD}  # keys that runs of 0.1.0 did not write
 BEFORE = {  # and what they did, where that can still be asked for
     **{"grpo_equal": "prompts", "peer_samples": None, "critic_judgement": False},
-    **{"num_seen": 0, "out_of_domain_problems": None},
+    **{"num_seen": 0, "out_of_domain_problems": None, "probe_teacher": 0},
 }
 
 

@@ -71,6 +71,7 @@ def summarize_format(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         "num_context_tokens": {"mean": fmean(lengths), "max": max(lengths)} if lengths else None,
         "has_answer_rate": _share(part["has_answer"] for _, part in usable),
         "solves": _solves(name, rows),
+        "failures": _failures(name, rows),
         "cut_off_rate": _both(rows, usable, "finish_reason", "length"),
         "unparseable_rate": _both(rows, usable, "grade", "unparseable"),
         **{key: _over_problems(usable, "localization", key) for key in LOCALIZATION},
@@ -187,6 +188,38 @@ def _solves(name: str, rows: Sequence[Row]) -> dict[str, Any] | None:
         "difference": paired.estimate,
         "ci95": [paired.low, paired.high],
         "num_problems": paired.num_problems,
+    }
+
+
+def _failures(name: str, rows: Sequence[Row]) -> dict[str, Any] | None:
+    """Of the student's failures, the share that the teacher solves, that plain resampling solves, and the gap.
+
+    What resampling does is told by the other rollouts of the problem, which know nothing of this one's failure; a
+    failure counts where the teacher answered it and there are others. Means over problems; None where there are none.
+    """
+    rollouts: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["is_correct"] is not None:
+            rollouts.setdefault(row["problem_id"], []).append(row)
+    teacher: list[tuple[str, float | None]] = []
+    resampled: list[tuple[str, float | None]] = []
+    for problem, own in rollouts.items():
+        num_right = sum(bool(row["is_correct"]) for row in own)
+        for row in own if len(own) > 1 else ():
+            solved = row["formats"][name]["teacher_is_correct"]
+            if not row["is_correct"] and solved is not None:
+                teacher.append((problem, solved))
+                resampled.append((problem, num_right / (len(own) - 1)))
+    if not teacher:
+        return None
+    of_teacher, of_resampling = _by_problem(teacher), _by_problem(resampled)
+    paired = paired_bootstrap([*of_teacher.values()], [*of_resampling.values()])
+    return {
+        "num_rollouts": len(teacher),
+        "teacher": fmean(of_teacher.values()),
+        "resampling": fmean(of_resampling.values()),
+        "gap": paired.estimate,
+        "ci95": [paired.low, paired.high],
     }
 
 

@@ -15,7 +15,16 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from stepalign.core.files import keep_rows, write_json
-from stepalign.runs.files import EVALUATIONS, METRICS, PROGRESS, ROLLOUTS, WARNINGS, checkpoint_directory, checkpoints
+from stepalign.runs.files import (
+    EVALUATIONS,
+    METRICS,
+    PROGRESS,
+    ROLLOUTS,
+    TEACHER,
+    WARNINGS,
+    checkpoint_directory,
+    checkpoints,
+)
 from stepalign.runs.row import append_rows
 from stepalign.runs.rows import MetricsRow, Progress, read_progress
 from stepalign.training.rollouts import RolloutLog
@@ -81,6 +90,6 @@ def roll_back(directory: Path) -> tuple[Path | None, float]:
         if path not in sealed:
             shutil.rmtree(path)
     progress = read_progress(sealed[-1]) if sealed else Progress(step=0)
-    for name in (METRICS, ROLLOUTS, WARNINGS, EVALUATIONS):
+    for name in (METRICS, ROLLOUTS, WARNINGS, EVALUATIONS, TEACHER):
         keep_rows(directory / name, lambda row: row["step"] <= progress.step)
     return (sealed[-1] if sealed else None), progress.wall_s or 0.0

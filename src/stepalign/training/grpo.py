@@ -12,6 +12,7 @@ padding. The gradient is the same up to rounding; `entropy` is, as in self-disti
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from stepalign.core.problem import Problem
 from stepalign.core.tokenizer import Tokenizer
+from stepalign.settings.run import world_size
 from stepalign.settings.trainer import OfAStudy, SelfDistillationConfig
 from stepalign.training.generation import Generated, OwnRollouts
 from stepalign.training.model_card import OwnCard
@@ -40,18 +42,21 @@ class GroupConfig(OfAStudy, GRPOConfig):
 
 
 def grpo_config(
-    args: SelfDistillationConfig, num_generations: int, equal: Literal["rollouts", "prompts"] = "rollouts"
+    args: SelfDistillationConfig, num_generations: int, equal: Literal["rollouts", "prompts"] = "prompts"
 ) -> GroupConfig:
     """The same settings for GRPO, with groups of `num_generations` rollouts a prompt.
 
     Args:
-        equal: what a step has as many of as one of self-distillation. rollouts: `num_generations` times fewer prompts;
-            prompts: accumulation grows by `num_generations`, so that micro-batches keep their size.
+        equal: what a step has as many of as one of self-distillation. rollouts: `num_generations` times fewer prompts,
+            and where that is not a whole number as many more rollouts as it takes; prompts: accumulation grows by
+            `num_generations`. Micro-batches keep their size.
     """
     shared = {f.name for f in dataclasses.fields(GRPOConfig) if f.init} - NOT_SHARED
     values = {f.name: getattr(args, f.name) for f in dataclasses.fields(args) if f.init and f.name in shared}
-    more = num_generations if equal == "prompts" else 1
-    values["gradient_accumulation_steps"] = args.gradient_accumulation_steps * more
+    accumulation, micro_batch = args.gradient_accumulation_steps, args.per_device_train_batch_size * world_size(args)
+    whole = num_generations // math.gcd(micro_batch, num_generations)  # micro-batches until groups are whole
+    rounded = -(-accumulation // whole) * whole
+    values["gradient_accumulation_steps"] = accumulation * num_generations if equal == "prompts" else rounded
     return GroupConfig(**values, num_generations=num_generations, scale_rewards="group")
 
 

@@ -68,6 +68,7 @@ from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.guards import Guards
 from stepalign.training.model_card import Cards, write_cards
 from stepalign.training.no_context import StopWithoutContext
+from stepalign.training.probe_teacher import ProbeTeacher
 from stepalign.training.probes import Probes
 from stepalign.training.progress import ShowProgress
 from stepalign.training.rollouts import GradeRollouts, RolloutLog
@@ -198,7 +199,11 @@ def train_with(run: Run, parts: Parts) -> list[Path]:
     trainer.write_card = partial(write_cards, run)
     shown = ShowProgress()
     kept = [] if best is None else [best, TellTrackers(trainer, best)]  # after the recorder, which seals the checkpoint
-    watching = [*([] if args.disable_tqdm else [shown]), *_probes(run, parts, trainer)]
+    watching = [
+        *([] if args.disable_tqdm else [shown]),
+        *_probes(run, parts, trainer),
+        *_teacher_probe(run, parts, trainer),
+    ]
     if run.training.max_steps_without_context and isinstance(trainer, SelfDistillationTrainer):
         watching.append(StopWithoutContext(run, rollout_log, parts.critic))
     for callback in (Cards(run), recorder, guards, *kept, *watching, *parts.callbacks):
@@ -217,6 +222,14 @@ def _probes(run: Run, parts: Parts, trainer: SelfDistillationTrainer | GroupTrai
     num_probes = run.training.num_probes
     critic = parts.probe_critic
     return [Probes(trainer, run.directory, context=condition, every=every, num_probes=num_probes, critic=critic)]
+
+
+def _teacher_probe(run: Run, parts: Parts, trainer: SelfDistillationTrainer | GroupTrainer) -> list[TrainerCallback]:
+    count = run.training.probe_teacher
+    if not count or isinstance(trainer, GroupTrainer):
+        return []
+    sampling = evaluation_sampling(run)
+    return [ProbeTeacher(trainer, run.directory, num_rollouts=count, grade=parts.grade, sampling=sampling)]
 
 
 def _make_trainer(run: Run, parts: Parts, rollout_log: RolloutLog) -> GroupTrainer | SelfDistillationTrainer:

@@ -18,7 +18,10 @@ from stepalign.report.records import records, version_of, warnings_table
 from stepalign.report.rollouts import Shown, browser_data, context_side, pack_rollouts
 from stepalign.runs.reading import Run
 
-RESULTS = "Test problems, in percent; small figures are 95 % bootstrap intervals over problems."
+RESULTS = (
+    "Test problems, in percent; small figures are 95 % bootstrap intervals over problems, of means over seeds and of "
+    "differences over seeds and problems."
+)
 OPTIMISTIC = "Each metric picks its own checkpoint on the test problems: optimistic."
 NO_SIGNAL = (
     "No rollout can be shown: each has no context, or its text gives another number of tokens than were sampled."
@@ -97,7 +100,27 @@ def _results(run: Run) -> Section:
     if paired:
         aside = "Percentage points over the same test problems."
         parts.append(Table("Paired differences", [Column("Difference"), *metrics], paired, aside))
+    parts += _beside(run.main_key, tables["beside"])
     return Section("results", "Results", [*parts, warnings_table(run.seed_runs)])
+
+
+def _beside(key: str, rows: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Seen and unseen problems, variety and drift; what no condition has is left out."""
+    shares = {"unseen": f"{key}, unseen", "seen": f"{key}, seen", "out_of_domain": f"{key}, out of domain"}
+    shares |= {"pass@1": "pass@1", "pass@4": "pass@4", "truncated_rate": "cut off", "hedge_rate": "hedges a word"}
+    plain = {"num_distinct_answers": "distinct answers", "kl_to_base": "KL to the base, nats"}
+    columns = {n: t for n, t in {**shares, **plain}.items() if any(n in row["values"] for row in rows)}
+    if set(columns) <= {"unseen"}:
+        return []
+    write = {name: numbers.percent if name in shares else _plain for name in columns}
+    cells = [[row["condition"], *(write[name](row["values"].get(name)) for name in columns)] for row in rows]
+    aside = "Test problems at the checkpoint chosen on validation, means over seeds; seen: problems trained on."
+    heads = [Column("Condition"), *(Column(title, num=True) for title in columns.values())]
+    return [Table("Beside the accuracies: seen and unseen problems, variety, drift", heads, cells, aside)]
+
+
+def _plain(value: float | None) -> str:
+    return numbers.MISSING if value is None else f"{value:.3g}"
 
 
 def _table(

@@ -22,6 +22,9 @@ MEASURES: dict[str, Callable[[Summary], str]] = {
     "student solves": lambda s: _percent(s["solves"] and s["solves"]["student"]),
     "teacher solves, with the context": lambda s: _percent(s["solves"] and s["solves"]["teacher"]),
     "difference, points": lambda s: _points(s["solves"]),
+    "of the student's failures, teacher solves": lambda s: _percent(_failures(s) and _failures(s)["teacher"]),
+    "  plain resampling solves": lambda s: _percent(_failures(s) and _failures(s)["resampling"]),
+    "  gap, points": lambda s: _points(_failures(s), "gap"),
     "cut off, student / teacher": lambda s: _shares(s.get("cut_off_rate")),
     "no answer found, student / teacher": lambda s: _shares(s.get("unparseable_rate")),
     "response tokens, student / teacher": lambda s: _lengths(s["mean_length"]),
@@ -92,11 +95,15 @@ def _percent(share: float | None) -> str:
     return MISSING if share is None else f"{100 * share:.0f} %"
 
 
-def _points(solves: Mapping[str, Any] | None) -> str:
+def _failures(summary: Summary) -> Any:
+    return summary.get("failures")  # a preflight of version 0.1.0 has none
+
+
+def _points(solves: Mapping[str, Any] | None, key: str = "difference") -> str:
     if solves is None:
         return MISSING
     low, high = solves["ci95"]
-    return f"{100 * solves['difference']:+.0f} [{100 * low:+.0f}, {100 * high:+.0f}]"
+    return f"{100 * solves[key]:+.0f} [{100 * low:+.0f}, {100 * high:+.0f}]"
 
 
 def _mean(entry: Mapping[str, Any] | None, sign: str = "") -> str:
