@@ -123,7 +123,10 @@ def joined(steps: Sequence[str]) -> str | None:
 
 
 def _shape(row: Row) -> Shape:
-    near = min(SHAPES, key=lambda shape: sum(column not in row.values for column in shape.columns))
+    missing = [sum(column not in row.values for column in shape.columns) for shape in SHAPES]
+    near = SHAPES[missing.index(min(missing))]
+    if min(missing) > len(near.columns) / 2:
+        near = OWN
     _check_columns(row, near)
     return near
 

@@ -42,8 +42,9 @@ class ResolvedLocalization:
         return record_of(self.settings, self.critic or {}, {"critic": self.critic.critic if self.critic else None})
 
 
-def resolve_localization(given: Given) -> ResolvedLocalization:
-    """Formats exist and their critic does what they need, labels can be read, the model is there.
+def resolve_localization(given: Given, labels: Sequence[Label] | None = None) -> ResolvedLocalization:
+    """The labels given, or those of the settings' file; formats exist, their critic does what they need, and the model
+    is there.
 
     Raises:
         ConfigError, DataError, ModelError, CriticError: the first check that fails.
@@ -67,7 +68,7 @@ def resolve_localization(given: Given) -> ResolvedLocalization:
     for name in names if settings.critiques is not None else ():
         feedback_class(name).check(True, can_rewrite=False)
     check_grading(settings)
-    labels = load_labels(settings.labels, settings.num_rollouts)
+    labels = load_labels(settings.labels, settings.num_rollouts) if labels is None else labels
     model, _ = resolve_with_adapter(settings.model, settings.adapter)
     family = templates_for(settings.prompt_templates, read_own_defaults(model))
     check_templates(family, ["student", "teacher"])

@@ -25,9 +25,9 @@ def mean(entry: Mapping[str, Any], sign: str = "", scale: int = 1) -> str:
     """A mean with its interval; with `scale` 100 as percent."""
     if entry["value"] is None:
         return MISSING
-    form = f"{sign}.{0 if scale == 100 else 2}f"
+    form = f"{sign}z.{0 if scale == 100 else 2}f"
     value, low, high = (f"{scale * number:{form}}" for number in (entry["value"], *entry["ci95"]))
-    return f"{value} [{low}, {high}]".replace("-0.00", "+0.00" if sign else "0.00")
+    return f"{value} [{low}, {high}]"
 
 
 def _beside_chance(summary: Summary) -> str:

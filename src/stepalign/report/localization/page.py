@@ -19,6 +19,10 @@ from stepalign.runs.row import read_list, read_mapping
 from stepalign.runs.rows import LedgerRow, ProblemRow, RolloutRow, SignalRow
 
 Key = tuple[str, int]
+CHOSEN = (
+    "In the order of the labels: the first rollout whose second step is the first wrong one, the first with the third, "
+    "with a later one, and with none; under every context, on one scale."
+)
 NO_SIGNAL = "No rollout has been scored yet."
 PARTS = {
     "correct": "Mean A_t on the tokens of correct steps, by their kind",
@@ -37,12 +41,12 @@ def render_page(directory: Path) -> str:
     ledger = LedgerRow.read(str(directory / files.LEDGER), read_mapping(directory / files.LEDGER))
     config = json.dumps(settings, indent=2, ensure_ascii=False)
     return render(
-        f"Where {' and '.join(names) or 'contexts'} act",
+        f"Where contexts act, on {len(labels):,} labelled rollouts",
         [
             Section("summary", "Summary", [_summary(result, settings, len(labels), _timing(directory))]),
             Section("measures", "What was measured", _tables(result), short="Measures"),
             Section("parts", "By place, length and kind of token", _parts(result), short="Parts"),
-            Section("signal", "Token by token", [Signal() if signal else Words([NO_SIGNAL])], short="Tokens"),
+            Section("signal", "Token by token", [Signal(CHOSEN) if signal else Words([NO_SIGNAL])], short="Tokens"),
             Section("rollouts", "Rollouts", [archive.browser("labelled rollouts", "There are no rollouts.")]),
             critics_section({"this localization": ledger}),
             Section("settings", "Settings", [settings_table("All settings", flatten(settings))] if settings else []),
@@ -73,8 +77,17 @@ def _summary(result: Mapping[str, Any], settings: Mapping[str, Any], num_labels:
         return Summary([("What was scored", [tried]), ("What came out", [waits])], [])
     wrong, right = result["num_wrong"], result["num_right"]
     tried += f" {wrong:,} have a wrong step, {right:,} have none." + took
-    lines = [_sentence(name, of) for name, of in result["conditions"].items()]
+    lines = [_best(result["conditions"]), *(_sentence(name, of) for name, of in result["conditions"].items())]
     return Summary([("What was scored", [tried]), ("What came out", lines)], [("Keep in mind", notes(result))])
+
+
+def _best(conditions: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which context tells the wrong step from the correct ones before it best."""
+    found = {name: of["auroc_step"] for name, of in conditions.items() if of["auroc_step"]["value"] is not None}
+    if not found:
+        return "No context could be located: no rollout has a wrong step after a correct one."
+    best = max(found, key=lambda name: found[name]["value"])
+    return f"{best} tells the wrong step from the correct ones before it best: AUROC {mean(found[best])}; chance 0.50."
 
 
 def _sentence(name: str, of: Mapping[str, Any]) -> str:

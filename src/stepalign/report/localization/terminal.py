@@ -14,7 +14,7 @@ from stepalign.report.terminal import make_console, print_columns, print_lines
 def print_localization(result: Mapping[str, Any], console: Console | None = None) -> None:
     """Print what `localization.json` says of all rollouts together."""
     conditions: Mapping[str, Mapping[str, Any]] = result["conditions"]
-    title = f"A_t in nats on {result['num_rollouts']} labelled rollouts [95 % interval over rollouts]"
+    title = "A_t in nats [95 % over rollouts]"
     columns = {name: [write(of) for of in conditions.values()] for name, write in MEASURES.items()}
     console = console or make_console()
     print_columns(title, "context", list(conditions), columns, console)
