@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stepalign.api import grade as grade
     from stepalign.api import inspect as inspect
     from stepalign.api import inspect_case as inspect_case
+    from stepalign.api import localize as localize
     from stepalign.api import preflight as preflight
     from stepalign.api import train as train
     from stepalign.core.critique import Context as Context
@@ -63,6 +64,7 @@ _HOMES = {
     "inspect_case": "stepalign.api",
     "load_problems": "stepalign.data.problems",
     "load_samples": "stepalign.data.samples",
+    "localize": "stepalign.api",
     "parse_trace": "stepalign.core.trace",
     "preflight": "stepalign.api",
     "register_feedback": "stepalign.feedback.formats",

@@ -8,7 +8,7 @@ Problems may be paths, lists or datasets, critics and graders functions. Results
 hold them, with a short `repr` and `to_pandas()`. The report of a run is the room `stepalign.report`, called.
 """
 
-from stepalign.api.responses import critique, evaluate, grade, inspect, inspect_case
+from stepalign.api.responses import critique, evaluate, grade, inspect, inspect_case, localize
 from stepalign.api.runs import compare, curate, preflight, train
 from stepalign.core.problem import Problem
 
@@ -21,6 +21,7 @@ __all__ = [
     "grade",
     "inspect",
     "inspect_case",
+    "localize",
     "preflight",
     "train",
 ]

@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from stepalign.api.given import rollouts_of, settings
-from stepalign.api.results import ListResult, MappingResult
+from stepalign.api.results import ListResult, MappingResult, flat
 from stepalign.core.errors import ConfigError
-from stepalign.core.files import read_jsonl
+from stepalign.core.files import exclusive, read_jsonl
 from stepalign.core.problem import Problem  # noqa: F401 - the example above
 from stepalign.feedback.critics.critic import CritiqueRecord
 from stepalign.runs import files
 from stepalign.settings.command_groups import CritiqueSettings, GradeSettings
-from stepalign.settings.commands import CRITIQUE, EVALUATE, GRADE, INSPECT
+from stepalign.settings.commands import CRITIQUE, EVALUATE, GRADE, INSPECT, LOCALIZE
 from stepalign.settings.given import given_values
 
 GIVEN = "given"  # in the place of a file's name
@@ -188,6 +188,41 @@ def inspect_case(
 
 
 inspect = inspect_case
+
+
+def localize(
+    model: str | Path, labels: object, *, output_dir: str | Path, config: str | None = None, **given: object
+) -> MappingResult:
+    """Rollouts whose first wrong step somebody marked, under the contexts of feedback formats: what finds the error?
+
+    Args:
+        model: a directory or hub name of a causal LM; micro: the shipped solver.
+        labels: what `load_labels` reads: a path, or a list of dictionaries.
+        output_dir: where scores and report go, and an interrupted localization goes on.
+        config: a recipe's path.
+        given: any other setting of `stepalign localize`; the critic may be a function, a condition a `FeedbackFormat`.
+    Returns:
+        What `localization.json` holds; as a table a row a context.
+    Raises:
+        ConfigError, DataError, ModelError: a setting or a label is wrong, or the model does not load.
+    """
+    from stepalign.data.labels import load_labels
+    from stepalign.settings.localization import resolve_localization
+    from stepalign.signal.localize import localize as localize_run
+
+    directory = Path(output_dir)
+    is_file = isinstance(labels, str | Path)
+    asked = {"model": str(model), "labels": str(labels) if is_file else GIVEN, "output_dir": directory, **given}
+    values = given_values(LOCALIZE, config, settings(asked, directory))
+    run = resolve_localization(values, None if is_file else load_labels(labels))
+    with exclusive(directory, timeout_s=1):
+        result = localize_run(run)
+    rows = [{"condition": name, **flat(of)} for name, of in result["conditions"].items()]
+    found = {name: of["auroc_step"]["value"] for name, of in result["conditions"].items()}
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in found.items() if value is not None)
+    return MappingResult(
+        result, f"{len(run.labels)} labelled rollouts; AUROC of the wrong step: {shown}", rows, directory
+    )
 
 
 def _path(output_dir: str | Path | None) -> Path | None:

@@ -3,9 +3,13 @@
     stepalign critique --problems P.jsonl --samples S.jsonl --critic_base_url http://127.0.0.1:8000/v1 \
         --critic_model Qwen/QwQ-32B --output_dir OUT
 
+    stepalign critique --audit labels.jsonl --critic_base_url http://127.0.0.1:8000/v1 \
+        --critic_model Qwen/QwQ-32B --output_dir AUDITED
+
 Writes critiques.jsonl, one line a sample in input order, ledger.json, and what was critiqued: samples.used.jsonl and
 problems.used.jsonl. Every reply is in the cache from the moment
-it arrives: interrupted at any time, the same command goes on where it was and pays for nothing twice.
+it arrives: interrupted at any time, the same command goes on where it was and pays for nothing twice. With --audit it
+asks about rollouts whose first wrong step people marked, and writes audit.json: how often the critic finds it.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stepalign.cli.words import asks_for_help, report_hint
 from stepalign.core.errors import CriticError, DataError
@@ -28,7 +32,9 @@ from stepalign.settings.given import read_given
 if TYPE_CHECKING:
     from stepalign.clients.ledger import Ledger
     from stepalign.core.rollout import Rollout
+    from stepalign.data.labels import Label
     from stepalign.feedback.critics.critic import Critic, CritiqueRecord
+    from stepalign.feedback.critics.settings import CriticSettings
 
 
 def run(argv: Sequence[str]) -> None:
@@ -38,16 +44,16 @@ def run(argv: Sequence[str]) -> None:
     given = read_given(CRITIQUE, argv)
     settings = given.make(CritiqueSettings)
     from stepalign.clients.alive import check_alive
-    from stepalign.data.problems import load_problems
-    from stepalign.data.samples import load_samples
+    from stepalign.feedback.critics.audit import kept_audit
     from stepalign.feedback.critics.build import build_critic
     from stepalign.feedback.critics.critic import CriticStopped
     from stepalign.feedback.critics.settings import CriticSettings
     from stepalign.settings.grading import make_grader
 
     asked, directory = given.make(CriticSettings), Path(settings.output_dir)
+    earlier = kept_audit(asked)
     check_alive(asked.client_settings())
-    rollouts = load_samples(settings.samples, load_problems(settings.problems, settings.columns))
+    rollouts, labels = _read(settings)
     gc.freeze()  # what was loaded stays: looking through it again and again would hold up all requests
     with make_grader(settings) as grader:
         critic = build_critic(asked, grader.grade)
@@ -59,11 +65,36 @@ def run(argv: Sequence[str]) -> None:
         except KeyboardInterrupt:
             print(f"\n{_resume_hint()}", file=sys.stderr)
             raise
-    _write(directory, critic, rollouts, records)
+    _write(directory, critic, rollouts, records, earlier)
     print(_summary(rollouts, critic, records, directory))
+    if labels:
+        _audit(directory, asked, critic, labels, records)
     print(report_hint(directory))
-    if not critic.ledger.num_verified:
+    if not critic.ledger.num_verified and not labels:
         raise CriticError(f"{_why_none(critic.ledger)}\n{_resume_hint()}")
+
+
+def _read(settings: CritiqueSettings) -> tuple[list[Rollout], list[Label]]:
+    """What is critiqued, and where it is an audit what is known of it."""
+    from stepalign.data.labels import load_labels
+    from stepalign.data.problems import load_problems
+    from stepalign.data.samples import load_samples
+
+    if settings.audit is not None:
+        labels = load_labels(settings.audit, settings.num_rollouts)
+        return [label.rollout for label in labels], labels
+    return load_samples(settings.samples, load_problems(settings.problems, settings.columns)), []
+
+
+def _audit(
+    directory: Path, asked: CriticSettings, critic: Critic, labels: Sequence[Label], records: Sequence[CritiqueRecord]
+) -> None:
+    """Write how well the critic did, and print it."""
+    from stepalign.feedback.critics.recorded import write_audit
+    from stepalign.report.critique import audit_lines
+
+    for line in audit_lines(write_audit(directory, asked, critic, labels, records)):
+        print(line)
 
 
 def _with_progress(critic: Critic, rollouts: Sequence[Rollout]) -> list[CritiqueRecord]:
@@ -92,11 +123,17 @@ def _with_progress(critic: Critic, rollouts: Sequence[Rollout]) -> list[Critique
             show()
 
 
-def _write(directory: Path, critic: Critic, rollouts: Sequence[Rollout], records: Sequence[CritiqueRecord]) -> None:
+def _write(
+    directory: Path,
+    critic: Critic,
+    rollouts: Sequence[Rollout],
+    records: Sequence[CritiqueRecord],
+    audit: Mapping[str, Any] | None = None,
+) -> None:
     from stepalign.feedback.critics.recorded import write_critiques
 
     try:
-        write_critiques(directory, critic, rollouts, records)
+        write_critiques(directory, critic, rollouts, records, audit)
     except OSError as error:
         raise DataError(
             f"cannot write to {directory}: {error.strerror or error}. Make room or choose another --output_dir; the "

@@ -39,6 +39,7 @@ COMMANDS = {
     "compare": Command("stepalign.cli.compare", "train several conditions alike, evaluate them, and report"),
     "train": Command("stepalign.cli.train", "train one condition from a recipe"),
     "inspect": Command("stepalign.cli.inspect", "see what contexts teach on one response, token by token"),
+    "localize": Command("stepalign.cli.localize", "does a context find the step that people marked as wrong?"),
     "preflight": Command("stepalign.cli.preflight", "before training: what would a feedback format teach? Go or no-go"),
     "evaluate": Command("stepalign.cli.evaluate", "sample a model on problems; pass@k, maj@k, avg@k with intervals"),
     "micro": Command("stepalign.cli.micro", "write problems of the micro world"),

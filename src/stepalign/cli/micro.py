@@ -10,6 +10,8 @@ from stepalign.settings.command_groups import MicroProblemsSettings
 from stepalign.settings.commands import MICRO
 from stepalign.settings.given import read_given
 
+LABELS = "labels"
+
 
 def run(argv: Sequence[str]) -> None:
     """Make the problems and write them."""
@@ -17,11 +19,19 @@ def run(argv: Sequence[str]) -> None:
         return
     args = read_given(MICRO, argv).make(MicroProblemsSettings)
     from stepalign.core.files import write_jsonl
+    from stepalign.data.labels import Label
     from stepalign.micro import SOLVER_DIR, World, split_problems
+    from stepalign.micro.rollouts import labelled_rollouts
 
     dials = ("min_steps", "max_steps", "min_carries", "max_carries", "foreign", "condensed")
     counts = {"train": args.num_train, "validation": args.num_validation, "test": args.num_test}
+    counts |= {LABELS: args.num_labels}
     splits = split_problems(World(**{dial: getattr(args, dial) for dial in dials}), counts, args.seed)
+    labelled = labelled_rollouts(splits.pop(LABELS), args.seed)
+    if labelled:
+        path = Path(args.output_dir) / f"{LABELS}.jsonl"
+        write_jsonl(path, (Label(rollout, wrong).to_json() for rollout, wrong in labelled))
+        print(f"{path}: {len(labelled)} labelled rollouts")
     for name, problems in splits.items():
         path = Path(args.output_dir) / f"{name}.jsonl"
         write_jsonl(path, (problem.to_json() for problem in problems))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -86,17 +86,22 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     Raises:
         DataError: a line other than the last is not JSON.
     """
+    return list(stream_jsonl(path))
+
+
+def stream_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """`read_jsonl` one row at a time."""
     if not path.exists():
-        return []
-    *lines, _cut_off = path.read_bytes().split(b"\n")  # empty where the last line is whole
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            if line.strip():
-                rows.append(parse_json(line))
-        except ValueError:
-            raise DataError(f"{path}, line {number}: got no JSON object. Remove the line and run again.") from None
-    return rows
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):  # cut off
+                return
+            try:
+                if line.strip():
+                    yield parse_json(line)
+            except ValueError:
+                raise DataError(f"{path}, line {number}: got no JSON object. Remove the line and run again.") from None
 
 
 def keep_rows(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:

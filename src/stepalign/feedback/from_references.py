@@ -78,7 +78,7 @@ class Other(OfProblem):
         """The solution of the next problem in the order, the first after the last; None where there is no other."""
         ids = [p.id for p in self.order]
         at = ids.index(problem.id) + 1 if problem.id in ids else 0
-        others = [p for p in self.order[at:] + self.order[:at] if p.id != problem.id]
+        others = [p for p in self.order[at:] + self.order[:at] if p.id != problem.id and p.problem != problem.problem]
         return others[0].solution if others else None
 
 

@@ -95,6 +95,31 @@ def paired_bootstrap(
     return Difference(float(differences.mean()), low, high, len(differences), float((means > 0).mean()))
 
 
+def harmonic_bootstrap(
+    first: Values, second: Values, *, confidence: float = 0.95, num_resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """Interval of the harmonic mean of two means over different problems, each side resampled by itself.
+
+    Args:
+        first: (problems,), or (problems, seeds); not negative.
+        second: as first, of other problems.
+        confidence: share of resampled harmonic means inside the interval.
+    Returns:
+        0 where a mean is 0; `num_problems` counts both sides.
+    Raises:
+        As `bootstrap_interval`.
+    """
+    tables = _table(first), _table(second)
+    means = (_resampled_means([table], num_resamples, seed + i)[0] for i, table in enumerate(tables))
+    low, high = _percentiles(_harmonic(*means), confidence)
+    estimate = _harmonic(*(table.mean(axis=1).mean(keepdims=True) for table in tables))
+    return Interval(float(estimate[0]), low, high, sum(map(len, tables)))
+
+
+def _harmonic(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(2 * a * b, a + b, out=np.zeros_like(a), where=a + b > 0)
+
+
 def _table(values: Values) -> NDArray[np.float64]:
     """(problems, seeds)."""
     array = np.asarray(values, dtype=np.float64)

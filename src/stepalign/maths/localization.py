@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import fsum
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor
 
@@ -184,6 +184,57 @@ def step_statistics(advantage: Sequence[float] | Tensor, token_steps: Sequence[i
         StepStatistics(step, fsum(values) / len(values), fsum(values), min(values), max(values), len(values))
         for step, values in sorted(by_step.items())
     ]
+
+
+def step_auroc(
+    advantage: Sequence[float] | Tensor, token_steps: Sequence[int | None], first_wrong_step: int | None
+) -> float | None:
+    """How the first wrong step ranks among the correct steps before it, by the mean A_t of each.
+
+    Args:
+        advantage: (T,) nats; A_t.
+        token_steps: (T,) the step of each token, from 1; None outside the steps.
+        first_wrong_step: its number; None: no step is wrong.
+    Returns:
+        0 to 1: the share of the correct steps whose mean is above the wrong one's, ties half; 1: the context tells the
+        wrong step from each of them, 0.5 is chance. None where no step is wrong, or none before it has a token.
+    Raises:
+        ShapeError: the two lists differ in length.
+    """
+    means = {found.step: found.mean for found in step_statistics(advantage, token_steps)}
+    if first_wrong_step is None or first_wrong_step not in means:
+        return None
+    return _auroc([means[first_wrong_step]], [mean for step, mean in means.items() if step < first_wrong_step])
+
+
+class Hit(NamedTuple):
+    """Whether the lowest A_t falls into the first wrong step: 1 or 0, or a share where steps tie; by chance 1 of all
+    steps that have a token."""
+
+    hit: float
+    chance: float
+
+
+def lowest_step_hit(
+    advantage: Sequence[float] | Tensor, token_steps: Sequence[int | None], first_wrong_step: int | None
+) -> Hit | None:
+    """Whether, of all steps of a response, the first wrong one has the token with the lowest A_t.
+
+    Args:
+        advantage: (T,) nats; A_t.
+        token_steps: (T,) the step of each token, from 1; None outside the steps.
+        first_wrong_step: its number; None: no step is wrong.
+    Returns:
+        None where no step is wrong, or the wrong one has no token.
+    Raises:
+        ShapeError: the two lists differ in length.
+    """
+    lowest = {found.step: found.min for found in step_statistics(advantage, token_steps)}
+    if first_wrong_step is None or first_wrong_step not in lowest:
+        return None
+    least = min(lowest.values())
+    tied = [step for step, value in lowest.items() if value == least]
+    return Hit((first_wrong_step in tied) / len(tied), 1 / len(lowest))
 
 
 def _auroc(wrong: Sequence[float], before: Sequence[float]) -> float | None:

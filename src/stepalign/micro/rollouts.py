@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import render_steps
-from stepalign.micro.arithmetic import columns, compute, result
+from stepalign.micro.arithmetic import columns, compute, num_carries, result
 from stepalign.micro.problems import Chain, parse_problem
 from stepalign.micro.wording import Style, word_step
 
 FORGET = 0.1  # probability that a carry is dropped
 CONDENSED = 0.1  # share of steps without their working
 SKIPPED = 0.05  # share of steps left out
+WRONG = 0.75  # share of labelled rollouts with a wrong step
 
 
 def made_rollouts(problems: Sequence[Problem], seed: int) -> list[Rollout]:
@@ -39,6 +40,31 @@ def _made_rollout(problem: Problem, place: int, rng: random.Random) -> Rollout:
     if place == 18:
         return Rollout(problem, 0, text[: len(text) // 2], finish_reason="length")
     return Rollout(problem, 0, text)
+
+
+def labelled_rollouts(problems: Sequence[Problem], seed: int) -> list[tuple[Rollout, int | None]]:
+    """One a problem, in the solver's words, with its first wrong step (from 1): known because it was made.
+
+    At most one carry is dropped, in a step drawn among those that have one; in about one of four rollouts none is. What
+    follows a wrong step is right on what it left. None: no step is wrong.
+    """
+    rng = random.Random(f"stepalign labelled rollouts {seed}")
+    return [_labelled_rollout(problem, rng) for problem in problems]
+
+
+def _labelled_rollout(problem: Problem, rng: random.Random) -> tuple[Rollout, int | None]:
+    chain, style = parse_problem(problem.problem), Style(rng)
+    worked = zip(chain.before, chain.operations, strict=True)
+    with_carry = [k for k, (value, (op, operand)) in enumerate(worked) if num_carries(value, op, operand)]
+    wrong = rng.choice(with_carry) if with_carry and rng.random() < WRONG else None
+    value, steps = chain.start, list[str]()
+    for k, (op, operand) in enumerate(chain.operations):
+        op = "+" if op == "-" and value < operand else op  # there is no column work for it
+        dropped = [k == wrong]  # the first carry of the wrong step
+        work = columns(value, op, operand, lambda dropped=dropped: bool(dropped) and dropped.pop())
+        steps.append(word_step(op, operand, work, result(work), style))
+        value = result(work)
+    return Rollout(problem, 0, render_steps(steps, str(value))), None if wrong is None else wrong + 1
 
 
 def solver_trace(

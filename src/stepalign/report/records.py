@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from stepalign.report.numbers import MISSING, duration
+from stepalign.report.numbers import MISSING, duration, listing, percent
 from stepalign.report.page.sections import Cell, Column, Fold, Part, Section, Table, Texts, Words
 from stepalign.report.page.text import clean
 from stepalign.report.settings import Settings, compare_settings, in_words
+from stepalign.runs.files import AUDIT
 from stepalign.runs.reading import SeedRun
+from stepalign.runs.row import read_mapping
 from stepalign.runs.rows import LedgerRow
 
+NOT_AUDITED = (
+    "The critic was not audited: how often it finds the first wrong step is not known, and that its answers are right "
+    "does not show it. See stepalign critique --audit."
+)
 PROMPTS = "Both prompts of the first rollout, as they were rendered."
 
 
@@ -60,6 +67,22 @@ def critics_section(ledgers: Mapping[str, LedgerRow]) -> Section:
     rows = [[key, *(_amount(key, ledger.get(key)) for ledger in flat.values())] for key in keys]
     table = Table("What the critics were asked and what came back", columns, rows) if rows else None
     return Section("critics", "Critics", [table])
+
+
+def audit_sentence(directory: Path) -> str:
+    """How often a critic finds the first wrong step, where the directory keeps its audit; else that nobody looked."""
+    found = read_mapping(directory / AUDIT)
+    if not found:
+        return NOT_AUDITED
+    shares = [
+        f"{percent(found[key])} % of the {found[num]} {what}"
+        for key, num, what in (
+            ("accuracy_wrong", "num_wrong", "wrong ones"),
+            ("accuracy_right", "num_right", "right ones"),
+        )
+        if found.get(key) is not None
+    ]
+    return f"The critic was audited on labelled rollouts: it judges {listing(shares)} as people did."
 
 
 def settings_table(title: str, settings: Mapping[str, str]) -> Table:

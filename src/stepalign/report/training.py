@@ -14,7 +14,7 @@ from stepalign.core.rollout import Outcome
 from stepalign.report.curves import chart_data, curves
 from stepalign.report.numbers import count, duration, percent, percent_interval
 from stepalign.report.page.sections import Cell, Charts, Column, Section, Summary, Table, render
-from stepalign.report.records import records, version_of, warnings_table
+from stepalign.report.records import audit_sentence, records, version_of, warnings_table
 from stepalign.report.rollouts import Shown, browser_data, context_side, pack_rollouts
 from stepalign.runs import files
 from stepalign.runs.evaluations import accuracy_keys, main_key
@@ -41,7 +41,7 @@ def render_page(directory: Path) -> str:
     evaluated = [_evaluations(run, split, keys) for split in ("validation", "test")]
     summary = Summary(
         [("What was trained", [_trained(run, rows, len(problems))]), ("What came out", _outcome(run, rows, keys))],
-        [("Keep in mind", _cautions(run))],
+        [("Keep in mind", [*_cautions(run), *_on_critic(run, directory)])],
     )
     return render(
         run.condition,
@@ -120,6 +120,12 @@ def _cautions(run: SeedRun) -> list[str]:
     if world_of(run.config) == MICRO:
         lines.append("The micro world is constructed: its numbers are no evidence about language models at large.")
     return lines
+
+
+def _on_critic(run: SeedRun, directory: Path) -> list[str]:
+    """Whether the critic that was asked is known to find errors; the exact one computes."""
+    is_asked = bool(run.ledger) and run.config.get("critic") != "exact"
+    return [audit_sentence(directory)] if is_asked else []
 
 
 def _evaluations(run: SeedRun, split: str, keys: Sequence[str]) -> Table | None:

@@ -42,6 +42,7 @@ def render(directory: Path) -> str:
 
         return render_page(read_json(directory / ADVANTAGE))
     from stepalign.report import critique, curation, evaluation, training
+    from stepalign.report.localization import page as localization
     from stepalign.report.preflight import page as preflight
 
     pages = {
@@ -49,6 +50,7 @@ def render(directory: Path) -> str:
         kinds.EVALUATION: evaluation.render_page,
         kinds.GRADING: evaluation.render_page,
         kinds.PREFLIGHT: preflight.render_page,
+        kinds.LOCALIZATION: localization.render_page,
         kinds.CRITIQUE: critique.render_page,
         kinds.CURATION: curation.render_page,
     }

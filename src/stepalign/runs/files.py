@@ -26,9 +26,14 @@ SPLITS = ("train", "validation", "test")
 # of the other commands: evaluate, grade, critique, inspect, preflight, curate
 SAMPLES, PARTIAL_SAMPLES, EVALUATION = "samples.jsonl", "samples.partial.jsonl", "evaluation.json"
 TEST_METRICS, GRADES, CRITIQUES = "metrics.json", "grades.json", "critiques.jsonl"
+AUDIT = "audit.json"  # the critic's own accuracy; a run keeps a copy of its critic's
 ADVANTAGE, INSPECTION = "advantage.json", "inspect.html"
 FUNNEL, CURATION = "funnel.json", "curation.sqlite"
 PREFLIGHT, PREFLIGHT_SETTINGS, PROBLEMS = "preflight.json", "settings.json", "problems.jsonl"
+
+# of localize: what was found, its settings, A_t of each rollout under each context, their tokens, what it took
+LOCALIZATION, LOCALIZE_SETTINGS, SCORES = "localization.json", "localize.json", "scores.jsonl"
+TOKENS, CONTEXTS, TIMING, USED_LABELS = "tokens.jsonl", "contexts.jsonl", "timing.json", "labels.used.jsonl"
 
 # what a command was given, kept beside what it made of it: under names that no file of the user's has
 USED_PROBLEMS, USED_SAMPLES = "problems.used.jsonl", "samples.used.jsonl"

@@ -48,9 +48,10 @@ PREFLIGHT = Kind("preflight", (files.PREFLIGHT, files.PREFLIGHT_SETTINGS))
 TRAINING = Kind("train", (files.METRICS, files.ROLLOUTS), setting="condition")
 EVALUATION = Kind("evaluate", (files.TEST_METRICS, files.EVALUATION))
 GRADING = Kind("grade", (files.GRADES,))
+LOCALIZATION = Kind("localize", (files.LOCALIZATION, files.LOCALIZE_SETTINGS))
 CRITIQUE = Kind("critique", (files.CRITIQUES,))
 INSPECTION = Kind("inspect", (files.ADVANTAGE,))
-KINDS = (COMPARISON, CURATION, PREFLIGHT, TRAINING, EVALUATION, GRADING, CRITIQUE, INSPECTION)
+KINDS = (COMPARISON, CURATION, PREFLIGHT, TRAINING, EVALUATION, GRADING, LOCALIZATION, CRITIQUE, INSPECTION)
 
 
 def kind_of_directory(directory: Path) -> Kind:

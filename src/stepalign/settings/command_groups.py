@@ -1,4 +1,4 @@
-"""What can be set for one command alone: evaluate, critique, grade, inspect, micro, data, report, cache.
+"""What can be set for one command alone: evaluate, critique, grade, inspect, localize, micro, data, report, cache.
 
 As in `groups`, a field is the flag, the recipe's key and the keyword argument, and has its documentation nowhere else.
 """
@@ -68,11 +68,27 @@ class EvaluateSettings(GradingSettings, ColumnsSettings, ServerSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class CritiqueSettings(GradingSettings, ColumnsSettings):
-    """Which samples are critiqued; the critic has settings of its own."""
+    """Which samples are critiqued, or by which labels the critic is audited; the critic has settings of its own."""
 
-    problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
-    samples: str = setting(REQUIRED, "The solver's responses: problem_id, sample, text.")
+    problems: str | None = setting(None, "File, directory or dataset of problems; docs/data.md.")
+    samples: str | None = setting(None, "The solver's responses: problem_id, sample, text.")
+    audit: str | None = setting(
+        None,
+        "In their place: rollouts with their first wrong step, as for localize. How often the critic finds it, how "
+        "often it reaches the answer, and how much it copies go to audit.json.",
+    )
+    num_rollouts: AtLeast1 | None = setting(None, "With audit: take the first so many rows; none: all.")
     output_dir: str = setting(REQUIRED, "For critiques.jsonl and ledger.json.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.audit is not None and (self.problems is not None or self.samples is not None):
+            raise ConfigError(
+                "critique: got --audit, which brings problems and samples, and some of these. Leave them."
+            )
+        if self.audit is None and (self.problems is None or self.samples is None):
+            lacks = "problems" if self.problems is None else "samples"
+            raise ConfigError(f"critique needs {lacks}: --problems and --samples, or --audit with labelled rollouts.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +135,45 @@ class InspectSettings(ColumnsSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LocalizeSettings(GradingSettings):
+    """Which labelled rollouts are scored, under which contexts, by which model."""
+
+    model: str = setting(REQUIRED, "Directory or hub name of a causal LM; micro: the shipped solver.")
+    adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for it.")
+    labels: str = setting(
+        REQUIRED,
+        "Rollouts with their first wrong step: rows with id, problem, answer, steps and first_wrong_step, or as in "
+        "ProcessBench, MR-GSM8K or BIG-Bench Mistake; docs/localize.md.",
+        may_change=True,  # what they say is compared, not where they lie
+    )
+    conditions: list[str] = setting(
+        ["none", "other", "refsol", "describe", "whole_attempt", "stepalign", "random_step"],
+        "Feedback formats whose contexts the rollouts are scored under.",
+        may_change=True,
+    )
+    output_dir: str = setting(REQUIRED, "For scores.jsonl, localization.json and report.html.", may_change=True)
+    num_rollouts: AtLeast1 | None = setting(None, "Take the first so many rows; none: all.")
+    critiques: str | None = setting(
+        None,
+        "critiques.jsonl that stepalign critique wrote about the same labels. None: a critic, where one is set, else "
+        "critiques spliced from label and reference solution.",
+    )
+    prompt_templates: str | None = setting(
+        None, "steps, plain, bare or a directory; none: as the model says, else steps."
+    )
+    chat_template_kwargs: dict[str, Any] | None = setting(None, 'JSON, such as {"enable_thinking": false}.')
+    teacher_chat_template_kwargs: dict[str, Any] | None = setting(None, "The teacher's; none: as the student's.")
+    max_teacher_prompt_length: AtLeast1 = setting(
+        4096, "Longest teacher prompt, in tokens. A longer one is never cut: it is left out and counted."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = setting(
+        None, "Of the weights; auto: as saved; none: float32 on a CPU, else auto. Half precision blurs A_t."
+    )
+    seed: int = setting(0, "Seed of the formats that draw: other, shifted, random_step.")
+    plugins: list[str] = setting([], "Modules or .py files that register feedback formats of your own.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class MicroProblemsSettings(Settings):
     """Which problems of the micro world are written."""
 
@@ -127,6 +182,7 @@ class MicroProblemsSettings(Settings):
     num_train: int = setting(282, "Training problems.")
     num_validation: int = setting(30, "Validation problems.")
     num_test: int = setting(60, "Test problems.")
+    num_labels: int = setting(0, "Rollouts with their first wrong step, made by dropping a carry: labels.jsonl.")
     min_steps: int = setting(2, "Fewest operations of a problem.")
     max_steps: int = setting(3, "Most operations of a problem, at most 6.")
     min_carries: int = setting(3, "Fewest carries of a problem.")

@@ -11,6 +11,7 @@ from stepalign.settings.command_groups import (
     EvaluateSettings,
     GradeSettings,
     InspectSettings,
+    LocalizeSettings,
     MicroProblemsSettings,
     ReportSettings,
 )
@@ -119,13 +120,20 @@ EVALUATE = CommandSettings(
 )
 CRITIQUE = CommandSettings(
     "critique",
-    "critique --problems FILE --samples FILE --output_dir DIR --critic_base_url URL --critic_model NAME [--key ...]",
+    "critique (--problems FILE --samples FILE | --audit LABELS) --output_dir DIR --critic_base_url URL "
+    "--critic_model NAME [--key ...]",
     """Critique given samples. Interrupted, the same command goes on where it was.
 
   stepalign critique --problems problems.jsonl --samples samples.jsonl \\
-      --critic_base_url http://127.0.0.1:8000/v1 --critic_model Qwen/QwQ-32B --output_dir critiques""",
+      --critic_base_url http://127.0.0.1:8000/v1 --critic_model Qwen/QwQ-32B --output_dir critiques
+
+With --audit it says how good the critic is: on rollouts whose first wrong step people marked (docs/localize.md), how
+often it finds that step, leaves right traces alone, reaches the answer, and how much it copies: OUTPUT_DIR/audit.json.
+
+  stepalign critique --audit processbench-math.jsonl --critic_base_url http://127.0.0.1:8000/v1 \\
+      --critic_model Qwen/QwQ-32B --output_dir audited""",
     groups=(CritiqueSettings, CriticSettings),
-    essentials=("problems", "samples", "output_dir", *CRITIC),
+    essentials=("problems", "samples", "audit", "output_dir", *CRITIC),
 )
 GRADE = CommandSettings(
     "grade",
@@ -176,6 +184,30 @@ examples:
     groups=(InspectSettings, CriticSettings),
     essentials=("case", "model", "problem", "response", "context", "run", "rollout", *CRITIC, "output_dir"),
 )
+LOCALIZE = CommandSettings(
+    "localize",
+    "localize --model NAME --labels FILE --output_dir DIR [--conditions NAME ...] [--key value ...]",
+    """Rollouts whose first wrong step somebody marked, scored under the contexts of feedback formats: does a context
+find the error, and does it leave the correct steps before it alone? Nothing is trained and nothing is sampled.
+
+A_t = log p(token | problem, context) - log p(token | problem), in nats, at every token of a rollout. For each format:
+mean A_t on the correct steps and on the first wrong one, its lowest token, how the wrong step ranks among those before
+it, and how often the lowest token of all lies in it. With 95 % intervals over rollouts.
+
+  stepalign localize --model HuggingFaceTB/SmolLM2-135M-Instruct --labels mr_gsm8k.jsonl --output_dir runs/localize
+  stepalign localize --model micro --labels labels.jsonl --conditions refsol stepalign --critic exact --output_dir O
+  stepalign localize --model DIR --labels labels.jsonl --critiques audited/critiques.jsonl --output_dir O
+
+a row of the labels:
+  {"id": "p1", "problem": "2 + 2 + 1?", "answer": "5", "solution": "2 + 2 + 1 = 5", "steps": ["2 + 2 = 4", "4 + 1 = 6"],
+   "first_wrong_step": 2, "reason": "4 + 1 is 5."}      # from 1; null: none is wrong. No solution, no reason: may be
+
+Formats that need a critic get one of a critic, of --critiques, or else one spliced: the solver's steps before the first
+wrong one, then the steps of the reference solution that remain. Interrupted at any moment, the same command goes on
+where it was. Writes localization.json, report.html, and A_t of every token, scores.jsonl.""",
+    groups=(LocalizeSettings, CriticSettings),
+    essentials=("model", "labels", "conditions", "output_dir", "num_rollouts", "critiques", *CRITIC),
+)
 MICRO = CommandSettings(
     "micro",
     "micro --output_dir DIR [--key value ...]",
@@ -203,7 +235,7 @@ REPORT = CommandSettings(
     "report",
     "report DIR [--output F.html]",
     """Write the report of a directory, finished or not, as one HTML file that opens from disk. The directory is the
-output directory of train, compare, evaluate, preflight, critique, curate, grade or inspect.
+output directory of train, compare, evaluate, preflight, localize, critique, curate, grade or inspect.
 
   stepalign report runs/refsol""",
     groups=(ReportSettings,),

@@ -34,6 +34,7 @@ class Policy:
     chat_template_kwargs: Mapping[str, object] | None = None
     teacher_chat_template_kwargs: Mapping[str, object] | None = None
     max_teacher_prompt_length: int = 4096
+    batch_size: int = 8  # sequences that are scored in one forward pass
 
     def student_prompt(self, problem: Problem) -> list[int]:
         """Token ids of the student's prompt."""
@@ -48,7 +49,8 @@ class Policy:
 
     def score(self, asked: Sequence[tuple[Rollout, Mapping[str, Context]]]) -> list[dict[str, TokenScores]]:
         """For each rollout, what each context changes at its tokens; contexts that do not fit are left out."""
-        return score_responses(self.model, [self._scorable(rollout, contexts) for rollout, contexts in asked])
+        items = [self._scorable(rollout, contexts) for rollout, contexts in asked]
+        return score_responses(self.model, items, batch_size=self.batch_size)
 
     def _scorable(self, rollout: Rollout, contexts: Mapping[str, Context]) -> Scorable:
         prompts = {name: self.teacher_prompt(rollout.problem, context) for name, context in contexts.items()}

@@ -11,6 +11,7 @@ from typing import cast
 
 from stepalign.core.errors import ConfigError, suggest
 from stepalign.core.own import load_own
+from stepalign.feedback.critics.audit import kept_audit
 from stepalign.feedback.critics.critic import Critic
 from stepalign.feedback.critics.functions import FunctionCritic, load_function
 from stepalign.feedback.critics.prompts import check_prompts
@@ -23,6 +24,7 @@ CRITICS = ("openai", "local", "micro", "exact")
 
 def check_critic(settings: CriticSettings) -> None:
     """Raises ConfigError where there is no such critic, or its prompts do not work: before anybody is asked."""
+    kept_audit(settings)
     if ":" in settings.critic:
         if not _is_critic(load_own(settings.critic, "critic")):
             load_function(settings.critic)

@@ -7,19 +7,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, cast
 
 from stepalign.core.critique import Critique
+from stepalign.core.errors import DataError
 from stepalign.core.files import read_json, write_json, write_jsonl
 from stepalign.core.rollout import Rollout
+from stepalign.data.labels import Label
+from stepalign.feedback.critics.audit import audit, identity, kept_audit
 from stepalign.feedback.critics.critic import Critic, CritiqueRecord, RewritingCritic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
-from stepalign.runs.files import CRITIQUES, LEDGER, USED_PROBLEMS, USED_SAMPLES
+from stepalign.feedback.formats import AskCritic
+from stepalign.runs.files import AUDIT, CRITIQUES, LEDGER, USED_LABELS, USED_PROBLEMS, USED_SAMPLES
+from stepalign.runs.row import read_rows
+from stepalign.runs.rows import CritiqueResult
 
 
 class RecordedCritic:
@@ -78,6 +84,8 @@ def make_recorded_critic(
 
     if settings is None:
         return None
+    if (found := kept_audit(settings)) is not None and processes[0] == 0:
+        write_json(directory / AUDIT, found)
     if processes[1] > 1:
         settings = replace(
             settings,
@@ -85,6 +93,27 @@ def make_recorded_critic(
             critic_cost_budget=settings.critic_cost_budget / processes[1],
         )
     return RecordedCritic(build_critic(settings, grade), directory / LEDGER, *processes)
+
+
+def critiques_in(path: Path) -> AskCritic:
+    """The critiques of a file that `stepalign critique` wrote, as formats ask for them; None for a rollout without one.
+
+    Raises:
+        DataError: there is no such file, it is empty, or its rows are no critiques.
+    """
+    rows = read_rows(path, CritiqueResult)
+    if not rows:
+        what = "an empty file" if path.exists() else "no such file"
+        raise DataError(
+            f"{path}: got {what}; expected critiques.jsonl as stepalign critique writes it. Check the path."
+        )
+    known = {(row.problem_id, row.sample): row for row in rows if row.get("case") is not None}
+
+    def ask(rollouts: Sequence[Rollout]) -> list[Critique | None]:
+        found = [known.get((rollout.problem.id, rollout.sample)) for rollout in rollouts]
+        return [None if row is None else replace(row.critique(), source=str(path)) for row in found]
+
+    return ask
 
 
 def add_ledgers(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
@@ -101,11 +130,34 @@ def add_ledgers(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_critiques(
-    directory: Path, critic: Critic, rollouts: Sequence[Rollout], records: Sequence[CritiqueRecord]
+    directory: Path,
+    critic: Critic,
+    rollouts: Sequence[Rollout],
+    records: Sequence[CritiqueRecord],
+    audited: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what `stepalign critique` leaves: a critique a rollout, the ledger, and what was asked about."""
+    """Write what `stepalign critique` leaves: a critique a rollout, the ledger, and what was asked about; `audited` is
+    an earlier audit of the critic."""
     problems = {rollout.problem.id: rollout.problem for rollout in rollouts}
     write_jsonl(directory / USED_PROBLEMS, (problem.to_json() for problem in problems.values()))
     write_jsonl(directory / USED_SAMPLES, (rollout.to_json() for rollout in rollouts))
     write_jsonl(directory / CRITIQUES, [record.to_json() for record in records])
     write_json(directory / LEDGER, critic.ledger.to_json())
+    if audited is not None:
+        write_json(directory / AUDIT, audited)
+
+
+def write_audit(
+    directory: Path,
+    settings: CriticSettings,
+    critic: Critic,
+    labels: Sequence[Label],
+    records: Sequence[CritiqueRecord],
+) -> dict[str, Any]:
+    """Write `audit.json`, and the labels beside it; returns what is in it."""
+    ledger = critic.ledger.to_json()
+    cost = {name: ledger[name] for name in ("num_requests", "num_cached", "tokens_in", "tokens_out", "cost", "wall_s")}
+    found = {**identity(settings), **audit(labels, records, settings.critique_protocol), "spent": cost}
+    write_jsonl(directory / USED_LABELS, (label.to_json() for label in labels))
+    write_json(directory / AUDIT, found)
+    return found

@@ -93,6 +93,12 @@ class CriticSettings(Settings):
     critic_cache: str = setting(
         "", "Cache file. Empty: $STEPALIGN_CACHE/critic.sqlite, by default in ~/.cache/stepalign.", may_change=True
     )
+    critic_audit: str = setting(
+        "",
+        "audit.json of this critic, as stepalign critique --audit writes it. It is kept beside the run, whose report "
+        "then says how often the critic finds the first wrong step. Empty: the report says that nobody looked.",
+        may_change=True,
+    )
     critic_offline: bool = setting(
         False, "Use the cache alone; a rollout that is not in it is skipped and counted.", may_change=True
     )

@@ -23,6 +23,10 @@ RESULTS = (
     "differences over seeds and problems."
 )
 OPTIMISTIC = "Each metric picks its own checkpoint on the test problems: optimistic."
+OF_BASE = (
+    "The base model, before training; of each kind the first rollout that training recorded; the context of each "
+    "condition, on one scale."
+)
 NO_SIGNAL = (
     "No rollout can be shown: each has no context, or its text gives another number of tokens than were sampled."
 )
@@ -80,7 +84,7 @@ def _summary(run: Run) -> Section:
 def _signal(run: Run) -> list[Signal | Words]:
     if run.signal is None:
         return []
-    return [Signal() if run.signal else Words([NO_SIGNAL])]
+    return [Signal(OF_BASE) if run.signal else Words([NO_SIGNAL])]
 
 
 def _results(run: Run) -> Section:

@@ -110,8 +110,9 @@ class Charts:
 
 @dataclass(frozen=True)
 class Signal:
-    """Where token maps go; the rollouts are `signal` in the page's data."""
+    """Where token maps go, with words on which rollouts these are; they are `signal` in the page's data."""
 
+    said: str
     kind: str = field(default="signal", init=False)
 
 
