@@ -95,8 +95,7 @@ def recognize(rows: Sequence[Row], columns: Columns, name: str, hint: str = "", 
 
 def tests_columns(table: Table) -> list[str]:
     """The columns that hold tests of a program; none where the problems ask for none."""
-    shown = [column for column in table.find(TEST_NAMES) if all(map(are_tests, table.values(column)))]
-    return [*shown[:1], *table.find(HIDDEN_NAMES)] if shown else []
+    return [column for column in table.find(TEST_NAMES) if all(map(are_tests, table.values(column)))]
 
 
 def _with_tests(table: Table, named: dict[str, str], meta: dict[str, str], tests: Sequence[str]) -> Shape:
@@ -116,10 +115,13 @@ def _with_tests(table: Table, named: dict[str, str], meta: dict[str, str], tests
         id=(named["id"] or None) if "id" in named else _id(table, [problem]),
         meta=meta or {plain_name(column): column for column in table.find(KEPT, [problem])},
         tests=TestColumns(
-            tuple(tests), named.get("entry_point") or first(("entry_point",)), tuple(table.find(SETUP_NAMES)),
+            tuple(tests),
+            tuple(table.find(HIDDEN_NAMES)),
+            named.get("entry_point") or first(("entry_point",)),
+            tuple(table.find(SETUP_NAMES)),
             first(("starter_code",)),
         ),
-    )  # fmt: skip
+    )
 
 
 def described(shape: Shape) -> str:

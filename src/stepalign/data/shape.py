@@ -40,7 +40,7 @@ class Shape:
         is_list: whether answers are lists of one.
         is_whole: whether numbers that end in .0 are whole ones that a table made fractions.
         prefix: of ids; with `by_text` an id is made from the problem's text.
-        tests: of a problem that asks for a program: where they are; it then has no answer.
+        tests: of problems that ask for a program: where they are; what has them needs no answer.
     """
 
     problem: str = "problem"
@@ -62,7 +62,7 @@ class Shape:
             DataError: the problem or the answer is missing, empty, no text, or not to be found.
         """
         problem = self._text(row, self.problem, "user")
-        if self.tests is not None:
+        if self.tests is not None and (self.tests.of(row) or not row.has(self.answer)):
             return self._program(row, problem, self.tests)
         solution = self._solution(row) if self.solution is not None else None
         found = find_answer(solution) if solution and row.value(self.answer) in (None, "", MISSING) else None

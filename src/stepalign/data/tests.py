@@ -35,14 +35,25 @@ STDIN, STDOUT = ("stdin", "input"), ("stdout", "output", "expected_output")
 
 @dataclass(frozen=True)
 class TestColumns:
-    """Which columns hold the tests and what belongs to them; `starter` is code that belongs to the problem's text."""
+    """Which columns hold the tests and what belongs to them.
+
+    Attributes:
+        tests: of which the first that a row has holds them.
+        hidden: more tests, beside those.
+        starter: code that belongs to the problem's text.
+    """
 
     __test__ = False  # pytest collects classes of this name
 
     tests: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
     entry_point: str | None = None
     setup: tuple[str, ...] = ()
     starter: str | None = None
+
+    def of(self, row: Row) -> list[str]:
+        """The columns that hold tests of a row."""
+        return [*[column for column in self.tests if row.has(column)][:1], *filter(row.has, self.hidden)]
 
 
 def are_tests(value: Any) -> bool:
@@ -65,8 +76,7 @@ def read_tests(row: Row, columns: TestColumns) -> Tests:
     _check_language(row)
     entry_point = row.string(columns.entry_point) if columns.entry_point and row.has(columns.entry_point) else None
     setup = "\n".join(_lines(row, column) for column in columns.setup if row.has(column)).strip()
-    found = [_items(row, column) for column in columns.tests if row.has(column)]
-    items = [item for values in found for item in values]
+    items = [item for column in columns.of(row) for item in _items(row, column)]
     examples = [item for item in items if isinstance(item, Example)]
     asserts = [item for item in items if isinstance(item, str)]
     if not items:

@@ -76,6 +76,8 @@ def _verdict(job: dict[str, Any], program: Program, limits: Limits) -> Verdict:
     try:
         run = _run_whole if "stdin" in job else _run_tests
         return run(job, program, limits)
+    except MemoryError:
+        return failed("OutputLimit", "a result that takes too much memory")
     except Exception:
         return TESTS_BROKE
 
@@ -102,7 +104,7 @@ def _run_whole(job: dict[str, Any], program: Program, limits: Limits) -> Verdict
     if isinstance(end, dict) and "error" in end:
         return failure_of(cast("dict[str, object]", end)["error"])
     verdict = {"outcome": "correct"} if end is not None else _left(program, limits, may_exit=True)
-    return {**verdict, "stdout": output.decode("utf-8", "replace")}
+    return verdict | ({"stdout": output.decode("utf-8", "replace")} if verdict["outcome"] == "correct" else {})
 
 
 def _feed(program: Program, data: bytes) -> bytes | None:

@@ -103,6 +103,7 @@ def renew_work_dir() -> None:
     if os.listdir(WORK_DIR):
         linux.unmount(WORK_DIR)
         linux.mount("tmpfs", WORK_DIR, "tmpfs", MS_NOSUID | MS_NODEV, WORK_OPTIONS)
+        os.chdir(WORK_DIR)  # until now in the one that was taken away
 
 
 def become_nobody() -> None:

@@ -78,6 +78,8 @@ class Program:
         return self._do(message["do"], message["on"])
 
     def _load(self, sources: list[list[str]], names: list[str]) -> dict[str, Any]:
+        for fd in (0, 1):
+            os.dup2(2, fd)  # which leads nowhere: what functions print is nobody's business
         module = ModuleType("solution")
         sys.modules["solution"] = module
         for source, file in sources:

@@ -141,6 +141,8 @@ class Remote:
         return self._session.do("call", self, list(args), kwargs)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__name__":  # libraries ask for these, and trust what they get
+            raise AttributeError(name)
         return self._session.do("getattr", self, name)
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -29,7 +29,9 @@ from stepalign.execution.process import LineProcess
 
 log = logging.getLogger(__name__)
 
+WITH_NAMESPACES = (True, False) if sys.platform == "linux" else (False,)  # tried in this order
 START_LIMIT_S = 120.0
+MAX_JOBS = 5000  # a server is replaced after so many: what libraries keep for tests grows
 GRACE_S = 5.0  # for what the tests themselves do; the judge keeps the program's time
 END_LIMIT_S = 5.0
 _said: set[str] = set()
@@ -97,6 +99,8 @@ class Sandbox(LineProcess):
         self.timeout_s = timeout_s
         self.memory_limit_mb = memory_limit_mb
         self.fences: Fences | None = None
+        self._in_namespaces = True
+        self._num_jobs = 0
 
     def run(self, job: TestJob | RunJob) -> Report:
         """What becomes of a program; whatever it does, there is a report.
@@ -109,7 +113,8 @@ class Sandbox(LineProcess):
         reply = self._exchange(process, json.dumps(asdict(job)), limit_s)
         is_late = reply is None and time.monotonic() - start >= limit_s
         report = Report(Outcome.TIMEOUT) if is_late else _report(reply or "")
-        if reply is None or report == BROKE_OFF:
+        self._num_jobs += 1
+        if reply is None or report == BROKE_OFF or self._num_jobs >= MAX_JOBS:
             self._kill()
         return report
 
@@ -121,13 +126,13 @@ class Sandbox(LineProcess):
 
     def _start(self) -> subprocess.Popen[str]:
         troubles: list[str] = []
-        for in_namespaces in (True, False) if sys.platform == "linux" else (False,):
+        for in_namespaces in WITH_NAMESPACES:
             self._in_namespaces = in_namespaces
             process = self._started()
             line = self._exchange(process, None, START_LIMIT_S)
             said: dict[str, Any] = json.loads(line) if line else {"failed": "it did not start"}
             if "fences" in said:
-                self.fences = Fences(**said["fences"])
+                self.fences, self._num_jobs = Fences(**said["fences"]), 0
                 _warn(self.fences, troubles)
                 return process
             troubles.append(str(said["failed"]))

@@ -1,10 +1,11 @@
 r"""Find the program in a response, wherever a model puts it.
 
 - Thinking is passed over.
-- A fence opens with three or more backticks or tildes at the start of a line and closes with as many alone on one; one
-  that is cut off runs to the end of the text. Blocks that say they are of another language than Python are passed over.
+- A fence opens with three or more backticks or tildes at the start of a line and closes with as many alone on one, or
+  at the end of one if what is before is Python only then; one that is cut off runs to the end of the text. Blocks that
+  say they are of another language than Python are passed over.
 - Of several blocks the last that defines the function asked for wins; where none does, or none is asked for, the last
-  one that is Python; else the last.
+  that is Python, of those that say so if any does; else the last.
 - Without a fence the inside of a last `<answer>`, else the text: from its first line of Python to the line where prose
   begins again behind a blank line. A text that goes on where the problem's prompt ends, as base models write it, is a
   `completion`.
@@ -29,7 +30,7 @@ from stepalign.core.trace import ANSWER_CLOSE, ANSWER_OPEN, strip_thinking
 
 MAX_CODE_CHARS = 100_000
 _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^\n`]*)$", re.MULTILINE)
-_PYTHON = {"", "python", "python3", "py", "py3", "python2", "pycon", "ipython"}
+_PYTHON = {"python", "python3", "py", "py3", "python2", "pycon", "ipython"}
 _STATEMENT = re.compile(
     r"^(?:(?:async )?def \w|class \w|@\w|from [\w.]+ import |import \w|if __name__|(?:for|while|with|if|try)\b.*:\s*$|"
     r"[A-Za-z_][\w.\[\]]*(?:, *\w+)* *[-+*/]?= *\S|(?:print|input)\()",
@@ -45,6 +46,14 @@ class Code(NamedTuple):
     text: str
     start: int
     is_completion: bool = False
+
+
+class Block(NamedTuple):
+    """What stands in a fence; `says_python`: the fence names the language."""
+
+    text: str
+    start: int
+    says_python: bool
 
 
 def find_code(
@@ -70,9 +79,9 @@ def find_code(
     return Code(found.text, found.start + offset, is_completion)
 
 
-def fenced_blocks(text: str) -> list[Code]:
+def fenced_blocks(text: str) -> list[Block]:
     """The blocks between fences that may be Python, in order."""
-    blocks: list[Code] = []
+    blocks: list[Block] = []
     opened: re.Match[str] | None = None
     for fence in _FENCE.finditer(text):
         if opened is None:
@@ -105,19 +114,24 @@ def parses(source: str) -> bool:
     return True
 
 
-def _block(text: str, opened: re.Match[str], end: int) -> list[Code]:
+def _block(text: str, opened: re.Match[str], end: int) -> list[Block]:
     words = opened[3].strip().lower().split()
     language = words[0].strip("{}.") if words else ""
     start = min(opened.end() + 1, end)
     content = text[start:end]
-    if language not in _PYTHON:
+    at_end = re.search(rf"{opened[2]}[ \t]*$", content, re.MULTILINE)
+    if at_end and not parses(content):
+        content = content[: at_end.start()]
+    if language and language not in _PYTHON:
         return []
-    return [Code(textwrap.dedent(content) if opened[1] else content, start)]
+    return [Block(textwrap.dedent(content) if opened[1] else content, start, bool(language))]
 
 
-def _chosen(blocks: Sequence[Code], entry_point: str | None) -> Code:
-    defining = [block for block in blocks if entry_point is not None and _defines(block.text, entry_point)]
-    return (defining or [block for block in blocks if parses(block.text)] or blocks)[-1]
+def _chosen(blocks: Sequence[Block], entry_point: str | None) -> Code:
+    defining = [block for block in blocks if _defines(block.text, entry_point)]
+    named = [block for block in blocks if block.says_python] or blocks
+    block = (defining or [block for block in named if parses(block.text)] or named)[-1]
+    return Code(block.text, block.start)
 
 
 def _unfenced(body: str, entry_point: str | None, prompt: str) -> Code | None:
