@@ -98,9 +98,9 @@ class GradeSettings(GradingSettings, ColumnsSettings):
     problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
     samples: str = setting(REQUIRED, "Responses: problem_id, sample, text; a file of any kind.")
     output_dir: str = setting(REQUIRED, "Where the results go; made if missing.")
-    timeout_s: float = setting(5.0, "Seconds that one comparison may take.")
-    memory_limit_mb: int = setting(1024, "Memory of one worker, in MB.")
-    num_workers: int = setting(1, "Worker processes.")
+    timeout_s: float = setting(5.0, "Seconds that one comparison, or one program, may take.")
+    memory_limit_mb: int = setting(1024, "Memory of one worker, or one program, in MB.")
+    num_workers: int | None = setting(None, "Worker processes; none: one a core.")
 
 
 @dataclass(frozen=True, kw_only=True)
