@@ -79,7 +79,7 @@ def make_trainer(sizes: Sizes, num_prompts: int, num_steps: int, directory: str)
 
     from benchmarks.trainers import make_model
     from stepalign.core.problem import Problem
-    from stepalign.feedback.formats import RefSol
+    from stepalign.feedback.from_references import RefSol
     from stepalign.micro import SOLVER_DIR
     from stepalign.models.loading import load_tokenizer
     from stepalign.settings.trainer import SelfDistillationConfig

@@ -18,7 +18,7 @@ from trl.trainer.utils import pad
 
 from benchmarks.sizes import Sizes
 from stepalign.core.problem import Problem
-from stepalign.feedback.formats import RefSol
+from stepalign.feedback.from_references import RefSol
 from stepalign.micro import SOLVER_DIR
 from stepalign.models.loading import load_tokenizer
 from stepalign.settings.trainer import SelfDistillationConfig

@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
-from stepalign.feedback.formats import FeedbackFormat, StepAlign
+from stepalign.feedback.formats import FeedbackFormat
+from stepalign.feedback.from_critiques import StepAlign
 from stepalign.models.prompts import chat_prompts
 from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer

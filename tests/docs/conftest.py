@@ -158,7 +158,7 @@ def run(directory):
 
 @pytest.fixture
 def trainer(model, tokenizer, problems, directory):
-    from stepalign.feedback.formats import RefSol
+    from stepalign.feedback.from_references import RefSol
     from stepalign.settings.trainer import SelfDistillationConfig
     from stepalign.training.self_distillation import SelfDistillationTrainer
 
@@ -179,7 +179,7 @@ def trained(problems):
 @pytest.fixture
 def rows(problems, model, tokenizer, grader, directory):
     """Of a preflight of refsol."""
-    from stepalign.feedback.formats import RefSol
+    from stepalign.feedback.from_references import RefSol
     from stepalign.models.sampling import Sampling
     from stepalign.signal.policy import Policy
     from stepalign.signal.preflight import Preflight

@@ -8,7 +8,9 @@ from stepalign.core.critique import Context
 from stepalign.core.files import read_jsonl
 from stepalign.core.problem import Problem
 from stepalign.feedback.critics.verify import reference_critique
-from stepalign.feedback.formats import FeedbackFormat, RefSol, StepAlign
+from stepalign.feedback.formats import FeedbackFormat
+from stepalign.feedback.from_critiques import StepAlign
+from stepalign.feedback.from_references import RefSol
 from stepalign.grading import Grader
 from stepalign.micro import World, exact_critique, make_problems
 from stepalign.models.sampling import Sampling

@@ -17,7 +17,8 @@ from unittest.mock import patch
 from stepalign.cli import main
 from stepalign.core.files import write_jsonl
 from stepalign.core.rollout import Grade, Outcome
-from stepalign.feedback.formats import RefSol, register_feedback
+from stepalign.feedback.formats import register_feedback
+from stepalign.feedback.from_references import RefSol
 from stepalign.grading import Grader
 from stepalign.micro import World, make_problems
 from stepalign.training.grpo import GroupTrainer

@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft import LoraConfig
 
-from stepalign.feedback.formats import RefSol
+from stepalign.feedback.from_references import RefSol
 from stepalign.micro import World, make_problems
 from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.self_distillation import SelfDistillationTrainer

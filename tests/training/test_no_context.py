@@ -59,7 +59,7 @@ def test_prompts_that_are_too_long_are_named_as_such(tmp_path, capsys):
 
 
 def test_steps_with_a_context_begin_the_count_anew(tmp_path, monkeypatch):
-    from stepalign.feedback.formats import RefSol
+    from stepalign.feedback.from_references import RefSol
 
     contexts, calls = RefSol.contexts, []
 

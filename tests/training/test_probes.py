@@ -10,7 +10,9 @@ from peft import LoraConfig
 from stepalign.cli import main
 from stepalign.core.errors import ConfigError
 from stepalign.core.files import read_jsonl
-from stepalign.feedback.formats import FeedbackFormat, RefSol, StepAlign
+from stepalign.feedback.formats import FeedbackFormat
+from stepalign.feedback.from_critiques import StepAlign
+from stepalign.feedback.from_references import RefSol
 from stepalign.grading import Grader
 from stepalign.micro import World, exact_critique, make_problems
 from stepalign.runs.files import PROBED, PROBES

@@ -10,7 +10,9 @@ import torch
 from peft import LoraConfig
 
 from stepalign.core.critique import Context
-from stepalign.feedback.formats import FeedbackFormat, RefSol, StepAlign
+from stepalign.feedback.formats import FeedbackFormat
+from stepalign.feedback.from_critiques import StepAlign
+from stepalign.feedback.from_references import RefSol
 from stepalign.micro import World, exact_critique, make_problems
 from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.rollouts import RolloutLog

@@ -16,7 +16,8 @@ from stepalign.cli import main
 from stepalign.core.critique import Context
 from stepalign.core.errors import ConfigError, ModelError
 from stepalign.core.files import read_jsonl
-from stepalign.feedback.formats import FeedbackFormat, RefSol
+from stepalign.feedback.formats import FeedbackFormat
+from stepalign.feedback.from_references import RefSol
 from stepalign.micro import World, make_problems
 from stepalign.models.head import detached_head
 from stepalign.settings.trainer import SelfDistillationConfig

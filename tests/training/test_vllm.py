@@ -6,7 +6,7 @@ import pytest
 
 from stepalign.core.files import read_jsonl
 from stepalign.core.rollout import Grade, Outcome
-from stepalign.feedback.formats import RefSol
+from stepalign.feedback.from_references import RefSol
 from stepalign.micro import World, make_problems
 from stepalign.settings.trainer import SelfDistillationConfig
 from stepalign.training.grpo import GroupTrainer, grpo_config

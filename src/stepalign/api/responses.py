@@ -55,6 +55,7 @@ def evaluate(
         ConfigError, ModelError: a setting is wrong, or the model does not load.
     """
     from stepalign.evaluation.model import evaluate_model
+    from stepalign.runs.evaluations import EvaluationMetrics, accuracy_keys
     from stepalign.settings.evaluation import resolve_evaluation
 
     asked = {"model": str(model), "problems": problems, "adapter": adapter, "k": list(ks), **given}
@@ -64,7 +65,7 @@ def evaluate(
         values = settings({**asked, "output_dir": directory}, directory)
         metrics = evaluate_model(resolve_evaluation(given_values(EVALUATE, config, values)))
         rows = read_jsonl(directory / files.SAMPLES)
-    numbers = ", ".join(f"{key} {_points(metrics, key)}" for key in metrics if "@" in key)
+    numbers = ", ".join(f"{key} {_points(metrics, key)}" for key in accuracy_keys([EvaluationMetrics(**metrics)]))
     shown = f"{model} on {metrics['num_problems']} problems x {metrics['num_samples']} samples: {numbers}"
     return MappingResult(metrics, shown, rows, _path(output_dir))
 

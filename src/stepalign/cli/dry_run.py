@@ -100,11 +100,12 @@ def workload(run: Run, condition: str, length: float, num_processes: int) -> Wor
     """
     args, grpo = run.trainer, condition == GRPO
     prompts = args.per_device_train_batch_size * args.gradient_accumulation_steps * num_processes
+    equal_rollouts = grpo and run.training.grpo_equal == "rollouts"
     epoch = len(run.problems["train"]) // prompts
     limit = args.max_completion_length or 0
     return Workload(
         num_steps=args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * epoch),
-        prompts_per_step=prompts,
+        prompts_per_step=-(-prompts // run.training.num_generations) if equal_rollouts else prompts,
         max_completion_length=limit,
         prompt_length=length,
         rollouts_per_prompt=run.training.num_generations if grpo else 1,

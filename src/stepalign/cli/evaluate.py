@@ -18,7 +18,7 @@ def run(argv: Sequence[str]) -> None:
     given = read_given(EVALUATE, argv)
     from stepalign.cli.quiet import quieten
     from stepalign.evaluation.model import evaluate_model
-    from stepalign.runs.evaluations import EvaluationMetrics
+    from stepalign.runs.evaluations import EvaluationMetrics, accuracy_keys
     from stepalign.runs.row import read_rows
     from stepalign.runs.rows import RolloutRow, unparseable_tails
     from stepalign.settings.evaluation import resolve_evaluation
@@ -26,7 +26,7 @@ def run(argv: Sequence[str]) -> None:
     quieten()
     asked = resolve_evaluation(given)
     metrics = evaluate_model(asked)
-    for name in (name for name in metrics if "@" in name):
+    for name in accuracy_keys([EvaluationMetrics(**metrics)]):
         low, high = metrics["ci95"][name]
         print(f"{name}: {100 * metrics[name]:.1f} [{100 * low:.1f}, {100 * high:.1f}]")
     print(f"of {len(asked.problems)} x {metrics['num_samples']} responses: {EvaluationMetrics(**metrics).unanswered}")

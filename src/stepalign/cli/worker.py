@@ -12,11 +12,12 @@ python -m torch.distributed.run --standalone --nproc-per-node 2 -m stepalign.cli
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -33,13 +34,19 @@ from stepalign.settings.commands import COMPARE
 from stepalign.settings.given import given_values
 
 if TYPE_CHECKING:
+    from stepalign.core.problem import Problem
     from stepalign.evaluation.checkpoints import Evaluator
     from stepalign.settings.run import Run
 
 TRAIN = "--train"
 LOCK_TIMEOUT_S = 60  # an orphan of a killed comparison may take a moment to notice
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-OF_THE_COMPARISON = (WORLD, "validation_problems", "test_problems")  # in its record, and nothing that a child sets
+OF_THE_COMPARISON = (
+    WORLD,
+    "validation_problems",
+    "test_problems",
+    "out_of_domain_problems",
+)  # in its record, and nothing that a child sets
 
 
 def work(run_directory: Path, directory: Path) -> None:
@@ -49,11 +56,11 @@ def work(run_directory: Path, directory: Path) -> None:
 
     trains = (directory / SETTINGS).exists()
     settings = read_settings(run_directory, directory)
-    num_processes = cast("int", settings["num_processes"])
+    num_processes, num_seen = cast("int", settings["num_processes"]), cast("int", settings["num_seen"])
     if trains and num_processes > 1:
         train_in_processes(num_processes, run_directory, directory)
     run = resolved(settings)  # after training: TRL's settings take up a GPU
-    with exclusive(directory, LOCK_TIMEOUT_S), make_evaluator(run, run_directory) as evaluator:
+    with exclusive(directory, LOCK_TIMEOUT_S), make_evaluator(run, run_directory, num_seen) as evaluator:
         if trains:
             if num_processes == 1:
                 train_run(run)
@@ -118,15 +125,27 @@ def resolved(settings: Mapping[str, object]) -> Run:
 
 
 @contextmanager
-def make_evaluator(run: Run, run_directory: Path) -> Generator[Evaluator]:
-    """The evaluator of a comparison: its validation and test problems, and one sampling for all."""
+def make_evaluator(run: Run, run_directory: Path, num_seen: int) -> Generator[Evaluator]:
+    """The evaluator of a comparison: its held-out problems, some that are trained on, and one sampling for all."""
     from stepalign.data.problems import load_problems
     from stepalign.evaluation.checkpoints import Evaluator, evaluation_sampling
     from stepalign.settings.grading import make_grader
 
     splits = {split: load_problems(problems_file(run_directory, split)) for split in ("validation", "test")}
+    beside = {"seen": seen_problems(load_problems(problems_file(run_directory, "train")), num_seen, run)}
+    out_of_domain = problems_file(run_directory, "out_of_domain")
+    if out_of_domain.exists():
+        beside["out_of_domain"] = load_problems(out_of_domain)
+    family, kwargs = run.prompt_templates, run.chat_template_kwargs
     with make_grader(run.training) as grader:
-        yield Evaluator(splits, evaluation_sampling(run), grader, run.prompt_templates, run.chat_template_kwargs)
+        sampling = evaluation_sampling(run)
+        yield Evaluator(splits, sampling, grader, family, kwargs, beside=beside, base=run.model_name)
+
+
+def seen_problems(train: Sequence[Problem], count: int, run: Run) -> list[Problem]:
+    """Some of the training problems, the same for all conditions, in their order."""
+    rng = random.Random(f"stepalign seen {run.evaluation.eval_seed}")
+    return [train[i] for i in sorted(rng.sample(range(len(train)), min(count, len(train))))]
 
 
 def end_with_parent(poll_s: float = 0.5) -> None:

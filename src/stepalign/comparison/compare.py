@@ -31,15 +31,19 @@ from stepalign.core.settings import names_of
 from stepalign.models.devices import default_jobs, visible_devices
 from stepalign.report.write import write_report
 from stepalign.runs import files
+from stepalign.runs.evaluations import EvaluationRow
 from stepalign.runs.results import Results
+from stepalign.runs.row import append_rows, read_rows
+from stepalign.runs.rows import WarningRow
 from stepalign.runs.world import WORLD
 from stepalign.settings.groups import ComparisonSettings, EvalSettings
 from stepalign.settings.run import ComparedRun
 from stepalign.settings.same import check_same
 from stepalign.signal.policy import load_policy
 from stepalign.signal.showcase import write_signal
+from stepalign.training.guards import collapse_findings
 
-NOT_PART_OF_THE_STUDY = ("output_dir", "jobs")  # how it is run, not what is studied
+NOT_PART_OF_THE_STUDY = ("output_dir", "jobs", "controls")  # how it is run, not what is studied
 MAY_GROW = ("conditions", "seeds")  # a comparison may be taken up again with more of them
 EVALUATION_UNITS = 5  # one evaluation weighs as much in the progress bar as this many training steps
 
@@ -92,6 +96,7 @@ def compare(run: ComparedRun) -> Compared:
     write_json(comparison.directory / files.ENVIRONMENT, describe_environment())
     run_comparison(comparison)
     check_conditions_alike(comparison)
+    warn_of_collapse(comparison)
     results = collect_results(comparison.base, comparison.seed_directories)
     write_json(comparison.directory / files.RESULTS, results.to_json())
     no_signal = ""
@@ -116,7 +121,7 @@ def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -
         stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         check_same(stored, study, f"{directory} holds a comparison", may_grow=MAY_GROW)
     _check_same_problems(directory, problems)
-    for split in files.SPLITS:
+    for split in problems:
         write_jsonl(files.problems_file(directory, split), (p.to_json() for p in problems[split]))
     write_text(path, yaml.safe_dump(study, sort_keys=True))
     own = {*names_of(ComparisonSettings), *names_of(EvalSettings), WORLD}
@@ -128,7 +133,7 @@ def lay_out(comparison: Comparison, problems: Mapping[str, Sequence[Problem]]) -
 
 
 def _check_same_problems(directory: Path, problems: Mapping[str, Sequence[Problem]]) -> None:
-    for split in files.SPLITS:
+    for split in problems:
         path = files.problems_file(directory, split)
         if path.exists() and read_jsonl(path) != [problem.to_json() for problem in problems[split]]:
             raise ConfigError(
@@ -157,6 +162,17 @@ def check_conditions_alike(comparison: Comparison) -> dict[str, Any]:
                     f"{name}. Remove the directory of one of them and run again."
                 )
     return reference
+
+
+def warn_of_collapse(comparison: Comparison) -> None:
+    """Record, once, where a condition came to solve fewer test problems at all than the untrained model did."""
+    untrained = read_rows(comparison.base / files.EVALUATIONS, EvaluationRow)[:1]
+    for directory in comparison.seed_directories.values():
+        rows = read_rows(directory / files.EVALUATIONS, EvaluationRow)
+        said = {row.metric for row in read_rows(directory / files.WARNINGS, WarningRow)}
+        found = [(row.step, f) for row in rows for f in collapse_findings([*untrained, row], "test")]
+        new = [(step, finding) for step, finding in found if finding["metric"] not in said]
+        append_rows(directory / files.WARNINGS, *(WarningRow(step=step, **finding) for step, finding in new[:1]))
 
 
 def run_comparison(comparison: Comparison) -> None:

@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from stepalign.evaluation.evaluate import ci95
+from stepalign.feedback.conditions import CONTROLS
 from stepalign.maths.intervals import paired_bootstrap
 from stepalign.runs.choose import best, selected
-from stepalign.runs.evaluations import EvaluationRow, accuracy_keys, main_key
+from stepalign.runs.evaluations import PASS_AT, EvaluationRow, accuracy_keys, main_key
 from stepalign.runs.files import EVALUATIONS
-from stepalign.runs.results import ConditionResult, Difference, Mean, Results, SeedResult
+from stepalign.runs.results import ConditionResult, Difference, Mean, PairedDifference, Results, SeedResult
 from stepalign.runs.row import read_rows
 
 CHECKPOINT_KEYS = ("step", "num_rollouts", "num_generated_tokens", "wall_s", "validation", "test")
+MORE_SPLITS = ("seen", "out_of_domain")
+OF_TEST = (PASS_AT, "num_distinct_answers", "kl_to_base")  # stand beside the splits as well
 
 
 def collect_results(base: Path, seed_directories: Mapping[tuple[str, int], Path]) -> Results:
@@ -39,18 +42,48 @@ def collect_results(base: Path, seed_directories: Mapping[tuple[str, int], Path]
         f"{a} - {b}": {name: _difference(values[a][name], values[b][name]) for name in values[a]}
         for a, b in combinations(sorted(values, reverse=True), 2)
     }
+    differences = [
+        PairedDifference(
+            condition=a,
+            minus=b,
+            metric=name,
+            value=(found := paired_bootstrap(values[a][name], values[b][name])).estimate,
+            ci95=[found.low, found.high],
+            is_control=b in CONTROLS,
+        )
+        for a, b in _pairs(list(values))
+        for name in values[a]
+    ]
     untrained = next(iter(read_rows(base / EVALUATIONS, EvaluationRow)), EvaluationRow(step=0))
-    return Results(base=untrained.test, conditions=conditions, base_validation=untrained.validation, paired=paired)
+    return Results(
+        base=untrained.test,
+        conditions=conditions,
+        base_validation=untrained.validation,
+        paired=paired,
+        differences=differences,
+    )
+
+
+def _pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:
+    """Each two conditions once, a control last."""
+    ordered = sorted(conditions, key=lambda name: name in CONTROLS)
+    return list(combinations(ordered, 2))
 
 
 def summarize_seed(evaluations: Sequence[EvaluationRow]) -> SeedResult:
     """Checkpoints, the best test value of each metric, and the checkpoint selected on validation, of one seed."""
     chosen = _selected(evaluations)
     return SeedResult(
-        checkpoints=[EvaluationRow(**{key: getattr(row, key) for key in CHECKPOINT_KEYS}) for row in evaluations],
+        checkpoints=[_checkpoint(row) for row in evaluations],
         best=best(evaluations, accuracy_keys(row.test for row in evaluations)),
         selected=EvaluationRow(step=chosen.step, test=chosen.test),
     )
+
+
+def _checkpoint(row: EvaluationRow) -> EvaluationRow:
+    more = {split: row.on(split) for split in MORE_SPLITS if row.on(split)}
+    of_test = {key: row.test.get(key) for key in OF_TEST if row.test.get(key) is not None}
+    return EvaluationRow(**{key: getattr(row, key) for key in CHECKPOINT_KEYS}, **more, **of_test)
 
 
 def _selected(evaluations: Sequence[EvaluationRow]) -> EvaluationRow:

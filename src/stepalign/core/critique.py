@@ -37,7 +37,8 @@ class Critique:
     """The corrected trace of one rollout.
 
     `first_wrong_step` counts from 1 in the solver's trace; None in case A, and where nobody knows. `verified`: the
-    answer was graded correct. `source` names the critic.
+    answer was graded correct. `source` names the critic. `judgement`: why the step is wrong, in prose; empty where the
+    critic did not say.
     """
 
     case: CritiqueCase
@@ -46,9 +47,10 @@ class Critique:
     answer: str
     verified: bool = False
     source: str = ""
+    judgement: str = ""
 
     def __post_init__(self) -> None:
-        clean_fields(self, "answer")
+        clean_fields(self, "answer", "judgement")
 
     @property
     def text(self) -> str:
@@ -57,17 +59,19 @@ class Critique:
 
     def to_json(self) -> dict[str, Any]:
         """What every record of a critique holds; records add where it is from or how it ended."""
-        return {
+        row = {
             "case": self.case,
             "first_wrong_step": self.first_wrong_step,
             "steps": [{"text": step.text, "origin": step.origin} for step in self.steps],
             "answer": self.answer,
         }
+        return {**row, "judgement": self.judgement} if self.judgement else row
 
 
 @dataclass(frozen=True)
 class Context:
-    """The text that the self-teacher sees and the student does not; `critique` where it came from one."""
+    """The text that the self-teacher sees and the student does not; `critique`: the critic's of the rollout, where the
+    text was made from one."""
 
     text: str
     critique: Critique | None = None

@@ -7,18 +7,23 @@ started again has the numbers of one that was not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from transformers import PreTrainedModel
+
 from stepalign.core.files import keep_rows, read_jsonl
 from stepalign.core.problem import Problem
+from stepalign.core.rollout import Rollout
+from stepalign.core.tokenizer import Tokenizer
+from stepalign.evaluation.drift import kl_to_base
 from stepalign.evaluation.evaluate import Evaluation, evaluate_rollouts, grade_rollouts, sample_problems
 from stepalign.grading import AnyGrader
 from stepalign.models.loading import load_model
 from stepalign.models.prompts import opens_thinking
 from stepalign.models.sampling import Sampling
-from stepalign.runs.evaluations import EvaluationRow
+from stepalign.runs.evaluations import EvaluationMetrics, EvaluationRow
 from stepalign.runs.files import EVALUATIONS
 from stepalign.runs.row import append_rows
 from stepalign.runs.rows import read_progress
@@ -41,7 +46,13 @@ def evaluation_sampling(run: Run) -> Sampling:
 
 @dataclass(frozen=True)
 class Evaluator:
-    """How every checkpoint of every condition is evaluated: the same problems, sampling, prompts and grading."""
+    """How every checkpoint of every condition is evaluated: the same problems, sampling, prompts and grading.
+
+    Attributes:
+        splits: sampled together.
+        beside: further ones, each sampled on its own, so that they change nothing of the others.
+        base: the model from which `drift_on`, one of the splits, measures how far training has gone; empty: none.
+    """
 
     splits: Mapping[str, Sequence[Problem]]
     sampling: Sampling
@@ -49,22 +60,45 @@ class Evaluator:
     prompt_templates: str = "steps"
     chat_template_kwargs: dict[str, Any] | None = None
     dtype: str = "auto"
+    beside: Mapping[str, Sequence[Problem]] = field(default_factory=dict[str, Sequence[Problem]])
+    base: str = ""
+    drift_on: str = "test"
 
     def evaluate(self, model_name: str, adapter: str | None = None) -> dict[str, Evaluation]:
-        """Load a model, sample all splits together, and grade: split's name to its evaluation."""
-        model, tokenizer = load_model(model_name, adapter, dtype=self.dtype, prompt_templates=self.prompt_templates)
-        problems = [problem for split in self.splits.values() for problem in split]
-        batches = sample_problems(
-            model, tokenizer, problems, self.sampling, self.prompt_templates, self.chat_template_kwargs
-        )
+        """Load a model, sample its splits, and grade: split's name to its evaluation."""
+        model, tokenizer = self._load(model_name, adapter)
         is_open = opens_thinking(tokenizer, self.chat_template_kwargs)
-        sampled = [rollout for batch in batches for rollout in batch]
-        rollouts = grade_rollouts(sampled, self.grader, thinking_open=is_open)
         evaluations: dict[str, Evaluation] = {}
-        for name, split in self.splits.items():
-            ids = {problem.id for problem in split}
-            evaluations[name] = evaluate_rollouts(split, [r for r in rollouts if r.problem.id in ids], self.grader)
+        for splits in (self.splits, *({name: split} for name, split in self.beside.items() if split)):
+            problems = [problem for split in splits.values() for problem in split]
+            batches = sample_problems(
+                model, tokenizer, problems, self.sampling, self.prompt_templates, self.chat_template_kwargs
+            )
+            sampled = [rollout for batch in batches for rollout in batch]
+            rollouts = grade_rollouts(sampled, self.grader, thinking_open=is_open)
+            for name, split in splits.items():
+                ids = {problem.id for problem in split}
+                own = [r for r in rollouts if r.problem.id in ids]
+                evaluation = evaluate_rollouts(split, own, self.grader)
+                if self.base and name == self.drift_on:
+                    drift = self._drift(model, tokenizer, own, is_base=model_name == self.base and adapter is None)
+                    metrics = EvaluationMetrics(**{**evaluation.metrics.to_json(), "kl_to_base": drift})
+                    evaluation = replace(evaluation, metrics=metrics)
+                evaluations[name] = evaluation
         return evaluations
+
+    def _load(self, name: str, adapter: str | None = None) -> tuple[PreTrainedModel, Tokenizer]:
+        return load_model(name, adapter, dtype=self.dtype, prompt_templates=self.prompt_templates)
+
+    def _drift(
+        self, model: PreTrainedModel, tokenizer: Tokenizer, rollouts: Sequence[Rollout], is_base: bool
+    ) -> float | None:
+        """By the first response to each problem: one is enough, and scoring costs little."""
+        if is_base:
+            return 0.0
+        first = [rollout for rollout in rollouts if rollout.sample == 0]
+        kwargs = self.chat_template_kwargs
+        return kl_to_base(model, self._load(self.base)[0], tokenizer, first, self.prompt_templates, kwargs)
 
 
 def evaluate_checkpoints(directory: Path, checkpoints: Sequence[Path], base_model: str, evaluator: Evaluator) -> None:

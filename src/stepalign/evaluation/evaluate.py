@@ -13,7 +13,7 @@ bootstrap intervals over problems.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,13 +24,14 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
 from stepalign.core.rollout import Outcome, Rollout
+from stepalign.core.token_classes import hedge_rate
 from stepalign.core.tokenizer import Tokenizer
 from stepalign.grading import AnyGrader
 from stepalign.maths.accuracy import avg_at_k, maj_at_k, pass_at_k
 from stepalign.maths.intervals import bootstrap_interval
 from stepalign.models.prompts import chat_prompts
 from stepalign.models.sampling import Response, Sampling, sample_responses
-from stepalign.runs.evaluations import EvaluationMetrics
+from stepalign.runs.evaluations import PASS_AT, EvaluationMetrics
 
 
 def sample_problems(
@@ -122,6 +123,9 @@ def evaluate_rollouts(
         num_problems=len(by_problem),
         num_samples=num_samples,
         **accuracies,
+        **{PASS_AT: _pass_at_all(by_problem.values(), num_samples)},
+        num_distinct_answers=float(np.mean([num_distinct_answers(samples, grader) for samples in by_problem.values()])),
+        hedge_rate=hedge_rate([rollout.text for rollout in rollouts]),
         mean_length=float(np.mean([rollout.num_tokens or 0 for rollout in rollouts])),
         unparseable_rate=outcomes.count(Outcome.UNPARSEABLE) / len(rollouts),
         timeout_rate=outcomes.count(Outcome.TIMEOUT) / len(rollouts),
@@ -132,6 +136,25 @@ def evaluate_rollouts(
     return Evaluation(metrics, values)
 
 
+def num_distinct_answers(samples: Sequence[Rollout], grader: AnyGrader) -> int:
+    """How many different answers there are among the samples of a problem; no answer is none."""
+    groups = grader.group([r.grade.extracted if r.grade else None for r in samples])
+    return len({group for group in groups if group is not None})
+
+
+def _pass_at_all(groups: Iterable[Sequence[Rollout]], num_samples: int) -> dict[str, float]:
+    counts = [num_correct(samples) for samples in groups]
+    return {
+        str(k): float(np.mean([pass_at_k(num_samples, count, k) for count in counts]))
+        for k in range(1, num_samples + 1)
+    }
+
+
+def num_correct(samples: Sequence[Rollout]) -> int:
+    """How many of them are graded correct."""
+    return sum(r.grade is not None and r.grade.is_correct for r in samples)
+
+
 def ci95(values: Sequence[float] | Sequence[Sequence[float]]) -> list[float]:
     """[low, high] of the mean over problems; values as in `bootstrap_interval`."""
     interval = bootstrap_interval(values)
@@ -139,9 +162,6 @@ def ci95(values: Sequence[float] | Sequence[Sequence[float]]) -> list[float]:
 
 
 def _accuracies(grader: AnyGrader) -> dict[str, Callable[[Sequence[Rollout], int], float]]:
-    def num_correct(samples: Sequence[Rollout]) -> int:
-        return sum(r.grade is not None and r.grade.is_correct for r in samples)
-
     def majority(samples: Sequence[Rollout], k: int) -> float:
         groups = grader.group([r.grade.extracted if r.grade else None for r in samples])
         return maj_at_k(groups, [r.grade is not None and r.grade.is_correct for r in samples], k)

@@ -6,6 +6,7 @@ from stepalign.core.errors import ConfigError, suggest
 from stepalign.feedback.formats import feedback_class, feedback_names
 
 GRPO = "grpo"
+CONTROLS = ("none", "other", "random_step")  # what a gain must exceed before it says anything of alignment
 
 
 def check_condition(condition: str) -> None:

@@ -1,8 +1,10 @@
 """How sure a mean over problems is: percentile bootstrap intervals, for one condition and for the difference of two.
 
 Problems are resampled with replacement, since another benchmark would have had other problems. Two conditions are
-compared on the same problems, resampled together: what makes a problem hard then cancels out. Several seeds are
-averaged per problem first; the interval then speaks of these seeds, not of where another training run would land.
+compared on the same problems, resampled together: what makes a problem hard then cancels out. Where there are several
+seeds they are resampled, too, since another training run would have landed elsewhere (two levels: seeds, then
+problems); two conditions with the same seeds share the seeds that are drawn. Of two or three seeds that is a rough
+guess: a resample then often holds one seed alone.
 
     >>> bootstrap_interval([0.5, 0.0, 1.0, 0.25])
     Interval(estimate=0.4375, low=0.125, high=0.8125, num_problems=4)
@@ -51,7 +53,7 @@ class Difference(NamedTuple):
 def bootstrap_interval(
     values: Values, *, confidence: float = 0.95, num_resamples: int = 10_000, seed: int = 0
 ) -> Interval:
-    """Interval of the mean over problems.
+    """Interval of the mean over problems, and over seeds where there are several.
 
     Args:
         values: (problems,), or (problems, seeds).
@@ -61,9 +63,9 @@ def bootstrap_interval(
         ShapeError: neither one nor two dimensions.
         ConfigError: a confidence outside (0, 1), or no resamples.
     """
-    problems = _per_problem(values)
-    low, high = _percentiles(_resampled_means(problems, num_resamples, seed), confidence)
-    return Interval(float(problems.mean()), low, high, len(problems))
+    table = _table(values)
+    low, high = _percentiles(_resampled_means([table], num_resamples, seed)[0], confidence)
+    return Interval(float(table.mean(axis=1).mean()), low, high, len(table))
 
 
 def paired_bootstrap(
@@ -73,22 +75,28 @@ def paired_bootstrap(
 
     Args:
         first: (problems,), or (problems, seeds).
-        second: as first; the number of seeds may differ.
+        second: as first. Where the numbers of seeds agree they are the same seeds in the same order; where they differ,
+            each side's are resampled by themselves.
         confidence: share of resampled differences inside the interval.
     Raises:
         ShapeError: the numbers of problems differ.
         Others as in `bootstrap_interval`.
     """
-    one, two = _per_problem(first), _per_problem(second)
+    one, two = _table(first), _table(second)
     if len(one) != len(two):
         raise ShapeError(f"a paired comparison needs the same problems; got {len(one)} and {len(two)}.")
-    differences = one - two
-    means = _resampled_means(differences, num_resamples, seed)
+    if one.shape == two.shape:
+        means = _resampled_means([one - two], num_resamples, seed)[0]
+    else:
+        of_first, of_second = _resampled_means([one, two], num_resamples, seed)
+        means = of_first - of_second
     low, high = _percentiles(means, confidence)
+    differences = one.mean(axis=1) - two.mean(axis=1)
     return Difference(float(differences.mean()), low, high, len(differences), float((means > 0).mean()))
 
 
-def _per_problem(values: Values) -> NDArray[np.float64]:
+def _table(values: Values) -> NDArray[np.float64]:
+    """(problems, seeds)."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim not in (1, 2):
         raise ShapeError(f"values have shape {array.shape}; expected (problems,) or (problems, seeds).")
@@ -96,16 +104,24 @@ def _per_problem(values: Values) -> NDArray[np.float64]:
         raise DataError("no values to take an interval of; expected at least one problem.")
     if not np.isfinite(array).all():
         raise DataError("a value is not finite; leave out problems that could not be scored, and count them.")
-    return array.reshape(len(array), -1).mean(axis=1)
+    return array.reshape(len(array), -1)
 
 
-def _resampled_means(problems: NDArray[np.float64], num_resamples: int, seed: int) -> NDArray[np.float64]:
+def _resampled_means(tables: Sequence[NDArray[np.float64]], num_resamples: int, seed: int) -> list[NDArray[np.float64]]:
+    """Of each table (problems, seeds of its own) the means of the resamples; problems are drawn once for all tables."""
     if num_resamples < 1:
         raise ConfigError(f"num_resamples is {num_resamples}; expected at least 1.")
-    generator = np.random.default_rng(seed)
-    sizes = [min(BATCH, num_resamples - done) for done in range(0, num_resamples, BATCH)]
-    draws = (generator.integers(len(problems), size=(size, len(problems))) for size in sizes)
-    return np.concatenate([problems[draw].mean(axis=1) for draw in draws])
+    num_problems = len(tables[0])
+    of_problems, of_seeds = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    means: list[list[NDArray[np.float64]]] = [[] for _ in tables]
+    for done in range(0, num_resamples, BATCH):
+        size = min(BATCH, num_resamples - done)
+        draw = of_problems.integers(num_problems, size=(size, num_problems))
+        for table, own in zip(tables, means, strict=True):
+            by_seed = table[draw].mean(axis=1)  # (size, seeds)
+            seeds = of_seeds.integers(table.shape[1], size=by_seed.shape)
+            own.append(np.take_along_axis(by_seed, seeds, axis=1).mean(axis=1))
+    return [np.concatenate(own) for own in means]
 
 
 def _percentiles(means: NDArray[np.float64], confidence: float) -> tuple[float, float]:

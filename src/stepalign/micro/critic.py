@@ -8,6 +8,8 @@ critique is then a full solution of the critic's own.
     >>> critique.case, critique.first_wrong_step, critique.answer
     ('D', 2, '170')
 
+`exact_rewrite` is the control to it: it writes again a step that it is told, whatever is right or wrong.
+
 A step counts as right when its operation, its columns and its result are those of the problem at this place; as
 incomplete when the result is right and the columns are missing. A skipped operation whose later steps are right is
 inserted (case B).
@@ -21,7 +23,7 @@ from dataclasses import dataclass, field
 from stepalign.core.critique import Critique, CritiqueCase, CritiqueStep
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import Step
-from stepalign.micro.arithmetic import columns
+from stepalign.micro.arithmetic import columns, compute
 from stepalign.micro.problems import Chain, parse_problem
 from stepalign.micro.wording import Style, WorkedStep, parse_step, word_step
 
@@ -64,6 +66,45 @@ def exact_critique(rollout: Rollout) -> Critique:
         reading.steps.append(CritiqueStep(_work(chain, k, style), origin))
     first_wrong = None if case == "A" else reading.first_wrong or reading.incomplete
     return Critique(case, first_wrong, tuple(reading.steps), answer, verified=True, source=SOURCE)
+
+
+def exact_rewrite(rollout: Rollout, step: int) -> Critique | None:
+    """A critique of the same form that rewrites a given step: all before it is copied, mistakes too, the step is worked
+    again from there in words of the solver's vocabulary, and the trace is carried on in its own words to an answer.
+
+    Args:
+        step: from 1, in the solver's trace.
+    Returns:
+        None where nothing can be worked there: every operation is done before the step, or a difference is negative.
+    Raises:
+        DataError: the problem is not of the micro world.
+    """
+    chain, steps = parse_problem(rollout.problem.problem), rollout.trace.steps
+    words, value, done = dict[str, str](), chain.start, 0
+    for earlier in steps[: step - 1]:
+        worked = parse_step(earlier.text)
+        if worked is not None:
+            words.update(worked.words)
+            same = [k for k in range(done, len(chain.operations)) if chain.operations[k] == (worked.op, worked.operand)]
+            done = same[0] if same else done
+        elif done < len(chain.operations):
+            value = compute(value, *chain.operations[done])
+        value = value if worked is None else worked.value
+        done = min(done + 1, len(chain.operations))
+    written: list[CritiqueStep] = []
+    rng = random.Random(f"rewrite {rollout.problem.id} {rollout.sample} {step}")
+    for k in range(done, len(chain.operations)):
+        op, operand = chain.operations[k]
+        if op == "-" and value < operand:
+            return None
+        after, style = compute(value, op, operand), Style(rng, fixed=words if written else {})
+        written.append(CritiqueStep(word_step(op, operand, columns(value, op, operand), after, style), "rewritten"))
+        value = after
+    if not written:
+        return None
+    copied = [CritiqueStep(earlier.text, "copied") for earlier in steps[: step - 1]]
+    is_right = value == chain.values[-1]
+    return Critique("D", step, (*copied, *written), str(value), verified=is_right, source=SOURCE)
 
 
 def _read(step: Step, chain: Chain, reading: _Reading, style: Style) -> None:

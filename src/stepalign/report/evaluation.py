@@ -15,7 +15,7 @@ from stepalign.report.records import settings_table
 from stepalign.report.rollouts import Shown, browser_data, pack_rollouts
 from stepalign.report.settings import flatten
 from stepalign.runs import files
-from stepalign.runs.evaluations import EvaluationMetrics, accuracy_keys, main_key, metric_of
+from stepalign.runs.evaluations import PASS_AT, EvaluationMetrics, accuracy_keys, main_key, metric_of
 from stepalign.runs.problems import used_problems
 from stepalign.runs.row import read_mapping, read_rows
 from stepalign.runs.rows import ProblemRow, RolloutRow
@@ -141,7 +141,7 @@ def _metrics_table(metrics: EvaluationMetrics) -> Table | None:
         known, value = metric_of(key), metrics.get(key)
         if known is not None and value is not None:
             is_share = known.kind in ("accuracy", "share")
-            shown = f"{percent(value)} %" if is_share else f"{value:,.1f}"
+            shown = f"{percent(value)} %" if is_share else f"{value:,.1f}" if known.kind == "tokens" else f"{value:.3g}"
             rows.append([key, shown, percent_interval(metrics.interval(key)), known.label])
     columns = [
         Column("Metric", code=True),
@@ -149,6 +149,9 @@ def _metrics_table(metrics: EvaluationMetrics) -> Table | None:
         Column("95 % interval", num=True),
         Column("Meaning", wrap=True),
     ]
+    if metrics.pass_at:
+        curve = ", ".join(f"{percent(value)} ({k})" for k, value in metrics.pass_at.items())
+        rows.append([PASS_AT, curve, "", "any of k responses is right, for each k"])
     return Table("Metrics", columns, rows) if rows else None
 
 

@@ -17,6 +17,8 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 from stepalign.runs.row import EMPTY, Number, Row, bounds, declared_in, each, number, part
 from stepalign.runs.rows import Progress
 
+PASS_AT = "pass@k"
+
 
 class Metric(NamedTuple):
     """What a metric is called, and what its numbers are: an accuracy or another share (0 to 1), tokens, or a number.
@@ -45,11 +47,20 @@ class EvaluationMetrics(Row):
     timeout_rate: Annotated[Number, Metric("responses whose grading took too long", "share", chart=4)] = None
     error_rate: Annotated[Number, Metric("responses on which the own grader failed", "share")] = None
     truncated_rate: Annotated[Number, Metric("responses cut off at the token limit", "share", chart=2)] = None
+    num_distinct_answers: Annotated[Number, Metric("different answers to a problem", "number")] = None
+    kl_to_base: Annotated[Number, Metric("KL(model || base model) of a token, in nats", "number")] = None
+    hedge_rate: Annotated[Number, Metric("hedging phrases (wait, maybe, let me check) a word", "share")] = None
     mean_score: Annotated[Number, Metric("mean score of the own grader", "number")] = None
     ci95: Annotated[Mapping[str, list[float] | None], each(bounds)] = EMPTY  # of the accuracies, over problems
 
     def __getitem__(self, key: str) -> float:
         return self.__dict__["_values"][key]
+
+    @property
+    def pass_at(self) -> dict[int, float]:
+        """pass@k by k, for every k up to the number of samples; written as `"pass@k": {"1": ...}`."""
+        by_k: Mapping[str, float] = self.get(PASS_AT) or {}
+        return {int(k): float(value) for k, value in by_k.items()}
 
     @classmethod
     def read(cls, where: str, value: object) -> Self:
@@ -83,6 +94,8 @@ class EvaluationRow(Progress):
 
     validation: Annotated[EvaluationMetrics, part(EvaluationMetrics)] = EvaluationMetrics()
     test: Annotated[EvaluationMetrics, part(EvaluationMetrics)] = EvaluationMetrics()
+    seen: Annotated[EvaluationMetrics, part(EvaluationMetrics)] = EvaluationMetrics()  # problems trained on
+    out_of_domain: Annotated[EvaluationMetrics, part(EvaluationMetrics)] = EvaluationMetrics()
     values: Mapping[str, Mapping[str, Sequence[float]]] = EMPTY
 
     def on(self, split: str) -> EvaluationMetrics:
@@ -91,7 +104,9 @@ class EvaluationRow(Progress):
 
 
 def metric_of(key: str) -> Metric | None:
-    """What is declared of the metric under a key, None where it is no metric."""
+    """What is declared of the metric under a key, None where it is no metric, or `PASS_AT`, which is many."""
+    if key == PASS_AT:
+        return None
     notes = declared_in(EvaluationMetrics).get(key, ())
     return next((note for note in notes if isinstance(note, Metric)), EvaluationMetrics.per_k.get(key.split("@")[0]))
 

@@ -20,7 +20,7 @@ from stepalign.core.files import read_jsonl
 from stepalign.runs import files
 from stepalign.runs.choose import best, selected
 from stepalign.runs.evaluations import EvaluationMetrics, EvaluationRow, accuracy_keys, main_key
-from stepalign.runs.results import Best, Difference, Results, SeedResult
+from stepalign.runs.results import Best, Difference, PairedDifference, Results, SeedResult
 from stepalign.runs.row import read_list, read_mapping, read_rows
 from stepalign.runs.rows import LedgerRow, MetricsRow, ProblemRow, RolloutRow, SignalRow, WarningRow
 from stepalign.runs.world import World, world_of
@@ -80,6 +80,7 @@ class Run:
     keys: tuple[str, ...]
     missing: tuple[str, ...]
     signal: tuple[SignalRow, ...] | None = None
+    differences: tuple[PairedDifference, ...] = ()
 
     @property
     def conditions(self) -> list[str]:
@@ -172,6 +173,7 @@ def _read(directory: Path) -> Run:
         base_validation=results.base_validation or first.validation,
         means=means if current else {},
         paired=results.paired if current else {},
+        differences=tuple(results.differences) if current else (),
         seed_runs=seed_runs,
         keys=tuple(accuracy_keys([base, *(row.test for run in seed_runs for row in run.checkpoints)])),
         missing=tuple(_missing(directory, config, seed_runs)),

@@ -74,6 +74,22 @@ class Difference(Row):
     share_above_0: Number = None
 
 
+class PairedDifference(Row):
+    """One condition minus another in one metric, a share, paired over problems and, where both have them, seeds; at the
+    checkpoints selected on validation. `is_control`: what is subtracted is a control."""
+
+    condition: str
+    minus: str
+    metric: str
+    value: float
+    ci95: Bounds = None
+    is_control: bool = False
+
+
+def _paired_differences(where: str, key: str, value: object) -> list[PairedDifference]:
+    return read_list(place(where, key), value or [], PairedDifference)
+
+
 class Results(Row):
     """The whole file."""
 
@@ -81,3 +97,4 @@ class Results(Row):
     conditions: Annotated[Mapping[str, ConditionResult], each(part(ConditionResult))] = EMPTY
     base_validation: Annotated[EvaluationMetrics, part(EvaluationMetrics)] = EvaluationMetrics()
     paired: Annotated[Mapping[str, Mapping[str, Difference]], _pairs] = EMPTY
+    differences: Annotated[Sequence[PairedDifference], _paired_differences] = ()

@@ -66,6 +66,7 @@ class CritiqueRow(Row):
     answer: str = ""
     verified: bool = False
     source: str = ""
+    judgement: str = ""
 
     @classmethod
     def of(cls, critique: Critique) -> Self:
@@ -75,7 +76,9 @@ class CritiqueRow(Row):
     def critique(self) -> Critique:
         """The critique of the row."""
         steps = tuple(CritiqueStep(**step) for step in self.steps)
-        return Critique(self.case, self.first_wrong_step, steps, self.answer, self.verified, self.source)
+        return Critique(
+            self.case, self.first_wrong_step, steps, self.answer, self.verified, self.source, self.judgement
+        )
 
 
 def _critique(where: str, key: str, value: object) -> CritiqueRow | None:

@@ -51,6 +51,16 @@ class TrainSettings(GradingSettings, ColumnsSettings):
         3, "Stop when no rollout got a usable context in this many steps in a row; 0: never.", may_change=True
     )
     num_generations: int = setting(8, "Rollouts a prompt in a GRPO group; self-distillation always takes one.")
+    grpo_equal: Literal["rollouts", "prompts"] = setting(
+        "prompts",
+        "What a step of grpo has as many of as a step of self-distillation. prompts: as many prompts, and so "
+        "num_generations times the rollouts. rollouts: as many rollouts, of batch / num_generations prompts.",
+    )
+    peer_samples: str | None = setting(
+        None,
+        "Graded samples of the training problems (stepalign evaluate or grade), whose right ones condition peer shows; "
+        "those of the run so far are added. None: of the run alone.",
+    )
     probe_steps: AtLeast0 = setting(
         0, "Every this many steps, measure on a few of the first step's rollouts where the signal falls; 0: never."
     )
@@ -152,6 +162,15 @@ class ComparisonSettings(Settings):
         None, "Problems to choose the checkpoint on; none: the micro world makes them."
     )
     test_problems: str | None = setting(None, "Held-out problems; none: the micro world makes them.")
+    out_of_domain_problems: str | None = setting(
+        None, "Problems of another kind, on which every checkpoint is evaluated, too; none: none."
+    )
+    num_seen: AtLeast0 = setting(
+        30, "Training problems, drawn by eval_seed, on which every checkpoint is evaluated beside the unseen ones."
+    )
+    controls: bool = setting(
+        False, "Also train the controls none, other and random_step, without which a gain says nothing of alignment."
+    )
     micro_num_validation: int = setting(30, "Validation problems that the micro world makes.")
     micro_num_test: int = setting(60, "Test problems that the micro world makes.")
     num_processes: AtLeast1 = setting(

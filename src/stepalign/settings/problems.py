@@ -10,7 +10,6 @@ from stepalign.core.problem import Problem
 from stepalign.data.problems import load_problems
 from stepalign.micro.problems import World, split_problems
 from stepalign.models.loading import read_own_defaults
-from stepalign.runs.files import SPLITS
 from stepalign.settings.groups import ComparisonSettings, MicroSettings, ValidationSettings
 
 
@@ -34,7 +33,7 @@ def compared_problems(
     model: str,
     columns: Sequence[str] = (),
 ) -> dict[str, list[Problem]]:
-    """Train, validation and test problems: three files, or the micro world's.
+    """Train, validation and test problems: three files, or the micro world's; and those out of domain, if any.
 
     Raises:
         ConfigError: none is given for a model that is not of the micro world.
@@ -46,6 +45,8 @@ def compared_problems(
         problems = micro_splits(micro, comparison.micro_num_validation, comparison.micro_num_test)
     else:
         problems = {split: load_problems(str(path), columns, likely=split) for split, path in given.items()}
+    if comparison.out_of_domain_problems is not None:
+        problems["out_of_domain"] = load_problems(comparison.out_of_domain_problems, columns, likely="test")
     check_splits(problems)
     return problems
 
@@ -108,7 +109,7 @@ def check_splits(problems: Mapping[str, Sequence[Problem]]) -> None:
     """Raises DataError where a split is empty or two splits share a problem: its test value would be worth nothing."""
     texts: dict[str, str] = {}
     ids: dict[str, str] = {}
-    for split in SPLITS:
+    for split in problems:
         if not problems[split]:
             raise DataError(f"no {split} problems; expected at least one.")
         for problem in problems[split]:

@@ -19,7 +19,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,8 +34,8 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import check_templates
 from stepalign.core.settings import default_of, fields_of
-from stepalign.feedback.conditions import GRPO, check_condition, needs_critic
-from stepalign.feedback.critics.build import check_critic
+from stepalign.feedback.conditions import CONTROLS, GRPO, check_condition, needs_critic
+from stepalign.feedback.critics.build import check_critic, check_feedback
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class, feedback_names, load_plugins
 from stepalign.models.devices import check_num_processes, visible_devices
@@ -82,7 +84,7 @@ def resolve_training(
     training = _settle_model(training, model, offline, [training.condition])
     name = str(model.model_name_or_path)
     problems = training_problems(training.train_problems, micro, name, training.columns)
-    _check_step(problems, trainer, world_size(trainer))
+    _check_step(problems, trainer, world_size(trainer), training, [training.condition])
     splits = {"train": problems, "validation": validation_problems(validation, problems, training.columns)}
     watching = (validation, evaluation) if splits["validation"] else ()
     if asks_critic and not offline and not is_trained(Path(str(trainer.output_dir)), trainer.max_steps):
@@ -102,7 +104,7 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
         ConfigError, DataError, ModelError, CriticError: the first check that fails.
     """
     training, micro = given.make(TrainSettings), given.make(MicroSettings)
-    comparison, evaluation = given.make(ComparisonSettings), given.make(EvalSettings)
+    comparison, evaluation = with_controls(given.make(ComparisonSettings)), given.make(EvalSettings)
     trainer, model, trl_given = parse_trainer(given.values, given.trl_flags)
     _check_complete(given, training, comparison, trainer, model)
     critic = _check_feedback(given, training, comparison.conditions)
@@ -111,7 +113,7 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
     name = str(model.model_name_or_path)
     problems = compared_problems(training.train_problems, comparison, micro, name, training.columns)
     check_num_processes(comparison.num_processes, visible_devices())
-    _check_step(problems["train"], trainer, comparison.num_processes)
+    _check_step(problems["train"], trainer, comparison.num_processes, training, comparison.conditions)
     if not offline and not (Path(str(trainer.output_dir)) / RESULTS).exists():
         _ask_critic(critic, comparison.conditions)
     world = _world(training.train_problems, name)
@@ -161,7 +163,14 @@ PREFLIGHT_TRAINER = (
     *("seed", "temperature", "top_p", "top_k", "max_completion_length"),
     *("chat_template_kwargs", "teacher_chat_template_kwargs"),
 )
-PREFLIGHT_TRAINING = ("prompt_templates", "max_teacher_prompt_length", "answer_patterns", "grader", "plugins")
+PREFLIGHT_TRAINING = (
+    "prompt_templates",
+    "max_teacher_prompt_length",
+    "answer_patterns",
+    "grader",
+    "plugins",
+    "peer_samples",
+)
 PREFLIGHT_OWN = ("conditions", "num_samples", "eval_batch_size")
 
 
@@ -173,6 +182,13 @@ def resolve_critic(given: Given) -> CriticSettings | None:
     """
     kind = given.values.get("critic") or ("openai" if given.values.get("critic_base_url") else None)
     return given.make(CriticSettings, critic=kind) if kind else None
+
+
+def with_controls(comparison: ComparisonSettings) -> ComparisonSettings:
+    """The comparison whose conditions have the controls among them, where these are asked for."""
+    if not comparison.controls:
+        return comparison
+    return replace(comparison, conditions=list(dict.fromkeys([*comparison.conditions, *CONTROLS])))
 
 
 def defaults_of_all() -> dict[str, object]:
@@ -190,10 +206,11 @@ def _check_feedback(given: Given, training: TrainSettings, conditions: Sequence[
     critic = resolve_critic(given)
     for condition in conditions:
         check_condition(condition)
-        if condition != GRPO:
-            feedback_class(condition)(None if critic is None else lambda rollouts: [])
     if critic is not None:
         check_critic(critic)
+    for condition in conditions:
+        if condition != GRPO:
+            check_feedback(condition, critic)
     check_grading(training)
     return critic
 
@@ -261,9 +278,23 @@ def _settle_model(
     return replace(training, prompt_templates=family)
 
 
-def _check_step(problems: Sequence[Problem], trainer: SelfDistillationConfig, num_processes: int) -> None:
+def _check_step(
+    problems: Sequence[Problem],
+    trainer: SelfDistillationConfig,
+    num_processes: int,
+    training: TrainSettings,
+    conditions: Sequence[str],
+) -> None:
     size, accumulation = trainer.per_device_train_batch_size, trainer.gradient_accumulation_steps
     check_num_problems(len(problems), size, accumulation, num_processes)
+    rollouts, group = size * accumulation * num_processes, training.num_generations
+    if GRPO in conditions and training.grpo_equal == "rollouts" and rollouts % group:
+        more = math.lcm(size * num_processes, group) * -(-rollouts // math.lcm(size * num_processes, group))
+        warnings.warn(
+            f"grpo_equal is rollouts, and the {rollouts} of a step are no whole groups of {group} (num_generations): "
+            f"grpo takes {more} a step. Change the batch or num_generations to have them equal.",
+            stacklevel=2,
+        )
 
 
 def _drawn(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:

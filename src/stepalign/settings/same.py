@@ -14,12 +14,11 @@ from stepalign.core.errors import ConfigError
 from stepalign.runs.world import WORLD
 
 REMEDY = "Use another --output_dir, or the settings it was started with."
-ABSENT_BEFORE = {
-    "columns",
-    "grader",
-    "max_steps_without_context",
-    WORLD,
-}  # keys that runs of version 0.1.0 did not write
+ABSENT_BEFORE = {"columns", "grader", "max_steps_without_context", WORLD}  # keys that runs of 0.1.0 did not write
+BEFORE = {  # and what they did, where that can still be asked for
+    **{"grpo_equal": "prompts", "peer_samples": None, "critic_judgement": False},
+    **{"num_seen": 0, "out_of_domain_problems": None},
+}
 
 
 def check_same(
@@ -39,6 +38,7 @@ def check_same(
         may_change: names that are not compared.
         may_grow: names of lists that may have become longer.
     """
+    stored = {**{name: value for name, value in BEFORE.items() if name in now}, **stored}
     free = {*may_change, *may_grow, *(ABSENT_BEFORE - stored.keys())}
     differing = [name for name in sorted({*stored, *now} - free) if stored.get(name) != now.get(name)]
     differing += [name for name in may_grow if not _items(stored.get(name)) <= _items(now.get(name))]

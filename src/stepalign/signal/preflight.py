@@ -4,7 +4,7 @@ The student (the model as it is) is sampled on some training problems. Each form
 teacher (the same model with that context) is sampled once for each, and every token of the rollout is scored under it.
 `stepalign.signal.verdict` makes a go or no-go of it.
 
-    >>> from stepalign.feedback.formats import RefSol
+    >>> from stepalign.feedback.from_references import RefSol
     >>> sampling = Sampling(num_samples=1, max_new_tokens=160)
     >>> policy = Policy(model, tokenizer, "bare")
     >>> preflight = Preflight(Records(directory), problems, policy, sampling, grader, {"refsol": RefSol()})

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from stepalign.core.critique import Context, Critique
 from stepalign.core.files import append_jsonl, read_jsonl
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Rollout
-from stepalign.feedback.formats import AskCritic
+from stepalign.feedback.formats import AskCritic, Rewrites
 from stepalign.grading import AnyGrader
 from stepalign.runs.files import ROLLOUTS
 from stepalign.runs.row import append_rows, read_rows
@@ -108,6 +108,15 @@ class KeptCritic:
             append_rows(self.path, *(PreflightCritique(**place(r), critique=row) for r, row in rows))
             self.known |= {key_of(r): critique for r, critique in zip(new, critiques, strict=True)}
         return [self.known[key_of(r)] for r in rollouts]
+
+    @property
+    def can_rewrite(self) -> bool:
+        """Whether the critic can be told which step to write again."""
+        return bool(getattr(self.critic, "can_rewrite", False))
+
+    def rewrite(self, rollouts: Sequence[Rollout], steps: Sequence[int]) -> Sequence[Critique | None]:
+        """As the critic's; what it writes is kept as a context, by who asks."""
+        return cast("Rewrites", self.critic).rewrite(rollouts, steps)
 
     def left(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
         """Those that it was not asked about yet."""

@@ -116,7 +116,10 @@ def choose(
         if rollout is None:
             continue
         critique = row.made()
-        contexts = {name: _context(name, rollout, critique, row if name == condition else None) for name in conditions}
+        contexts = {
+            name: _context(name, rollout, critique, row if name == condition else None, [*problems.values()])
+            for name in conditions
+        }
         there = {name: context for name, context in contexts.items() if context is not None}
         if there:
             chosen[kind] = Chosen(kind, row.step, rollout, judging(critique), there)
@@ -164,11 +167,14 @@ def _rollout(row: RolloutRow, problem: Problem, tokenizer: Tokenizer) -> Rollout
     return replace(row.rollout(problem), token_ids=tuple(ids))
 
 
-def _context(name: str, rollout: Rollout, critique: Critique | None, own: RolloutRow | None) -> Context | None:
+def _context(
+    name: str, rollout: Rollout, critique: Critique | None, own: RolloutRow | None, problems: Sequence[Problem]
+) -> Context | None:
     """The context of a rollout under one condition: the recorded one of its own, else made from what is on record."""
     if own is not None:
         return None if own.context is None else Context(own.context, critique)
     feedback = feedback_class(name)
-    if feedback.needs_critic and critique is None:
+    if feedback.needs_rewrites or (feedback.needs_critic and critique is None):
         return None
-    return feedback((lambda rollouts: [critique]) if feedback.needs_critic else None).contexts([rollout])[0]
+    made = feedback((lambda rollouts: [critique]) if feedback.needs_critic else None, problems=problems)
+    return made.contexts([rollout])[0]

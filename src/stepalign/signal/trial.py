@@ -23,6 +23,7 @@ from stepalign.evaluation.checkpoints import evaluation_sampling
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class
+from stepalign.feedback.from_peers import PEER, known_peers
 from stepalign.runs.files import CRITIQUES, LEDGER, PREFLIGHT, PREFLIGHT_SETTINGS, PROBLEMS
 from stepalign.runs.world import MICRO
 from stepalign.settings.grading import make_grader
@@ -46,7 +47,9 @@ def preflight(run: PreflightRun) -> dict[str, Any]:
     with make_grader(run.training) as grader:
         source = make_recorded_critic(run.critic, grader.grade, directory)
         kept = None if source is None else KeptCritic(source, directory / CRITIQUES)
-        formats = {name: feedback_class(name)(kept) for name in names}
+        problems, seed = run.problems["train"], run.trainer.seed
+        peers = known_peers(run.training.peer_samples, problems) if PEER in names else ()
+        formats = {name: feedback_class(name)(kept, problems=problems, peers=peers, seed=seed) for name in names}
         policy, sampling = load_policy(run), evaluation_sampling(run)
         work = Preflight(Records(directory), run.problems["train"], policy, sampling, grader, formats, kept)
         _run_stages(work)

@@ -12,8 +12,9 @@ padding. The gradient is the same up to rounding; `entropy` is, as in self-disti
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel
@@ -21,6 +22,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from stepalign.core.problem import Problem
 from stepalign.core.tokenizer import Tokenizer
+from stepalign.settings.run import world_size
 from stepalign.settings.trainer import OfAStudy, SelfDistillationConfig
 from stepalign.training.generation import Generated, OwnRollouts
 from stepalign.training.model_card import OwnCard
@@ -39,14 +41,22 @@ class GroupConfig(OfAStudy, GRPOConfig):
     """TRL's GRPO settings."""
 
 
-def grpo_config(args: SelfDistillationConfig, num_generations: int) -> GroupConfig:
-    """The same settings for GRPO: as many prompts a step, `num_generations` rollouts for each.
+def grpo_config(
+    args: SelfDistillationConfig, num_generations: int, equal: Literal["rollouts", "prompts"] = "prompts"
+) -> GroupConfig:
+    """The same settings for GRPO, with groups of `num_generations` rollouts a prompt.
 
-    Micro-batches keep their size, so accumulation grows by `num_generations` and a step needs no more memory.
+    Args:
+        equal: what a step has as many of as one of self-distillation. rollouts: `num_generations` times fewer prompts,
+            and where that is not a whole number as many more rollouts as it takes; prompts: accumulation grows by
+            `num_generations`. Micro-batches keep their size.
     """
     shared = {f.name for f in dataclasses.fields(GRPOConfig) if f.init} - NOT_SHARED
     values = {f.name: getattr(args, f.name) for f in dataclasses.fields(args) if f.init and f.name in shared}
-    values["gradient_accumulation_steps"] = args.gradient_accumulation_steps * num_generations
+    accumulation, micro_batch = args.gradient_accumulation_steps, args.per_device_train_batch_size * world_size(args)
+    whole = num_generations // math.gcd(micro_batch, num_generations)  # micro-batches until groups are whole
+    rounded = -(-accumulation // whole) * whole
+    values["gradient_accumulation_steps"] = accumulation * num_generations if equal == "prompts" else rounded
     return GroupConfig(**values, num_generations=num_generations, scale_rewards="group")
 
 

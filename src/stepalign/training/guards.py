@@ -16,6 +16,7 @@ the run's `warnings.jsonl`: step, metric, value, start, message. Training goes o
 | divergence/mean | above 3 x start |
 | feedback/skipped_rate | above 0.5 |
 | validation avg@k, where there is validation | (each value) below 0.5 x the best so far |
+| pass@n of evaluations | below its start by more than chance, problem by problem, while avg@n is above |
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from stepalign.maths.intervals import paired_bootstrap
+from stepalign.runs.evaluations import EvaluationRow
 from stepalign.runs.files import METRICS, ROLLOUTS, WARNINGS
 from stepalign.runs.row import append_rows, read_rows
 from stepalign.runs.rows import MetricsRow, RolloutRow, WarningRow, unparseable_tails
@@ -134,6 +137,36 @@ def validation_findings(metric: str, values: Sequence[float]) -> list[dict[str, 
         "stop, use the best checkpoint, and lower learning_rate."
     )
     return [{"metric": f"validation/{metric}", "value": values[-1], "start": max(values), "message": message}]
+
+
+def collapse_findings(rows: Sequence[EvaluationRow], split: str) -> list[dict[str, Any]]:
+    """Whether the newest evaluation solves fewer problems at all while its single responses are right more often: the
+    policy has narrowed on what it could do before.
+
+    pass@n is compared with the first row's problem by problem, and counts as fallen where the 95 % interval of the
+    difference lies below 0; avg@n, the same as pass@1, counts as risen where its mean has.
+
+    Args:
+        rows: evaluations with values by problem, oldest first; the untrained model's before them where it is known.
+        split: on which problems.
+    """
+    if len(rows) < 2:
+        return []
+    first, now = (row.values.get(split, {}) for row in (rows[0], rows[-1]))
+    n = rows[-1].on(split).num_samples
+    some, one = f"pass@{n}", f"avg@{n}"
+    if not all(key in values for key in (some, one) for values in (first, now)):
+        return []
+    fallen, risen = paired_bootstrap(now[some], first[some]), paired_bootstrap(now[one], first[one])
+    if fallen.high >= 0 or risen.estimate <= 0:
+        return []
+    start, value = rows[0].on(split)[some], rows[-1].on(split)[some]
+    message = (
+        f"{split} {some} is {value:.3g}, {start:.3g} at the start, while {one} rose to {rows[-1].on(split)[one]:.3g}. "
+        "The policy collapses: fewer problems are solved at all. Use an earlier checkpoint, lower learning_rate, or "
+        "try teacher: ema."
+    )
+    return [{"metric": f"{split}/{some}", "value": value, "start": start, "message": message}]
 
 
 class Guards(TrainerCallback):

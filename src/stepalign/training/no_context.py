@@ -13,7 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from stepalign.core.errors import ConfigError, CriticError, StepalignError
 from stepalign.feedback.critics.recorded import RecordedCritic
-from stepalign.feedback.formats import AskCritic
+from stepalign.feedback.formats import AskCritic, feedback_class
 from stepalign.runs.files import LEDGER, ROLLOUTS
 from stepalign.runs.row import read_mapping
 from stepalign.runs.rows import LedgerRow
@@ -69,6 +69,7 @@ class StopWithoutContext(TrainerCallback):
                 f"The critic gave no usable critique (num_rejected in {LEDGER}: {reasons}).{heard} Mend it.",
                 CriticError,
             )
-        if training.condition == "refsol":
-            return "refsol takes its contexts from the problems' 'solution': give problems that have one.", ConfigError
+        lacks = feedback_class(training.condition).needs
+        if lacks:
+            return f"Each rollout of {training.condition} needs {lacks}.", ConfigError
         return f"The feedback format '{training.condition}' made none: look at what it returns.", ConfigError

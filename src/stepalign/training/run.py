@@ -44,6 +44,7 @@ from stepalign.feedback.conditions import GRPO, check_condition, needs_critic
 from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import AskCritic, feedback_class
+from stepalign.feedback.from_peers import PEER, known_peers
 from stepalign.grading import AnyGrader
 from stepalign.models.loading import load_tokenizer, load_trouble
 from stepalign.models.prompts import chat_prompts, opens_thinking
@@ -233,8 +234,11 @@ def _make_trainer(run: Run, parts: Parts, rollout_log: RolloutLog) -> GroupTrain
         "rollout_log": rollout_log,
     }
     if condition == GRPO:
-        return GroupTrainer(args=grpo_config(args, run.training.num_generations), **shared)
-    feedback, limit = feedback_class(condition)(parts.critic), run.training.max_teacher_prompt_length
+        training = run.training
+        return GroupTrainer(args=grpo_config(args, training.num_generations, training.grpo_equal), **shared)
+    problems, limit = run.problems["train"], run.training.max_teacher_prompt_length
+    peers = known_peers(run.training.peer_samples, problems, run.directory) if condition == PEER else ()
+    feedback = feedback_class(condition)(parts.critic, problems=problems, peers=peers, seed=args.seed)
     return SelfDistillationTrainer(args=args, feedback=feedback, max_teacher_prompt_length=limit, **shared)
 
 

@@ -7,7 +7,7 @@ generation, distribution over devices, checkpoints and trackers are TRL's. Two o
 - `_generate_and_score_completions`: after the rollouts, ask the feedback format for contexts, add teacher prompts.
 - `_compute_loss`: student and teacher each on their own prompt, then `maths.divergence` on their hidden states.
 
-    >>> from stepalign.feedback.formats import RefSol
+    >>> from stepalign.feedback.from_references import RefSol
     >>> from stepalign.settings.trainer import SelfDistillationConfig
     >>> args = SelfDistillationConfig("out", max_steps=1, per_device_train_batch_size=2, max_completion_length=40)
     >>> trainer = SelfDistillationTrainer(

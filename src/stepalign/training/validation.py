@@ -29,7 +29,7 @@ from stepalign.runs.evaluations import EvaluationRow, accuracy_keys, main_key
 from stepalign.runs.files import BEST, EVALUATIONS, checkpoint_directory
 from stepalign.runs.row import append_rows, read_rows
 from stepalign.runs.rows import read_progress
-from stepalign.training.guards import Guards, validation_findings
+from stepalign.training.guards import Guards, collapse_findings, validation_findings
 
 Validate = Callable[[Path], dict[str, Any]]
 
@@ -88,6 +88,7 @@ class KeepBest(TrainerCallback):
         write_json(self.directory / BEST, record)
         if self.guards is not None:
             found = validation_findings(metric, [row.validation[metric] for row in rows])
+            found += collapse_findings(rows, "validation")
             self.guards.say(progress.step, found)
         self.announce(checkpoint)
 

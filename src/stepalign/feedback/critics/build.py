@@ -16,6 +16,7 @@ from stepalign.feedback.critics.functions import FunctionCritic, load_function
 from stepalign.feedback.critics.prompts import check_prompts
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
+from stepalign.feedback.formats import feedback_class
 
 CRITICS = ("openai", "local", "micro", "exact")
 
@@ -31,6 +32,15 @@ def check_critic(settings: CriticSettings) -> None:
         check_prompts(settings.critic_prompts or settings.critique_protocol)
 
 
+def check_feedback(condition: str, settings: CriticSettings | None) -> None:
+    """Raises ConfigError where the critic of these settings, None for none, cannot do what a format needs of it."""
+    kind = "" if settings is None else settings.critic
+    own = load_own(kind, "critic") if ":" in kind else None
+    can_rewrite = kind in ("openai", "local", "exact") or bool(getattr(own, "can_rewrite", False))
+    says_why = own is not None or (settings is not None and settings.critic_judgement)
+    feedback_class(condition).check(settings is not None, can_rewrite=can_rewrite, says_why=says_why)
+
+
 def build_critic(settings: CriticSettings, grade: GradeFunction) -> Critic:
     """A critic, ready to be asked.
 
@@ -42,9 +52,10 @@ def build_critic(settings: CriticSettings, grade: GradeFunction) -> Critic:
         CriticError: the cache cannot be opened.
     """
     if settings.critic == "exact":
-        from stepalign.micro.critic import exact_critique
+        from stepalign.micro.critic import exact_critique, exact_rewrite
 
-        return FunctionCritic(exact_critique, grade, name="exact", on_failure=settings.critic_on_failure)
+        on_failure = settings.critic_on_failure
+        return FunctionCritic(exact_critique, grade, name="exact", on_failure=on_failure, rewrite=exact_rewrite)
     if ":" in settings.critic:
         own = load_own(settings.critic, "critic")
         if _is_critic(own):

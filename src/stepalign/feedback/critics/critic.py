@@ -54,6 +54,16 @@ class CritiqueRecord:
         return row
 
 
+def rewrite_record(
+    rollout: Rollout, critique: Critique | None, reason: str, reply: str | None = None
+) -> CritiqueRecord:
+    """The record of a step that was written again: its answer may be wrong, which is no reason to reject it."""
+    key = rollout.problem.id, rollout.sample
+    if critique is None:
+        return CritiqueRecord(*key, "skipped", None, reason, reply)
+    return CritiqueRecord(*key, "verified" if critique.verified else "unverified", critique)
+
+
 class Critic(Protocol):
     """Anything that critiques rollouts; `ledger` runs over all calls."""
 
@@ -62,6 +72,21 @@ class Critic(Protocol):
 
     def critique(self, rollouts: Sequence[Rollout], on_record: OnRecord | None = None) -> list[CritiqueRecord]:
         """One record a rollout, in order; `on_record` hears of each with its index as soon as it is there.
+
+        Raises:
+            CriticStopped: a budget ran out or the critic cannot be reached.
+        """
+        ...
+
+
+class RewritingCritic(Critic, Protocol):
+    """A critic that can be told which step to write again."""
+
+    can_rewrite: bool
+
+    def rewrite(self, rollouts: Sequence[Rollout], steps: Sequence[int]) -> list[CritiqueRecord]:
+        """One record a rollout, in order, whose critique keeps all before the step (from 1), writes that step again and
+        carries on to an answer, whatever is right or wrong. Not counted in the ledger, but for what it costs.
 
         Raises:
             CriticStopped: a budget ran out or the critic cannot be reached.

@@ -21,7 +21,7 @@ from stepalign.core.critique import Critique
 from stepalign.core.errors import ConfigError, StepalignError, first_line
 from stepalign.core.own import load_own
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.critic import CritiqueRecord, OnRecord, Rejected
+from stepalign.feedback.critics.critic import CritiqueRecord, OnRecord, Rejected, rewrite_record
 from stepalign.feedback.critics.settings import OnFailure
 from stepalign.feedback.critics.verify import GradeFunction, rejected_record, verify
 
@@ -29,7 +29,10 @@ log = logging.getLogger(__name__)
 
 
 class FunctionCritic:
-    """Calls the function once a rollout, one after the other. It is not cached: it may be anything."""
+    """Calls the function once a rollout, one after the other. It is not cached: it may be anything.
+
+    `rewrite` takes a rollout and a step (from 1) that it is to write again; None: the critic cannot be told one.
+    """
 
     def __init__(
         self,
@@ -38,10 +41,12 @@ class FunctionCritic:
         *,
         name: str,
         on_failure: OnFailure = "skip",
+        rewrite: Callable[[Rollout, int], Critique | None] | None = None,
     ) -> None:
         self.name, self.ledger = name, Ledger()
-        self._function, self._grade = function, grade
+        self._function, self._grade, self._rewrite = function, grade, rewrite
         self._on_failure: OnFailure = on_failure
+        self.can_rewrite = rewrite is not None
 
     def critique(self, rollouts: Sequence[Rollout], on_record: OnRecord | None = None) -> list[CritiqueRecord]:
         """One record a rollout, in order; see `Critic`."""
@@ -50,6 +55,12 @@ class FunctionCritic:
             return run(self._critique_all(rollouts, on_record or (lambda i, record: None)))
         finally:
             self.ledger.wall_s += time.monotonic() - start
+
+    def rewrite(self, rollouts: Sequence[Rollout], steps: Sequence[int]) -> list[CritiqueRecord]:
+        """One record a rollout, in order, of a critique that writes a given step again; see `RewritingCritic`."""
+        assert self._rewrite is not None
+        made = [self._rewrite(rollout, step) for rollout, step in zip(rollouts, steps, strict=True)]
+        return [rewrite_record(r, critique, "no_step") for r, critique in zip(rollouts, made, strict=True)]
 
     async def _critique_all(self, rollouts: Sequence[Rollout], on_record: OnRecord) -> list[CritiqueRecord]:
         records: list[CritiqueRecord] = []

@@ -20,7 +20,7 @@ from typing import Any
 from stepalign.clients.client import Client, Failed, Reply, Request, Stop
 from stepalign.clients.pool import Pool, run
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.critic import CriticStopped, CritiqueRecord, OnRecord, Rejected
+from stepalign.feedback.critics.critic import CriticStopped, CritiqueRecord, OnRecord, Rejected, rewrite_record
 from stepalign.feedback.critics.prompts import render_messages
 from stepalign.feedback.critics.protocols import parse_edit, parse_rewrite, response_format
 from stepalign.feedback.critics.settings import CriticSettings
@@ -41,7 +41,9 @@ class LanguageModelCritic:
         self._parse, self._keys = parse_rewrite, dict[str, Any]()
         if settings.critique_protocol == "edit":
             self._parse = parse_edit
-            self._keys = {"response_format": response_format(settings.critic_response_format)}
+            wanted = response_format(settings.critic_response_format, settings.critic_judgement)
+            self._keys = {"response_format": wanted}
+        self.can_rewrite = settings.critic != "micro"  # trained to find the wrong step, and told no other
 
     def critique(self, rollouts: Sequence[Rollout], on_record: OnRecord | None = None) -> list[CritiqueRecord]:
         """One record a rollout, in order; see `Critic`."""
@@ -51,12 +53,25 @@ class LanguageModelCritic:
         finally:
             self.ledger.wall_s += time.monotonic() - start
 
-    async def _critique_all(self, rollouts: Sequence[Rollout], on_record: OnRecord) -> list[CritiqueRecord]:
+    def rewrite(self, rollouts: Sequence[Rollout], steps: Sequence[int]) -> list[CritiqueRecord]:
+        """One record a rollout, in order, of a critique that writes a given step again; see `RewritingCritic`."""
+        start = time.monotonic()
+        try:
+            return run(self._critique_all(rollouts, lambda i, record: None, steps))
+        finally:
+            self.ledger.wall_s += time.monotonic() - start
+
+    async def _critique_all(
+        self, rollouts: Sequence[Rollout], on_record: OnRecord, steps: Sequence[int] = ()
+    ) -> list[CritiqueRecord]:
         records: dict[int, CritiqueRecord] = {}
         queue = iter(enumerate(rollouts))
 
         async def work() -> None:
             for i, rollout in queue:
+                if steps:
+                    records[i] = await self._rewrite_one(rollout, steps[i])
+                    continue
                 records[i] = record = await self._critique_one(rollout)
                 self.ledger.count(record.status, record.reason)
                 on_record(i, record)
@@ -93,10 +108,29 @@ class LanguageModelCritic:
                 break
         return rejected_record(rollout, reason, self._settings.critic_on_failure, reply.text if reply else None)
 
-    def _request(self, rollout: Rollout, ask: int) -> Request:
+    async def _rewrite_one(self, rollout: Rollout, step: int) -> CritiqueRecord:
+        """Asked once: there is nothing to verify that asking again could mend."""
+        reply: Reply | None = None
+        try:
+            reply = await self.pool.reply(self._request(rollout, 0, step))
+            critique = replace(self._parse(reply, rollout), first_wrong_step=step, source=self.name)
+            copied = [s.text for s in rollout.trace.steps[: step - 1]]
+            if [s.text for s in critique.steps[: step - 1]] != copied:
+                return rewrite_record(rollout, None, "other_step", reply.text)
+            graded = await asyncio.to_thread(self._grade, f"<answer>{critique.answer}</answer>", rollout.problem)
+            return rewrite_record(rollout, replace(critique, case="D", verified=graded.is_correct), "")
+        except (Rejected, Failed, Stop) as error:
+            return rewrite_record(rollout, None, error.reason, reply.text if reply else None)
+
+    def _request(self, rollout: Rollout, ask: int, step: int | None = None) -> Request:
         settings = self._settings
         messages = render_messages(
-            settings.critique_protocol, rollout, truth=settings.critic_truth, directory=settings.critic_prompts
+            settings.critique_protocol,
+            rollout,
+            truth=settings.critic_truth,
+            directory=settings.critic_prompts,
+            judgement=settings.critic_judgement,
+            step=step,
         )
         temperature = settings.critic_reask_temperature if ask else 0.0
         return self.pool.settings.request(messages, ask, temperature=temperature, **self._keys)

@@ -27,7 +27,7 @@ CLOSE = re.compile(r"</attempt\s*>", re.IGNORECASE)  # an attempt must not be ab
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-VARIABLES = ("problem", "solution", "answer", "attempt", "num_steps", "is_cut_off")
+VARIABLES = ("problem", "solution", "answer", "attempt", "num_steps", "is_cut_off", "judgement", "step")
 
 
 def check_prompts(name: str) -> None:
@@ -53,9 +53,21 @@ def _templates(name: str) -> dict[str, Template]:
     return {role: template for role, template in found.items() if template is not None}
 
 
-def render_messages(protocol: str, rollout: Rollout, *, truth: Truth, directory: str = "") -> list[dict[str, str]]:
-    """The chat messages that ask for one critique; `directory` may also be the name of a shipped family.
+def render_messages(
+    protocol: str,
+    rollout: Rollout,
+    *,
+    truth: Truth,
+    directory: str = "",
+    judgement: bool = False,
+    step: int | None = None,
+) -> list[dict[str, str]]:
+    """The chat messages that ask for one critique.
 
+    Args:
+        directory: of the templates; may also be the name of a shipped family.
+        judgement: whether it is to say what is wrong and why.
+        step: which one (from 1) it is to write again; None: the first wrong one, which it finds.
     Raises:
         ConfigError: no such family, the directory lacks user.jinja, or a template does not work.
     """
@@ -68,5 +80,7 @@ def render_messages(protocol: str, rollout: Rollout, *, truth: Truth, directory:
         "attempt": CLOSE.sub("< /attempt>", render_steps([step.text for step in trace.steps], trace.answer)),
         "num_steps": len(trace.steps),
         "is_cut_off": rollout.finish_reason == "length",
+        "judgement": judgement,
+        "step": step,
     }
     return [{"role": role, "content": render(template, values)} for role, template in templates.items()]

@@ -50,10 +50,17 @@ CLOSING_STEP, CLOSING_ANSWER = (re.compile(rf"{tag.pattern}\Z", re.IGNORECASE) f
 TAG = re.compile(f"{STEP_TAG.pattern}|{ANSWER_OPEN.pattern}|{ANSWER_CLOSE.pattern}", re.IGNORECASE)
 
 
-def response_format(name: str) -> dict[str, Any] | None:
+def with_judgement(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an edit that first says what is wrong and why."""
+    properties = {"judgement": {"type": "string"}, **schema["properties"]}
+    return {**schema, "properties": properties, "required": list(properties)}
+
+
+def response_format(name: str, judgement: bool = False) -> dict[str, Any] | None:
     """What a request carries for the server to enforce, if it does."""
     if name == "json_schema":
-        return {"type": "json_schema", "json_schema": {"name": "critique", "strict": True, "schema": SCHEMA}}
+        schema = with_judgement(SCHEMA) if judgement else SCHEMA
+        return {"type": "json_schema", "json_schema": {"name": "critique", "strict": True, "schema": schema}}
     return {"type": "json_object"} if name == "json_object" else None
 
 
@@ -64,7 +71,9 @@ def parse_edit(reply: Reply, rollout: Rollout) -> Critique:
         Rejected: empty, cut_off, not_json, wrong_shape, tags (that do more than enclose a text), or contradiction (case
             A that keeps less than everything, or another case that changes nothing).
     """
-    case, keep, new_steps, answer = _fields(parse_object(visible(reply)))
+    value = parse_object(visible(reply))
+    case, keep, new_steps, answer = _fields(value)
+    judgement = str(value.get("judgement") or "").strip()
     trace = rollout.trace
     steps = [step.text for step in trace.steps]
     if keep > len(steps):
@@ -72,7 +81,8 @@ def parse_edit(reply: Reply, rollout: Rollout) -> Critique:
     if case == "A":
         if keep != len(steps) or new_steps:
             raise Rejected("contradiction")
-        return Critique("A", None, tuple(CritiqueStep(text, "copied") for text in steps), trace.answer or answer)
+        copied = tuple(CritiqueStep(text, "copied") for text in steps)
+        return Critique("A", None, copied, trace.answer or answer, judgement=judgement)
     if keep == len(steps) and not new_steps and answer == trace.answer:
         raise Rejected("contradiction")
     tail = steps[keep:]
@@ -81,7 +91,8 @@ def parse_edit(reply: Reply, rollout: Rollout) -> Critique:
         first_new, tail, new_steps = [CritiqueStep(new_steps[0], "rewritten")], tail[1:], new_steps[1:]
     kept = [CritiqueStep(text, "copied") for text in steps[:keep]]
     first_wrong = keep + 1 if keep < len(steps) else None
-    return Critique(case, first_wrong, (*kept, *first_new, *align(tail, new_steps)), answer)
+    written = (*kept, *first_new, *align(tail, new_steps))
+    return Critique(case, first_wrong, written, answer, judgement=judgement)
 
 
 def render_edit(rollout: Rollout, critique: Critique) -> str:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from stepalign.core.critique import Critique
 from stepalign.core.files import read_json, write_json, write_jsonl
 from stepalign.core.rollout import Rollout
-from stepalign.feedback.critics.critic import Critic, CritiqueRecord
+from stepalign.feedback.critics.critic import Critic, CritiqueRecord, RewritingCritic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
 from stepalign.runs.files import CRITIQUES, LEDGER, USED_PROBLEMS, USED_SAMPLES
@@ -38,7 +38,18 @@ class RecordedCritic:
 
     def __call__(self, rollouts: Sequence[Rollout]) -> list[Critique | None]:
         """A critique for each rollout, None where there is none."""
-        records = self.critic.critique(rollouts)
+        return self._recorded(self.critic.critique(rollouts))
+
+    @property
+    def can_rewrite(self) -> bool:
+        """Whether the critic can be told which step to write again."""
+        return bool(getattr(self.critic, "can_rewrite", False))
+
+    def rewrite(self, rollouts: Sequence[Rollout], steps: Sequence[int]) -> list[Critique | None]:
+        """Of each rollout the critique that writes a given step (from 1) again, None where there is none."""
+        return self._recorded(cast("RewritingCritic", self.critic).rewrite(rollouts, steps))
+
+    def _recorded(self, records: Sequence[CritiqueRecord]) -> list[Critique | None]:
         write_json(self.own, add_ledgers(self.earlier, self.critic.ledger.to_json()))
         self.write_total()
         return [record.critique for record in records]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stepalign.clients.settings import ClientSettings
+from stepalign.core.errors import ConfigError
 from stepalign.core.files import read_json
 from stepalign.core.settings import AtLeast0, NonNegative, Settings, setting
 from stepalign.micro.problems import CRITIC_DIR
@@ -44,6 +45,11 @@ class CriticSettings(Settings):
     )
     critic_truth: Truth = setting(
         "solution", "Ground truth shown to the critic; solution falls back to the answer where a problem has none."
+    )
+    critic_judgement: bool = setting(
+        False,
+        "Also ask for a sentence on what is wrong and why, which condition describe shows (edit protocol of the openai "
+        "and local critics).",
     )
     critic_prompts: str = setting(
         "",
@@ -92,6 +98,11 @@ class CriticSettings(Settings):
     def __post_init__(self) -> None:
         self._fill_in()
         super().__post_init__()
+        if self.critic_judgement and (self.critic in ("micro", "exact") or self.critique_protocol != "edit"):
+            raise ConfigError(
+                f"critic_judgement: critic {self.critic} with protocol {self.critique_protocol} gives none. Set "
+                "critic: openai or local, and critique_protocol: edit."
+            )
         self.client_settings()
 
     def client_settings(self) -> ClientSettings:

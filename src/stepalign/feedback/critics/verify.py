@@ -53,7 +53,7 @@ async def verify(rollout: Rollout, critique: Critique, grade: GradeFunction) -> 
     Raises:
         Rejected: leak, not_verbatim, wrong_answer, unparseable_answer, grading_timeout, grading_error.
     """
-    own_words = [step.text for step in critique.steps if step.origin != "copied"]
+    own_words = [critique.judgement, *(step.text for step in critique.steps if step.origin != "copied")]
     if critique.case != "A":
         own_words.append(critique.answer)
     if is_leak(own_words, rollout.problem.problem):

@@ -18,7 +18,10 @@ from stepalign.report.records import records, version_of, warnings_table
 from stepalign.report.rollouts import Shown, browser_data, context_side, pack_rollouts
 from stepalign.runs.reading import Run
 
-RESULTS = "Test problems, in percent; small figures are 95 % bootstrap intervals over problems."
+RESULTS = (
+    "Test problems, in percent; small figures are 95 % bootstrap intervals over problems, of means over seeds and of "
+    "differences over seeds and problems."
+)
 OPTIMISTIC = "Each metric picks its own checkpoint on the test problems: optimistic."
 NO_SIGNAL = (
     "No rollout can be shown: each has no context, or its text gives another number of tokens than were sampled."

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import NamedTuple
 
+from stepalign.report.comparison.controls import against_controls, difference_sentence, sorted_by_control
 from stepalign.report.numbers import count, duration, listing, percent, percent_interval, points
 from stepalign.runs.evaluations import EvaluationMetrics
 from stepalign.runs.reading import Run, SeedRun
@@ -163,11 +164,18 @@ def _nearest(runs: list[SeedRun], key: str, tokens: float) -> tuple[float | None
 
 
 def _certainty(run: Run, scores: list[Score]) -> list[str]:
-    lines = [sentence for pair, row in run.paired.items() if (sentence := _paired(pair, row, run.main_key))]
-    if not lines and len(scores) > 1:
+    lines = [
+        difference_sentence(row)
+        for row in sorted_by_control(run.differences)
+        if row.metric == run.main_key and not row.is_control
+    ]
+    if not run.differences:  # of version 0.1.0
+        lines = [sentence for pair, row in run.paired.items() if (sentence := _paired(pair, row, run.main_key))]
+    if not lines and not run.differences and len(scores) > 1:
         lines += _overlap(run, scores[0], scores[1])
     if scores:
         lines.append(_seeds(scores))
+        lines = [*against_controls(run.conditions, run.differences, run.main_key), *lines]
     return lines
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+from stepalign.report.comparison.controls import sorted_by_control
 from stepalign.report.numbers import MISSING, count, duration, percent, percent_interval, points
 from stepalign.runs.evaluations import EvaluationMetrics
 from stepalign.runs.reading import Run, SeedRun
-from stepalign.runs.results import Best, Difference
+from stepalign.runs.results import Best, Difference, PairedDifference
 
 Cell = dict[str, str]
 
@@ -23,11 +24,22 @@ def result_tables(run: Run) -> dict[str, Any]:
         "keys": list(run.keys),
         "selected": _with_means(run, [_base_row(run), *map(_selected_row(run), run.seed_runs)], means=run.means),
         "best": _with_means(run, [_base_row(run), *map(_best_row(run), run.seed_runs)], means={}),
-        "paired": [
+        "paired": _paired(run),
+    }
+
+
+def _paired(run: Run) -> list[dict[str, Any]]:
+    """Conditions minus controls first."""
+    if not run.differences:  # of version 0.1.0
+        return [
             {"pair": pair.replace(" - ", " − "), "cells": [_difference(row.get(key)) for key in run.keys]}
             for pair, row in run.paired.items()
-        ],
-    }
+        ]
+    pairs: dict[str, dict[str, PairedDifference]] = {}
+    for row in sorted_by_control(run.differences):
+        name = f"{row.condition} − {row.minus}{' (control)' if row.is_control else ''}"
+        pairs.setdefault(name, {})[row.metric] = row
+    return [{"pair": pair, "cells": [_difference(row.get(key)) for key in run.keys]} for pair, row in pairs.items()]
 
 
 def _base_row(run: Run) -> dict[str, Any]:
@@ -95,9 +107,10 @@ def _cell(value: float | None, bounds: tuple[float, float] | None, step: str = "
     return {"value": percent(value), "interval": percent_interval(bounds), "step": step}
 
 
-def _difference(entry: Difference | None) -> Cell:
+def _difference(entry: Difference | PairedDifference | None) -> Cell:
     if entry is None:
         return {"value": MISSING, "interval": "", "step": ""}
     bounds = entry.ci95
     text = f"{points(bounds[0])} to {points(bounds[1])}" if bounds else ""
-    return {"value": points(entry.difference), "interval": text, "step": ""}
+    value = entry.value if isinstance(entry, PairedDifference) else entry.difference
+    return {"value": points(value), "interval": text, "step": ""}
