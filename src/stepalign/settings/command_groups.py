@@ -131,6 +131,9 @@ class InspectSettings(ColumnsSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = setting(
         None, "Of the weights; auto: as saved; none: float32 on a CPU, else auto. Half precision blurs A_t."
     )
+    num_alternatives: AtLeast0 = setting(
+        5, "How many of the likeliest tokens of student and self-teacher are told at each token; 0: none."
+    )
     figure: str | None = setting(None, "Also draw figures: F.png, F.svg or F.pdf.")
 
 
