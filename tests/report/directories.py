@@ -14,6 +14,8 @@ from typing import Any
 import yaml
 
 from stepalign.core.files import write_json, write_jsonl, write_text
+from stepalign.core.token_classes import token_classes
+from stepalign.signal.localization_measures import Collected, Known
 from stepalign.signal.trial import judge_rows
 
 from .comparison.synthetic_run import WARNINGS, write_run
@@ -132,6 +134,35 @@ def preflight(directory: Path, text: str | None) -> None:
     write_json(directory / "ledger.json", {"num_samples": 8})
 
 
+def localize(directory: Path, text: str | None) -> None:
+    name = text or "p0"
+    label = {"id": name, "problem": text or "2 + 2 + 1?", "answer": "5", "steps": ["2 + 2 = 4", "4 + 1 = 6"]}
+    label |= {"first_wrong_step": 2, "reason": text or "4 + 1 is 5.", **({"response": text} if text else {})}
+    formats = ["refsol", text or "stepalign"]
+    tokens = ["2 + 2", " = 4", "\n", "4 + 1", " = 6"]
+    steps, values = [1, 1, None, 2, 2], [0.5, 0.25, 0.0, 0.25, -4.0]
+    where = {"problem_id": name, "sample": 0}
+    write_jsonl(directory / "labels.used.jsonl", [label])
+    write_jsonl(directory / "tokens.jsonl", [{**where, "tokens": [text or t for t in tokens], "token_steps": steps}])
+    write_jsonl(directory / "contexts.jsonl", [{"format": n, **where, "context": text or CONTEXT} for n in formats])
+    collected = Collected()
+    collected.add(0, values, Known(steps, token_classes(tokens), 2))
+    conditions = {
+        n: {"num_without_context": 1, "num_too_long": 1, "lacks": text or "a solution", **collected.summary()}
+        for n in formats
+    }
+    counts = {"num_rollouts": 1, "num_wrong": 1, "num_wrong_at_first_step": 0, "num_right": 0}
+    result = {"model": text or "micro", "critiques": text or "by critic exact", **counts, "conditions": conditions}
+    write_json(directory / "localization.json", result)
+    write_json(directory / "localize.json", {"model": text or "micro", "conditions": formats})
+    took = {"wall_s": 61.0, "cpu_s": 60.0, "num_sequences": 3, "num_tokens": 300}
+    write_json(directory / "timing.json", took)
+    shown = {"kind": text or "wrong_step", **where, "step": None, "case": None, "first_wrong_step": 2, "text": "t"}
+    shown |= {"tokens": tokens, "token_steps": steps, "contexts": {n: {"advantage": values} for n in formats}}
+    write_json(directory / "signal.json", {"conditions": formats, "rollouts": [shown]})
+    write_json(directory / "environment.json", {"packages": {"stepalign": "0.1.0"}})
+
+
 def curate(directory: Path, text: str | None) -> None:
     dropped = {text or "too_hard": 6}
     stages = [
@@ -153,5 +184,6 @@ WRITERS: dict[str, Callable[[Path, str | None], None]] = {
     "grade": grade,
     "critique": critique,
     "preflight": preflight,
+    "localize": localize,
     "curate": curate,
 }

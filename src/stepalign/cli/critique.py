@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> None:
     given = read_given(CRITIQUE, argv)
     settings = given.make(CritiqueSettings)
     from stepalign.clients.alive import check_alive
-    from stepalign.feedback.critics.audit import kept_audit
+    from stepalign.feedback.critics.audit import has_replied, kept_audit
     from stepalign.feedback.critics.build import build_critic
     from stepalign.feedback.critics.critic import CriticStopped
     from stepalign.feedback.critics.settings import CriticSettings
@@ -70,7 +70,7 @@ def run(argv: Sequence[str]) -> None:
     if labels:
         _audit(directory, asked, critic, labels, records)
     print(report_hint(directory))
-    if not critic.ledger.num_verified and not labels:
+    if not critic.ledger.num_verified and not (labels and any(map(has_replied, records))):
         raise CriticError(f"{_why_none(critic.ledger)}\n{_resume_hint()}")
 
 

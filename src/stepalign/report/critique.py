@@ -83,13 +83,15 @@ def render_page(directory: Path) -> str:
 
 def audit_lines(found: Mapping[str, Any]) -> list[str]:
     """What `audit.json` says, a line a measure."""
+    how = f", protocol {found['protocol']}, truth shown: {found['truth']}" if found["model"] else ""
+    how = f", protocol {found['protocol']}, truth shown: {found['truth']}" if found["model"] else ""
     who = " ".join(filter(None, (found["critic"], found["model"])))
-    opening = (
-        f"{who}, protocol {found['protocol']}, shown the {found['truth']}: {found['num_rollouts']} labelled rollouts"
-    )
+    opening = f"{who}{how}, on {found['num_rollouts']} labelled rollouts"
     lines = [f"  {words}: {_rate(found, name)}" for name, words in AUDIT.items() if found.get(name) is not None]
     if found["num_unreadable"]:
         lines.append(f"  replies that say nothing of where it goes wrong: {found['num_unreadable']}")
+    if found["num_without_reply"]:
+        lines.append(f"  left out, since the critic gave no reply: {found['num_without_reply']}")
     return [opening, *lines]
 
 

@@ -64,9 +64,8 @@ def test_a_rejected_reply_is_read_for_what_it_says():
         CritiqueRecord("p2", 0, "skipped", None, "http_500"),
     ]
     found = audit(labels, records, "edit")
-    assert (found["accuracy_wrong"], found["accuracy_right"], found["answer_rate"]) == (0.5, 0.0, 0.0)
-    assert found["num_unreadable"] == 2
-    assert found["f1"] == 0
+    assert (found["accuracy_wrong"], found["accuracy_right"], found["answer_rate"]) == (0.5, None, 0.0)
+    assert (found["num_wrong"], found["num_unreadable"], found["num_without_reply"]) == (2, 1, 1)
 
 
 def test_a_missing_justification_is_nothing_wrong():
@@ -78,7 +77,7 @@ def test_a_missing_justification_is_nothing_wrong():
 def test_the_reference_in_the_place_of_a_critique_found_nothing():
     (label,) = labels_with(1)
     stand_in = Critique("D", None, (), "5", source="reference")
-    assert audit([label], [CritiqueRecord("p0", 0, "unverified", stand_in, "leak")], "edit")["num_unreadable"] == 1
+    assert audit([label], [CritiqueRecord("p0", 0, "unverified", stand_in, "leak", "?")], "edit")["num_unreadable"] == 1
 
 
 def test_of_wrong_traces_alone_there_is_no_harmonic_mean():

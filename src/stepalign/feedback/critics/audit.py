@@ -7,9 +7,9 @@
 
 Answer verification does not see this: a critique that copies the error and corrects a later step reaches the answer,
 too. What counts is where a reply says that the trace goes wrong first, used or not: of a rejected critique what its
-last reply amounts to. No reply that can be read is a miss, on a wrong trace and on a right one. `f1` is the harmonic
-mean of the two accuracies, as ProcessBench scores (arXiv 2412.06559). Critics there see no solution; here they see
-what critic_truth says.
+last reply amounts to. A reply that cannot be read is a miss, on a wrong trace and on a right one; where there was no
+reply at all, the rollout is left out and counted. `f1` is the harmonic mean of the two accuracies, as ProcessBench
+scores (arXiv 2412.06559). Critics there see no solution; here they see what critic_truth says.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def audit(labels: Sequence[Label], records: Sequence[CritiqueRecord], protocol: 
         steps, how many stand unchanged from the start, a mean over the critiques that can be read. `too_early`,
         `too_late`, `none_found`: shares of the wrong traces.
     """
-    read = [judgement(label.rollout, record, protocol) for label, record in zip(labels, records, strict=True)]
-    said = [(label, critique) for label, critique in zip(labels, read, strict=True)]
+    pairs = [(label, record) for label, record in zip(labels, records, strict=True) if has_replied(record)]
+    said = [(label, judgement(label.rollout, record, protocol)) for label, record in pairs]
     wrong = [_missed_by(label, critique) for label, critique in said if label.first_wrong_step is not None]
     right = [_missed_by(label, critique) for label, critique in said if label.first_wrong_step is None]
     hits = [float(miss == 0) for miss in wrong], [float(miss == 0) for miss in right]
-    answered = [float(r.status == "verified") for label, r in zip(labels, records, strict=True) if _has_answer(label)]
+    answered = [float(record.status == "verified") for label, record in pairs if label.rollout.problem.answer]
     rates = {
         "accuracy_wrong": _interval(hits[0]),
         "accuracy_right": _interval(hits[1]),
@@ -68,7 +68,8 @@ def audit(labels: Sequence[Label], records: Sequence[CritiqueRecord], protocol: 
         "num_rollouts": len(labels),
         "num_wrong": len(wrong),
         "num_right": len(right),
-        "num_unreadable": sum(critique is None for critique in read),
+        "num_unreadable": sum(critique is None for _, critique in said),
+        "num_without_reply": len(labels) - len(pairs),
         **{name: found.estimate if found else None for name, found in rates.items()},
         "ci95": {name: [found.low, found.high] if found else None for name, found in rates.items()},
     }
@@ -110,6 +111,11 @@ def kept_audit(settings: CriticSettings) -> dict[str, Any] | None:
 NEVER = 10**9  # a wrong trace of which it says that no step is wrong
 
 
+def has_replied(record: CritiqueRecord) -> bool:
+    """Whether the critic said anything of the rollout."""
+    return judging(record.critique) is not None or record.reply is not None
+
+
 def judgement(rollout: Rollout, record: CritiqueRecord, protocol: str) -> Critique | None:
     """The critique of a record, or what its rejected reply amounts to; None where that cannot be read."""
     if (critique := judging(record.critique)) is not None:
@@ -141,10 +147,6 @@ def _copied(said: Sequence[tuple[Label, Critique | None]]) -> list[float]:
         if critique is not None and num_correct:
             shares.append(verbatim_counts(label.rollout, critique, num_correct)[0] / num_correct)
     return shares
-
-
-def _has_answer(label: Label) -> bool:
-    return bool(label.rollout.problem.answer)
 
 
 def _interval(values: Sequence[float]) -> Interval | None:
