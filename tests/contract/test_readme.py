@@ -32,8 +32,8 @@ def test_the_format_of_the_readme_registers(tmp_path):
     from stepalign.core.rollout import Rollout
     from stepalign.feedback.formats import build_context, load_plugins
 
-    plugin = tmp_path / "hint.py"
+    plugin = tmp_path / "nudge.py"
     plugin.write_text(block("register_feedback"))
     assert len(lines("register_feedback")) <= 10
     load_plugins([str(plugin)])
-    assert build_context(Rollout(Problem("p", "?", "7"), 0, ""), "hint").text == "The answer is 7."
+    assert build_context(Rollout(Problem("p", "?", "7"), 0, ""), "nudge").text == "The answer is 7."

@@ -48,18 +48,18 @@ def test_a_format_that_needs_a_critic_says_so_before_anything_runs():
 
 
 def test_a_user_adds_a_format_in_a_few_lines_of_a_file(tmp_path):
-    plugin = tmp_path / "hint_format.py"
+    plugin = tmp_path / "nudge_format.py"
     plugin.write_text(
         "from stepalign.core.critique import Context\n"
         "from stepalign.feedback.formats import FeedbackFormat, register_feedback\n"
-        "@register_feedback('hint')\n"
-        "class Hint(FeedbackFormat):\n"
+        "@register_feedback('nudge')\n"
+        "class Nudge(FeedbackFormat):\n"
         "    def contexts(self, rollouts):\n"
         "        return [Context(f'The answer is {r.problem.answer}.') for r in rollouts]\n"
     )
     load_plugins([str(plugin)])
-    assert build_context(WRONG, "hint") == Context("The answer is 85.")
-    assert "hint" in feedback_names()
+    assert build_context(WRONG, "nudge") == Context("The answer is 85.")
+    assert "nudge" in feedback_names()
 
 
 def test_a_plugin_that_does_not_import_is_a_clear_error(tmp_path):
