@@ -7,7 +7,9 @@ one context.
 - bare, response: the same with logits of the response alone (`logits_to_keep`).
 - usual: the usual way to A_t and the divergence: both models' logits of the response, `log_softmax`, gather.
 - score: `stepalign.models.scoring.score_response`.
-- inspect: all of `inspect_response`: prompts, checks, scores, steps, localization, alignment.
+- inspect: all of `inspect_response`: prompts, checks, scores, steps, localization, alignment, and what student and
+  teacher would write at each token.
+- inspect, no alternatives: the same without the last, with which inspect is compared too.
 
     python -m benchmarks --only inspect
 """
@@ -25,7 +27,8 @@ from benchmarks.runner import Settings, Side, measure_alternately
 
 PRELOAD = ("stepalign.signal.inspect",)
 FULL, QUICK = {"vocabulary": 151_936, "num_tokens": 2000}, {"vocabulary": 8192, "num_tokens": 300}
-BARE, OTHERS = "bare", ("bare, response", "usual", "score", "inspect")
+BARE, OTHERS = "bare", ("bare, response", "usual", "score", "inspect", "inspect, no alternatives")
+ALTERNATIVES_BOUND = 1.1
 STEP = "<step_{}>Next put on 78: 2+8=10 carry 1; 6+7+1=14. We get 140.</step_{}>\n"
 
 
@@ -35,9 +38,11 @@ def run_case(name: str, settings: Settings) -> list[Row]:
     sides = [Side(way, prepare, {"way": way, **sizes}) for way in (BARE, *OTHERS)]
     measured = measure_alternately(sides, settings)
     inputs = f"Qwen3, hidden 256, 4 layers, vocabulary {sizes['vocabulary']:,}, {sizes['num_tokens']:,} tokens"
-    return [
+    rows = [
         row_of(name, metric, measured, way, BARE, inputs=inputs) for way in OTHERS for metric in ("time", "peak_memory")
     ]
+    *_, whole, without = OTHERS
+    return [*rows, row_of(name, "time", measured, whole, without, bound=ALTERNATIVES_BOUND, inputs=inputs)]
 
 
 def prepare(way: str, vocabulary: int, num_tokens: int) -> Callable[[], None]:
@@ -78,8 +83,8 @@ def work(way: str, inspected: Any, model: Any, tokenizer: Any) -> None:
     from stepalign.models.scoring import score_response
     from stepalign.signal.inspect import inspect_response, prepare
 
-    if way == "inspect":
-        inspect_response(inspected, model, tokenizer)
+    if way.startswith("inspect"):
+        inspect_response(inspected, model, tokenizer, num_alternatives=5 if way == "inspect" else 0)
         return
     prepared = prepare(inspected, model, tokenizer)
     prompts, response = [prepared.student.ids, prepared.teachers["own"].ids], list(prepared.response_ids)

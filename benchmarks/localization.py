@@ -1,4 +1,4 @@
-"""Where does each context act? Step-aligned feedback, the reference solution, and three ways to quote: micro rollouts.
+"""Where does each context act? Step-aligned feedback, its controls, the reference solution, three ways to quote: micro.
 
     python -m benchmarks.localization --output_dir runs/localization              # 200 rollouts, a minute or two
     python -m benchmarks.localization --output_dir OUT --num_rollouts 20
@@ -34,20 +34,26 @@ from scripts.micro_cases import (
 )
 
 from benchmarks import report
-from stepalign.core.critique import Context
+from stepalign.core.critique import Context, Critique
+from stepalign.core.problem import Problem
 from stepalign.core.prompts import render_prompt
+from stepalign.core.rollout import Rollout
 from stepalign.core.spans import rollout_tokens, token_offsets
 from stepalign.feedback.alignment import alignment
+from stepalign.feedback.formats import build_context
 from stepalign.maths.intervals import bootstrap_interval, paired_bootstrap
 from stepalign.maths.localization import localization
-from stepalign.micro import SOLVER_DIR, World, make_problems
+from stepalign.micro import SOLVER_DIR, World, exact_critique, make_problems
+from stepalign.micro.critic import exact_rewrite
 from stepalign.models import load_model
 from stepalign.models.prompts import chat_prompts
 from stepalign.models.scoring import score_response
 
 WORLD_SEED = 1
 BATCH = 250  # problems sampled at a time
-CONTEXTS = ("stepalign", "refsol", "quote_whole", "no_quote", "quote_whole_tags", "no_quote_tags")
+SHIPPED = ("whole_attempt", "random_step", "correction", "other", "none")  # formats, beside stepalign and refsol
+QUOTES = ("quote_whole", "no_quote", "quote_whole_tags", "no_quote_tags")
+CONTEXTS = ("stepalign", "refsol", *SHIPPED, *QUOTES)
 DIFFERENCE = "stepalign - refsol"
 NATS = ("mean_correct", "mean_wrong", "min_wrong", "first_wrong_token")
 MEASURES = {
@@ -84,11 +90,31 @@ def rollouts_with_one_wrong_step(count: int) -> tuple[list[Judged], int]:
     return found, num_sampled
 
 
-def measure(judged: Judged, model: Any, tokenizer: Any) -> dict[str, dict[str, Any]]:
+class Exact:
+    """The exact critic as feedback formats ask it."""
+
+    can_rewrite = True
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> list[Critique | None]:
+        """The critique of each."""
+        return [exact_critique(rollout) for rollout in rollouts]
+
+    def rewrite(self, rollouts: Sequence[Rollout], steps: Sequence[int]) -> list[Critique | None]:
+        """With a given step written again."""
+        return [exact_rewrite(rollout, step) for rollout, step in zip(rollouts, steps, strict=True)]
+
+
+def shipped(rollout: Rollout, problems: Sequence[Problem]) -> dict[str, str]:
+    """The contexts of the formats that ship; `random_step` has none where no other step can be worked again."""
+    made = {name: build_context(rollout, name, Exact(), problems=problems) for name in SHIPPED}
+    return {name: context.text for name, context in made.items() if context is not None}
+
+
+def measure(judged: Judged, model: Any, tokenizer: Any, problems: Sequence[Problem]) -> dict[str, dict[str, Any]]:
     """The measures of one rollout under each context."""
     rollout = judged.rollout
     quotes = {name: text for name, text in ways_to_quote(judged).items() if name != "up_to_error"}  # it is stepalign
-    contexts = {**both(judged), **quotes}
+    contexts = {**both(judged), **shipped(rollout, problems), **quotes}
     prompts = {name: _chat(tokenizer, rollout, Context(text)) for name, text in contexts.items()}
     scores = score_response(model, _chat(tokenizer, rollout, None), prompts, rollout.token_ids)
     steps = rollout_tokens(tokenizer, rollout).steps
@@ -122,14 +148,15 @@ def summarize(rows: Sequence[dict[str, dict[str, Any]]]) -> dict[str, Any]:
     """Means with intervals for each context, and StepAlignFB minus RefSol on the same rollouts."""
     summary: dict[str, Any] = {name: {key: _interval(rows, name, key) for key in MEASURES} for name in CONTEXTS}
     for name in CONTEXTS:
-        summary[name]["first_wrong_token"]["median"] = median(row[name]["first_wrong_token"] for row in rows)
-        summary[name]["quotes_wrong_step_rate"] = sum(row[name]["quotes_wrong_step"] for row in rows) / len(rows)
+        own = [row[name] for row in rows if name in row]
+        summary[name]["first_wrong_token"]["median"] = median(part["first_wrong_token"] for part in own)
+        summary[name]["quotes_wrong_step_rate"] = sum(part["quotes_wrong_step"] for part in own) / len(own)
     summary[DIFFERENCE] = {key: _difference(rows, key) for key in MEASURES}
     return summary
 
 
 def _interval(rows: Sequence[dict[str, dict[str, Any]]], name: str, key: str) -> dict[str, Any]:
-    values = [row[name][key] for row in rows if row[name][key] is not None]
+    values = [row[name][key] for row in rows if name in row and row[name][key] is not None]
     interval = bootstrap_interval(values)
     return {"mean": interval.estimate, "ci95": [interval.low, interval.high], "num_rollouts": len(values)}
 
@@ -161,7 +188,8 @@ def main() -> None:
     args = parser.parse_args()
     judged, num_sampled = rollouts_with_one_wrong_step(args.num_rollouts)
     model, tokenizer = load_model(str(SOLVER_DIR), dtype="float32", device="cpu")
-    rows = [measure(one, model, tokenizer) for one in judged]
+    problems = [one.rollout.problem for one in judged]
+    rows = [measure(one, model, tokenizer, problems) for one in judged]
     summary = summarize(rows)
     settings = {
         "world_seed": WORLD_SEED,

@@ -13,10 +13,11 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from stepalign.core.files import write_json
+from stepalign.core.files import write_json, write_text
 from stepalign.feedback.conditions import CONTROLS
 from stepalign.maths.intervals import bootstrap_interval, paired_bootstrap
 from stepalign.runs.evaluations import EvaluationRow
@@ -24,10 +25,10 @@ from stepalign.runs.files import EVALUATIONS, seed_directory
 from stepalign.runs.row import read_rows
 
 METRIC, SAMPLES = "avg@12", "peers"
-OF_REFERENCE = ("refsol", "first_half", "hint", "shifted", "other")  # what the reference's wording can change
+OF_REFERENCE = ("refsol", "hint", "shifted", "other")  # what the reference's wording can change
 LADDER = (
     *("stepalign", "refsol", "other", "random_step", "none", "whole_attempt", "correction"),
-    *("answer", "hint", "first_half", "shifted", "peer"),
+    *("answer", "hint", "shifted", "peer"),
 )
 CROSS = ("stepalign", "refsol", "other", "random_step")
 PARTS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # conditions and settings of each comparison
@@ -52,7 +53,9 @@ def main() -> None:
     asked = parser.parse_args()
     for name in asked.only:
         run_part(asked.output_dir, name, asked.seeds, asked.jobs, asked.more)
-    write_json(asked.output_dir / "summary.json", summarize(asked.output_dir, asked.seeds))
+    summary = summarize(asked.output_dir, asked.seeds)
+    write_json(asked.output_dir / "summary.json", summary)
+    write_text(asked.output_dir / "tables.md", tables(summary))
 
 
 def run_part(directory: Path, name: str, seeds: Sequence[int], jobs: int, more: Sequence[str]) -> None:
@@ -105,6 +108,38 @@ def summarize(directory: Path, seeds: Sequence[int]) -> dict[str, object]:
         if (other, minus) in last
     ]
     return summary
+
+
+def tables(summary: Mapping[str, Any]) -> str:
+    """The summary as Markdown: of each part a row a condition, then the differences at the last checkpoint."""
+    lines: list[str] = []
+    for part in PARTS:
+        rows = sorted(summary[part].items(), key=lambda item: -item[1]["checkpoints"][-1]["value"])
+        if not rows:
+            continue
+        steps = [row["step"] for row in rows[0][1]["checkpoints"]]
+        heads = [*(f"after {step} steps" for step in steps), "seeds", "pass@12", "seen", "distinct", "KL", "tokens"]
+        lines += [f"\n### {part}\n", f"| context | {' | '.join(heads)} |", "|" + "---|" * (1 + len(heads))]
+        for condition, entry in rows:
+            last = entry["checkpoints"][-1]
+            values = [f"{100 * row['value']:.1f} ({_range(row['ci95'])})" for row in entry["checkpoints"]]
+            seeds = ", ".join(f"{100 * value:.1f}" for value in last["by_seed"])
+            rest = [f"{100 * last['pass@12']:.0f}", f"{100 * last['seen']:.0f}", f"{last['num_distinct_answers']:.1f}"]
+            rest += [f"{last['kl_to_base']:.3f}", f"{last['num_generated_tokens'] / 1000:.0f} k"]
+            lines.append(f"| {' | '.join([f'`{condition}`', *values, seeds, *rest])} |")
+    lines += [
+        "\n### differences at the last checkpoint\n",
+        "| part | condition | minus | points |",
+        "|---|---|---|---|",
+    ]
+    for row in summary["differences"]:
+        cells = [row["part"], f"`{row['condition']}`", row["minus"]]
+        lines.append(f"| {' | '.join(cells)} | {100 * row['value']:+.1f} ({_range(row['ci95'], '+')}) |")
+    return "\n".join(lines).strip() + "\n"
+
+
+def _range(bounds: Sequence[float], sign: str = "") -> str:
+    return f"{100 * bounds[0]:{sign}.1f} to {100 * bounds[1]:{sign}.1f}"
 
 
 def _subtracted(part: str, condition: str) -> list[tuple[str, str]]:

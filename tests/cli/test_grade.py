@@ -136,3 +136,47 @@ def test_a_grader_of_ones_own(grade, tmp_path, capsys):
 def test_an_answer_pattern_of_ones_own(grade):
     _, graded, _ = grade("--answer_patterns", "A: ?(.+)", "boxed")
     assert [row["extracted"] for row in graded] == ["2^{-1}", "4", "5", None]
+
+
+def test_programs_are_graded_by_their_tests(grade, monkeypatch):
+    code_problems = [
+        {
+            "id": "double",
+            "problem": 'def double(x):\n    """Twice x."""\n',
+            "test": "def check(candidate):\n    assert candidate(2) == 4\n",
+            "entry_point": "double",
+            "solution": "    return 2 * x\n",
+        },
+        {"id": "echo", "problem": "Print the input.", "tests": [{"stdin": "a", "stdout": "a"}]},
+    ]
+    monkeypatch.setattr(f"{__name__}.PROBLEMS", code_problems)
+    texts = [
+        "    return 2 * x",
+        "    return 2 + y",
+        "    return x",
+        "    while x: pass",
+        "I cannot.",
+        "    return 'x' * 10**12",
+    ]
+    samples = [{"problem_id": "double", "sample": i, "text": text} for i, text in enumerate(texts)]
+    samples.append({"problem_id": "echo", "sample": 0, "text": "```python\nprint(input())\n```"})
+    code, graded, grades = grade("--timeout_s", "1", "--memory_limit_mb", "512", samples=samples)
+    assert code == 0
+    assert [row["grade"] for row in graded] == [
+        "correct",
+        "error",
+        "wrong",
+        "timeout",
+        "unparseable",
+        "memory",
+        "correct",
+    ]
+    assert graded[1]["detail"] == {
+        "type": "NameError",
+        "message": "name 'y' is not defined",
+        "line": 1,
+        "test": "assert candidate(2) == 4",
+    }
+    assert [("detail" in row) for row in graded] == [False, True, True, True, False, True, False]
+    assert grades["counts"] == {"correct": 2, "wrong": 1, "unparseable": 1, "timeout": 1, "error": 1, "memory": 1}
+    assert sum(rate for key, rate in grades.items() if key.endswith("_rate")) == pytest.approx(1)

@@ -2,7 +2,7 @@ import pytest
 
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
-from stepalign.core.spans import rollout_tokens, token_offsets, token_steps
+from stepalign.core.spans import rollout_tokens, token_offsets, token_steps, token_texts
 from stepalign.core.trace import parse_trace
 from stepalign.micro import SOLVER_DIR
 
@@ -49,3 +49,11 @@ def test_the_texts_of_a_rollouts_tokens_are_the_response_with_its_end(tokenizer)
     texts, steps = rollout_tokens(tokenizer, Rollout(Problem("p", "", "85"), 0, TEXT, tuple(ids)))
     assert "".join(texts) == TEXT + tokenizer.eos_token
     assert steps == [*token_steps(parse_trace(TEXT), token_offsets(tokenizer, ids[:-1])), None]
+
+
+def test_a_token_by_itself_reads_as_it_does_inside_a_text(tokenizer):
+    ids = tokenizer(TEXT, add_special_tokens=False)["input_ids"]
+    texts = token_texts(tokenizer, [*ids, tokenizer.eos_token_id, ids[0]])
+    assert list(texts) == list(dict.fromkeys([*ids, tokenizer.eos_token_id]))
+    assert " carry " in texts.values() and texts[tokenizer.eos_token_id] == tokenizer.eos_token
+    assert token_texts(tokenizer, []) == {}

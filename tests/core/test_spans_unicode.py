@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from stepalign.core.spans import shared_length, token_offsets, token_steps
+from stepalign.core.spans import shared_length, token_offsets, token_steps, token_texts
 from stepalign.core.trace import parse_trace
 from stepalign.micro import SOLVER_DIR
 
@@ -62,6 +62,14 @@ KINDS = {
 @pytest.fixture(scope="module", params=KINDS)
 def tokenizer(request):
     return KINDS[request.param]()
+
+
+def test_single_tokens_joined_are_the_text_where_no_character_is_in_parts(tokenizer):
+    text = "So x = 2, ok so 7 is so."
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    texts = token_texts(tokenizer, ids)
+    assert "".join(texts[i] for i in ids).lstrip() == tokenizer.decode(ids).lstrip()
+    assert any(text.startswith(" ") for text in texts.values())
 
 
 def exact_offsets(tokenizer, ids):

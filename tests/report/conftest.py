@@ -55,17 +55,23 @@ def inspection_result():
     from stepalign.feedback.alignment import alignment
     from stepalign.maths.localization import localization, step_statistics
 
+    def top(text, share):
+        return [[text, share], [" carry", 0.6 * (1 - share)], ["\n", 0.4 * (1 - share)]]
+
     def make(tokens=TOKENS, steps=STEPS, advantage=ADVANTAGE, first_wrong_step=2, source="case file", **parts):
         response = "".join(tokens)
 
         def context(values):
+            low = [value < -0.5 for value in values]
             return {
                 "context": "<step_1>2+2=4</step_1>",
                 "teacher_prompt": "problem and context",
                 "student_logp": [-1.0] * len(values),
                 "teacher_logp": [value - 1.0 for value in values],
                 "advantage": values,
-                "divergence": [0.1] * len(values),
+                "divergence": [2.0 if is_low else 0.1 for is_low in low],
+                "expected_advantage": [-1.0 if is_low else -0.1 for is_low in low],
+                "teacher_top": [top(" carry" if lo else text, 0.9) for lo, text in zip(low, tokens, strict=True)],
                 "steps": [row.to_json() for row in step_statistics(values, steps)],
                 "localization": localization(values, steps, first_wrong_step).to_json(),
                 "alignment": alignment(parse_trace(response), "<step_1>2+2=4</step_1>", first_wrong_step).to_json(),
@@ -81,6 +87,7 @@ def inspection_result():
             "response_token_ids": list(range(len(tokens))),
             "tokens": list(tokens),
             "token_steps": list(steps),
+            "student_top": [top(text, 0.5) for text in tokens],
             "contexts": {name: context(values) for name, values in advantage.items()},
             "notes": ["A note on this inspection."],
         }

@@ -5,8 +5,9 @@ import pytest
 
 from stepalign.core.errors import ConfigError
 from stepalign.report import token_text
+from stepalign.report.alternatives import Instead
 from stepalign.report.figures import METADATA, _areas, advantage_figures
-from stepalign.report.token_text import COLUMNS, Piece, first_wrong_token, lay_out
+from stepalign.report.token_text import COLUMNS, Below, Piece, first_wrong_token, lay_out, second_lines
 
 
 @pytest.mark.parametrize("suffix", METADATA)
@@ -146,3 +147,30 @@ def test_colours_are_those_of_the_pages():
     light = style.split("@media")[0]
     for name, colour in (("positive", "UP"), ("negative", "DOWN"), ("positive-line", "UP_LINE"), ("ink", "INK")):
         assert f"--{name}: {getattr(token_text, colour)};" in light
+
+
+def test_second_lines_stand_below_their_tokens_where_there_is_room():
+    pieces = list(lay_out(["ab", "cd", " " * 20, "ef\n", "gh"]))
+    found = [Instead(1, " carry", 0.35), Instead(0, "hold", 0.9), Instead(3, "\n", 0.5), Instead(4, "x", 1.0)]
+    assert second_lines(pieces, found) == [
+        Below(0, 2, "carry 35 %"),  # the second finds no room before it
+        Below(0, 24, "↵ 50 %"),
+        Below(1, 0, "x 100 %"),
+    ]
+    last = [Piece(0, 0, COLUMNS - 3, 3, "end")]
+    assert second_lines(last, [Instead(0, "too long for this place", 0.5)]) == []
+    assert second_lines([], found) == [], "tokens that are not shown"
+
+
+def test_the_picture_has_the_second_lines_and_its_file_their_numbers(inspection_result, tmp_path):
+    advantage_figures(inspection_result(), tmp_path / "a.svg")
+    numbers = json.loads((tmp_path / "a-tokens.json").read_text())
+    assert numbers["instead"]["aligned"] == [[9, " carry", 0.9]] and len(numbers["instead"]["other"]) == 5
+    figure, _ = token_text.token_text(inspection_result(), 5.0)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts.count("carry 90 %") >= 3 and token_text.SECOND_LINE in texts
+    plain = inspection_result()
+    for context in plain["contexts"].values():
+        del context["teacher_top"]
+    figure, _ = token_text.token_text(plain, 5.0)
+    assert token_text.SECOND_LINE not in [text.get_text() for text in figure.axes[0].texts]

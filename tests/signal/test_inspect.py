@@ -13,6 +13,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from stepalign.core.errors import ConfigError, DataError, ModelError
 from stepalign.micro import exact_critique
 from stepalign.models.prompts import Prompt, boundary, chat_prompts, encode
+from stepalign.report.alternatives import instead
 from stepalign.report.inspection.terminal import print_inspection, token_style
 from stepalign.signal.case import Case, make_case, read_case_file
 from stepalign.signal.inspect import inspect_response
@@ -63,6 +64,41 @@ def test_a_t_is_that_of_a_float64_forward_pass_over_the_prompts_as_reported(resu
         assert (torch.tensor(context["advantage"], dtype=torch.float64) - difference).abs().max() < 1e-4
         divergence = (teacher.exp() * (teacher - student)).sum(-1)
         assert (torch.tensor(context["divergence"], dtype=torch.float64) - divergence).abs().max() < 1e-4
+
+
+def test_alternatives_are_the_likeliest_of_a_float64_forward_pass(result, micro_solver):
+    model, tokenizer = copy.deepcopy(micro_solver.model).double(), micro_solver.tokenizer
+    response = result["response_token_ids"]
+    tops = {result["student_prompt"]: result["student_top"]}
+    tops |= {context["teacher_prompt"]: context["teacher_top"] for context in result["contexts"].values()}
+    assert len(tops) == 3
+    for prompt, top in tops.items():
+        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([ids + response])).logits[0, len(ids) - 1 : -1]
+        expected = logits.softmax(-1).topk(5)
+        assert torch.tensor([[p for _, p in of] for of in top]).sub(expected.values).abs().max() < 1e-4
+        for of, likeliest in zip(top, expected.indices, strict=True):
+            assert len(of) == 5 and of[0][0] in [tokenizer.decode(likeliest[:2][i : i + 1]) for i in range(2)]
+
+
+def test_the_carry_that_is_missing_is_what_the_self_teacher_would_write(result):
+    context = result["contexts"]["stepalign"]
+    dropped = next(i for i, value in enumerate(context["advantage"]) if value < -1)
+    assert result["tokens"][dropped] == ", " and "".join(result["tokens"][:dropped]).endswith("14-8-1=5")
+    assert dropped in [it.token for it in instead(context, result["tokens"])]
+    assert {text.strip() for text, p in context["teacher_top"][dropped] if p > 0.1} == {"carry", "keep", "hold"}
+    assert sum(p for _, p in context["teacher_top"][dropped]) == pytest.approx(1, abs=0.01)
+    assert context["expected_advantage"][dropped] < -0.1 and max(context["expected_advantage"]) < 1e-5
+
+
+def test_without_alternatives_all_other_numbers_are_the_same(result, micro_solver):
+    case = replace(CASE, contexts={"stepalign": ALIGNED, "refsol": REFERENCE})
+    none = inspect_response(case, *micro_solver, num_alternatives=0)
+    assert none["student_top"] == [[]] * len(result["tokens"])
+    for name, context in none["contexts"].items():
+        assert context["teacher_top"] == none["student_top"]
+        assert {**context, "teacher_top": result["contexts"][name]["teacher_top"]} == result["contexts"][name]
 
 
 def test_every_list_is_as_long_as_the_response(result):
@@ -305,6 +341,18 @@ def test_without_colours_there_is_a_table_by_step(result, kwargs):
     assert MICRO in text
 
 
+def test_the_lowest_tokens_are_told_with_what_would_be_written(result):
+    text = printed(result)
+    told = text.split("what would be:\n")[1]
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert lines[0] == "stepalign" and lines[1] == "−9.92 written 6+1=12 keep 1; 1+2+1=4. [So␣]"
+    assert lines[2].startswith("student ") and "So␣ 2" in lines[2]
+    assert any("14-8-1=5[,␣]" in line for line in lines) and "␣carry␣" in lines[lines.index("refsol") - 1]
+    assert told.count("self-teacher ") == 6, "three of each"
+    calm = {**result, "contexts": {"none": {**result["contexts"]["refsol"], "teacher_top": []}}}
+    assert "what would be" not in printed(calm)
+
+
 def test_sign_is_shown_by_more_than_colour():
     assert token_style(-2.0).underline and not token_style(2.0).underline
     assert token_style(0.4) is None and token_style(-0.4) is None
@@ -312,6 +360,14 @@ def test_sign_is_shown_by_more_than_colour():
 
 
 def test_control_characters_of_a_model_do_nothing(result):
-    evil = {**result, "tokens": ["\x1b[2J", *result["tokens"][1:]], "notes": ["[red]\x1b]0;x\x07"]}
+    tops = [[["\x1b]0;x\x07[bold]", 1.0]]] * len(result["tokens"])
+    contexts = {name: {**context, "teacher_top": tops} for name, context in result["contexts"].items()}
+    evil = {
+        **result,
+        "contexts": contexts,
+        "tokens": ["\x1b[2J", *result["tokens"][1:]],
+        "notes": ["[red]\x1b]0;x\x07"],
+    }
     text = printed(evil, force_terminal=True, color_system="truecolor", no_color=False)
+    assert "⟨U+001B⟩]0;" in text
     assert "\x1b[2J" not in text and "\x1b]0" not in text and "⟨U+001B⟩" in text and "[red]" in text

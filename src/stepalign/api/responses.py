@@ -22,7 +22,7 @@ from stepalign.core.files import exclusive, read_jsonl
 from stepalign.core.problem import Problem  # noqa: F401 - the example above
 from stepalign.feedback.critics.critic import CritiqueRecord
 from stepalign.runs import files
-from stepalign.settings.command_groups import CritiqueSettings, GradeSettings
+from stepalign.settings.command_groups import CritiqueSettings, GradeSettings, InspectSettings
 from stepalign.settings.commands import CRITIQUE, EVALUATE, GRADE, INSPECT, LOCALIZE
 from stepalign.settings.given import given_values
 
@@ -42,7 +42,8 @@ def evaluate(
     """Sample a model on problems, grade, and measure pass@k, maj@k and avg@k.
 
     Args:
-        model: a directory or hub name of a causal LM; micro: the shipped solver; with a server the name it expects.
+        model: a directory, GGUF file or hub name of a causal LM; micro: the shipped solver; with a server its
+            name there.
         problems: what `load_problems` reads.
         adapter: of a PEFT adapter for it.
         config: a recipe's path.
@@ -158,7 +159,7 @@ def inspect_case(
         critic: says which step is wrong first, unless the case does: as for `critique`.
         dtype: of the weights; None: float32 on a CPU, else as saved.
         output_dir: also write `advantage.json` and `inspect.html` there.
-        given: further settings of the critic.
+        given: any other setting of `stepalign inspect` that is not about which case, such as the critic's.
     Returns:
         What `advantage.json` of `stepalign inspect` holds; as a table a row for each token and context.
     """
@@ -171,7 +172,8 @@ def inspect_case(
     made = make_case(values, "case" if isinstance(case, Mapping) else str(case))
     asked = given_values(INSPECT, None, settings({**given, **({"critic": critic} if critic else {})}, None))
     ((judged, _),) = judge([made], resolve_critic(asked))
-    (result,) = inspect_cases([judged], dtype)
+    ours = asked.make(InspectSettings, output_dir=GIVEN)
+    (result,) = inspect_cases([judged], dtype, ours.num_alternatives)
     if output_dir is not None:
         write_inspection(result, Path(output_dir))
     rows = [

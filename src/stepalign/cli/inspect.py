@@ -31,7 +31,7 @@ def run(argv: Sequence[str]) -> None:
 
     quieten()
     cases = cases_of(settings, resolve_critic(given))
-    for case, result in zip(cases, inspect_cases(cases, settings.dtype), strict=True):
+    for case, result in zip(cases, inspect_cases(cases, settings.dtype, settings.num_alternatives), strict=True):
         name = f"rollout-{case.rollout['index']}" if len(cases) > 1 else ""
         own = figure if figure is None or not name else figure.with_stem(f"{figure.stem}-{name}")
         written = write_inspection(result, Path(settings.output_dir) / name, own)

@@ -26,7 +26,7 @@ from stepalign.core.errors import ModelError
 
 
 class LocalClient:
-    """The settings' model is a directory or hub name; their concurrency is the batch size."""
+    """The settings' model is a directory, GGUF file or hub name; their concurrency is the batch size."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self.url = f"local:{_version(settings.model)}"
@@ -146,7 +146,8 @@ def _seed(requests: list[Request]) -> int:
 
 
 def _version(model: str) -> str:
-    """Another one when the files of a model directory change: a model trained again is asked again."""
-    files = sorted(path for path in Path(model).glob("*") if path.is_file()) if Path(model).is_dir() else []
+    """Another one when the files of a model directory, or a GGUF file, change: a model trained again is asked again."""
+    path = Path(model)
+    files = sorted(file for file in (path.glob("*") if path.is_dir() else [path]) if file.is_file())
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return sha256(repr(stamps).encode()).hexdigest()[:12]

@@ -63,7 +63,7 @@ class ClientSettings:
         if self.kind == "openai":
             self._check_server()
         if self.kind == "local" and not self.model:
-            wanted = f"Set {self.name('model')} to a directory or hub name."
+            wanted = f"Set {self.name('model')} to a directory, GGUF file or hub name."
             raise ConfigError(f"{self.role} 'local' needs a model; got none. {wanted}")
         if self.kind in KINDS:
             _ = self.extra_keys

@@ -1,33 +1,75 @@
-"""A problem: what the solver is asked, the answer it is graded by, and perhaps a reference solution.
+"""A problem: what the solver is asked, what it is graded by, and perhaps a reference solution.
 
 >>> Problem(id="p1", problem="What is 2 + 2?", answer="4").to_json()
 {'id': 'p1', 'problem': 'What is 2 + 2?', 'answer': '4'}
+>>> Problem("p2", "Write add(a, b).", tests=Tests(asserts=("assert add(2, 2) == 4",))).to_json()
+{'id': 'p2', 'problem': 'Write add(a, b).', 'tests': ['assert add(2, 2) == 4']}
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from stepalign.core.text import clean_fields
 
 
+class Example(NamedTuple):
+    """One run of a whole program: what it reads, and what it must print."""
+
+    stdin: str
+    stdout: str
+
+
+@dataclass(frozen=True)
+class Tests:
+    """What a program must do: pass a check, or assertions, or print what is expected; one of the three.
+
+    Attributes:
+        check: Python that defines `check(candidate)`, as HumanEval has it; `candidate` is the function `entry_point`.
+        asserts: statements of Python, as MBPP has them, that call functions of the program by their names.
+        examples: input and output of the whole program.
+        entry_point: the function asked for, where the problem names one.
+        setup: Python that stands before the assertions, such as their imports.
+    """
+
+    __test__ = False  # pytest collects classes of this name
+
+    check: str = ""
+    asserts: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
+    entry_point: str | None = None
+    setup: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of a problem's row that hold them."""
+        tests = [example._asdict() for example in self.examples] or list(self.asserts)
+        row: dict[str, Any] = {"test": self.check} if self.check else {"tests": tests}
+        named = {"entry_point": self.entry_point, "setup": self.setup}
+        return row | {key: value for key, value in named.items() if value}
+
+
 @dataclass(frozen=True)
 class Problem:
-    """One problem; `solution` is the reference solution by another author, if the dataset has one."""
+    """One problem; `solution` is the reference solution by another author, if the dataset has one.
+
+    What has `tests` is graded by running them, anything else by its `answer`.
+    """
 
     id: str
     problem: str
-    answer: str
+    answer: str = ""
     solution: str | None = None
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
+    tests: Tests | None = None
 
     def __post_init__(self) -> None:
         clean_fields(self, "id", "problem", "answer", "solution")
 
     def to_json(self) -> dict[str, Any]:
         """The problem as a row of `problems.jsonl`; absent parts are left out."""
-        row: dict[str, Any] = {"id": self.id, "problem": self.problem, "answer": self.answer}
+        row: dict[str, Any] = {"id": self.id, "problem": self.problem}
+        row |= {"answer": self.answer} if self.tests is None else self.tests.to_json()
         if self.solution is not None:
             row["solution"] = self.solution
         if self.meta:

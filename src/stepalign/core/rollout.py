@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -19,28 +19,52 @@ FinishReason = Literal["stop", "length"]
 
 
 class Outcome(StrEnum):
-    """What grading found. The last three are counted on their own, never silently as wrong; `error`: a grader of the
-    user's own raised, or returned what is no grade."""
+    """What grading found. All but the first two are counted on their own, never silently as wrong.
+
+    `error`: a program raised or broke off; or a grader of the user's own raised, or returned what is no grade.
+    `memory`: a program took more than it may.
+    """
 
     CORRECT = "correct"
     WRONG = "wrong"
     UNPARSEABLE = "unparseable"
     TIMEOUT = "timeout"
     ERROR = "error"
+    MEMORY = "memory"
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Why a program is not right.
+
+    Attributes:
+        type: the exception's name; where there is none WrongAnswer, Timeout, MemoryLimit, OutputLimit, Exit (it broke
+            off) or UnsupportedTest.
+        message: what it says; of a wrong answer what was expected and what came.
+        line: of the program as the solver wrote it, from 1; None where it lies elsewhere or nowhere.
+        test: the test that failed, as it stands in the problem; None where none had begun.
+    """
+
+    type: str
+    message: str = ""
+    line: int | None = None
+    test: str | None = None
 
 
 @dataclass(frozen=True)
 class Grade:
-    """The outcome, the answer text it was based on (None where no answer was found), and the score of a grader that
-    gives one: GRPO's reward."""
+    """The outcome, the answer text it was based on (None where no answer was found; of a program its code), the score
+    of a grader that gives one: GRPO's reward, and of a program that is not right why."""
 
     outcome: Outcome
     extracted: str | None = None
     score: float | None = None
+    detail: Detail | None = None
 
     def __repr__(self) -> str:
         score = "" if self.score is None else f", score={self.score:g}"
-        return f"Grade(outcome={self.outcome!r}, extracted={self.extracted!r}{score})"
+        detail = "" if self.detail is None else f", detail={self.detail!r}"
+        return f"Grade(outcome={self.outcome!r}, extracted={self.extracted!r}{score}{detail})"
 
     @property
     def is_correct(self) -> bool:
@@ -49,8 +73,11 @@ class Grade:
 
     @property
     def reward(self) -> float | None:
-        """The score, else 1 for a correct answer and 0 for another; None where grading itself failed."""
-        if self.outcome in (Outcome.TIMEOUT, Outcome.ERROR):
+        """The score, else 1 for a correct answer and 0 for another; None where grading itself failed.
+
+        A program that raises, never ends or takes all memory is no failure of grading: `detail` tells which it was.
+        """
+        if self.outcome in (Outcome.TIMEOUT, Outcome.ERROR) and self.detail is None:
             return None
         return float(self.is_correct) if self.score is None else self.score
 
@@ -98,4 +125,5 @@ class Rollout:
         if self.grade is None:
             return {}
         row: dict[str, Any] = {"grade": self.grade.outcome.value, "extracted": self.grade.extracted}
-        return row if self.grade.score is None else row | {"score": self.grade.score}
+        score = {} if self.grade.score is None else {"score": self.grade.score}
+        return row | score | ({} if self.grade.detail is None else {"detail": asdict(self.grade.detail)})

@@ -11,7 +11,7 @@ themselves, with a short window, as streaming servers do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from stepalign.core.rollout import Rollout
@@ -19,6 +19,7 @@ from stepalign.core.tokenizer import Tokenizer
 from stepalign.core.trace import Trace, parse_trace
 
 WINDOW = 6  # tokens decoded before the current one; merges and spaces depend on near neighbours only
+ANCHOR = "a"  # a text before which no tokenizer drops a space
 
 
 class RolloutTokens(NamedTuple):
@@ -38,6 +39,23 @@ def rollout_tokens(tokenizer: Tokenizer, rollout: Rollout) -> RolloutTokens:
     # tokens that are bytes of one character share its span: the first shows it
     texts = ["" if i and span == offsets[i - 1] else text[slice(*span)] for i, span in enumerate(offsets)]
     return RolloutTokens(texts, token_steps(trace, offsets))
+
+
+def token_texts(tokenizer: Tokenizer, token_ids: Iterable[int]) -> dict[int, str]:
+    """The text of each id by itself, as it reads inside a text: " so" keeps its space.
+
+    A token that is a part of a character reads "\ufffd"; `rollout_tokens` puts the parts of a sequence together.
+    """
+    before = list(tokenizer([ANCHOR], add_special_tokens=False)["input_ids"][0])
+    prefix = tokenizer.decode(before, skip_special_tokens=False)
+    unique = list(dict.fromkeys(token_ids))
+    if not unique:  # of nothing some tokenizers make one empty text
+        return {}
+    texts = tokenizer.batch_decode([[*before, token_id] for token_id in unique], skip_special_tokens=False)
+    return {
+        token_id: text.removeprefix(prefix) if text.startswith(prefix) else tokenizer.decode([token_id])
+        for token_id, text in zip(unique, texts, strict=True)
+    }
 
 
 def token_offsets(tokenizer: Tokenizer, token_ids: Sequence[int]) -> list[tuple[int, int]]:

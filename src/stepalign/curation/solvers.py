@@ -60,8 +60,8 @@ def make_solver(arguments: CurateSettings) -> Solver:
     """
     if not arguments.solver_model:
         raise ConfigError(
-            "curate needs solver_model: a directory, a hub name or 'micro', or with solver_base_url the name that the "
-            "server expects."
+            "curate needs solver_model: a directory, a GGUF file, a hub name or 'micro', or with solver_base_url the "
+            "name that the server expects."
         )
     return ServerSolver(arguments) if arguments.solver_base_url else LocalSolver(arguments)
 

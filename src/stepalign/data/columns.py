@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from stepalign.core.errors import ConfigError, suggest
 
-PARTS = ("id", "problem", "answer", "solution")
+PARTS = ("id", "problem", "answer", "solution", "tests", "entry_point")
 MADE = ("id", "solution")  # parts that may be said to have no column
 META = "meta"
 BETWEEN = re.compile(r"[\s,]+(?=[\w.]+=)")  # names of columns may have spaces and commas themselves

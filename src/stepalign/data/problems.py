@@ -100,7 +100,7 @@ def _checked(stream: ProblemStream) -> Iterator[Problem | DataError]:
     for _, problem, trouble, where in stream:
         if problem is None:
             yield DataError(trouble)
-        elif not problem.answer:
+        elif not problem.answer and problem.tests is None:
             yield DataError(f"{where}: problem '{problem.id}' has no answer. Fill it in or remove the line.")
         elif problem.id in seen:
             yield DataError(

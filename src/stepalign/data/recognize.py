@@ -11,7 +11,7 @@ message lists the columns and says how to name them. A column that the user name
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +19,10 @@ from stepalign.core.errors import DataError
 from stepalign.data.answers import find_answer
 from stepalign.data.chat import turns_of
 from stepalign.data.columns import META, Columns, plain_name
-from stepalign.data.row import MISSING, Row
+from stepalign.data.row import Row
 from stepalign.data.shape import Shape
-from stepalign.data.values import unboxed
+from stepalign.data.table import Table
+from stepalign.data.tests import HIDDEN_NAMES, SETUP_NAMES, TEST_NAMES, TestColumns, are_tests
 
 PROBLEM = (
     *("problem", "question", "prompt", "query", "instruction", "input", "problem_text", "problem_statement"),
@@ -38,6 +39,8 @@ SOLUTION = (
     *("rationale", "reasoning", "explanation", "chain_of_thought", "cot"),
 )
 TEXT = (*SOLUTION, "completion", "response", "output", "generation")  # where an answer may have to be found
+PROGRAM_PROBLEM = ("question_content", "text", "description")
+CODE = ("solution", "canonical_solution", "reference_solution", "code")
 ID = (
     *("id", "problem_id", "question_id", "unique_id", "example_id", "task_id", "prompt_id", "uid", "uuid", "qid"),
     *("idx", "index", "row_id"),
@@ -50,42 +53,6 @@ PART_OF_PROBLEM = ("choices", "options", "body", "context", "passage", "backgrou
 INSIDE = ("value", "text", "number", "final", *ANSWER)  # names of the answer in an object of that name
 FRACTION = re.compile(r"-?\d+\.0")
 HOW = "Say which is which: --columns problem=COLUMN,answer=COLUMN and perhaps solution=COLUMN,id=COLUMN."
-
-
-class Table:
-    """The columns of some rows and what stands in them."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-        self.columns = list(dict.fromkeys(str(key) for row in rows for key in row.values))
-        self._values: dict[str, list[Any]] = {}
-        self._by_name: dict[str, str] = {}
-        for column in self.columns:
-            name = plain_name(column)
-            if name not in self._by_name or column == name:
-                self._by_name[name] = column
-
-    def values(self, column: str) -> list[Any]:
-        """What is there in a column, without what is empty."""
-        if column not in self._values:
-            found = (unboxed(row.value(column)) for row in self.rows)
-            self._values[column] = [v for v in found if v is not MISSING and v not in (None, "", [], {})]
-        return self._values[column]
-
-    def find(self, names: Iterable[str], without: Iterable[str] = (), is_empty: bool = False) -> list[str]:
-        """The columns of these names that hold anything, or that hold nothing, in the order of the names."""
-        columns = [self._by_name[name] for name in names if name in self._by_name]
-        return [column for column in columns if column not in without and bool(self.values(column)) is not is_empty]
-
-    def first(self, column: str) -> Any:
-        """The first value in a column that is not empty; None where all are."""
-        return next(iter(self.values(column)), None)
-
-    def named(self, column: str) -> str | None:
-        """The column that a user means, in whatever case; None where there is none."""
-        if column in self.columns or any(row.value(column) is not MISSING for row in self.rows):
-            return column
-        return self._by_name.get(plain_name(column))
 
 
 def recognize(rows: Sequence[Row], columns: Columns, name: str, hint: str = "", is_text: bool = False) -> Shape:
@@ -103,7 +70,10 @@ def recognize(rows: Sequence[Row], columns: Columns, name: str, hint: str = "", 
     named = {part: _named(table, column, name) for part, column in columns.parts.items()}
     meta = {key: str(_named(table, column, name)) for key, column in columns.meta.items()}
     problem, answer = named.get("problem"), named.get("answer")
+    tests = [named["tests"]] if named.get("tests") else [] if answer else tests_columns(table)
     try:
+        if tests:
+            return _with_tests(table, named, meta, tests)
         problem = problem or _problem(table, without=[answer] if answer else [])
         if "." in problem and not answer:
             return _within(table, problem, name)
@@ -123,9 +93,45 @@ def recognize(rows: Sequence[Row], columns: Columns, name: str, hint: str = "", 
     )
 
 
+def tests_columns(table: Table) -> list[str]:
+    """The columns that hold tests of a program; none where the problems ask for none."""
+    return [column for column in table.find(TEST_NAMES) if all(map(are_tests, table.values(column)))]
+
+
+def _with_tests(table: Table, named: dict[str, str], meta: dict[str, str], tests: Sequence[str]) -> Shape:
+    """The shape of problems that ask for a program."""
+    texts = table.find((*PROBLEM, *PROGRAM_PROBLEM))
+    if not named.get("problem") and not texts:
+        raise DataError("no column for the problem")
+    problem = named.get("problem") or texts[0]
+    codes = table.find(CODE, [problem])
+
+    def first(names: Sequence[str]) -> str | None:
+        return next(iter(table.find(names)), None)
+
+    return Shape(
+        problem,
+        solution=(named["solution"] or None) if "solution" in named else next(iter(codes), None),
+        id=(named["id"] or None) if "id" in named else _id(table, [problem]),
+        meta=meta or {plain_name(column): column for column in table.find(KEPT, [problem])},
+        tests=TestColumns(
+            tuple(tests),
+            tuple(table.find(HIDDEN_NAMES)),
+            named.get("entry_point") or first(("entry_point",)),
+            tuple(table.find(SETUP_NAMES)),
+            first(("starter_code",)),
+        ),
+    )
+
+
 def described(shape: Shape) -> str:
     """Which column was taken for what, in words."""
     is_chat = shape.problem in (shape.answer, shape.solution)
+    if shape.tests is not None:
+        words = [f"'{shape.problem}' is the problem", f"the tests are {_list(shape.tests.tests, ' and ')}"]
+        words += [f"'{shape.solution}' the solution"] if shape.solution is not None else []
+        words.append("ids are made" if shape.id is None else f"'{shape.id}' the id")
+        return ", ".join(words)
     words = [f"the user's turn in '{shape.problem}' is the problem" if is_chat else f"'{shape.problem}' is the problem"]
     whose = "the assistant's" if shape.problem == shape.answer else f"'{shape.answer}'"
     words.append(f"the answer is {'found in ' if shape.reading == 'marked' else ''}{whose}")
@@ -142,6 +148,8 @@ def described(shape: Shape) -> str:
 def is_own(shape: Shape) -> bool:
     """Whether rows are in this program's own form, of which nothing needs to be said."""
     parts = (shape.problem, shape.answer, shape.solution or "solution", shape.id)
+    if shape.tests is not None:
+        return parts[0] == "problem" and parts[2:] == ("solution", "id") and shape.tests.tests[0] in ("test", "tests")
     return parts == ("problem", "answer", "solution", "id") and shape.reading == "told"
 
 

@@ -20,6 +20,7 @@ from stepalign.data.answers import find_answer, is_plain, known_answer
 from stepalign.data.chat import turn, turns_of
 from stepalign.data.columns import META
 from stepalign.data.row import MISSING, Row, show
+from stepalign.data.tests import TestColumns, read_tests
 from stepalign.data.values import plain, unboxed
 
 
@@ -39,6 +40,7 @@ class Shape:
         is_list: whether answers are lists of one.
         is_whole: whether numbers that end in .0 are whole ones that a table made fractions.
         prefix: of ids; with `by_text` an id is made from the problem's text.
+        tests: of problems that ask for a program: where they are; what has them needs no answer.
     """
 
     problem: str = "problem"
@@ -51,6 +53,7 @@ class Shape:
     is_whole: bool = False
     prefix: str = ""
     by_text: bool = False
+    tests: TestColumns | None = None
 
     def to_problem(self, row: Row) -> Problem:
         """The row's problem; the answer is empty where the dataset says that it has none.
@@ -59,11 +62,25 @@ class Shape:
             DataError: the problem or the answer is missing, empty, no text, or not to be found.
         """
         problem = self._text(row, self.problem, "user")
+        if self.tests is not None and (self.tests.of(row) or not row.has(self.answer)):
+            return self._program(row, problem, self.tests)
         solution = self._solution(row) if self.solution is not None else None
         found = find_answer(solution) if solution and row.value(self.answer) in (None, "", MISSING) else None
         answer, rest = found or self._answer(row)
         solution = rest if self.solution is None else solution
         return Problem(self._id(row, problem), problem, answer, solution, self._meta(row))
+
+    def _program(self, row: Row, problem: str, columns: TestColumns) -> Problem:
+        if (
+            columns.starter
+            and row.has(columns.starter)
+            and (starter := row.string(columns.starter, empty=True)).strip()
+        ):
+            problem = f"{problem.rstrip()}\n\n{starter}"
+        solution = None
+        if self.solution is not None and row.has(self.solution):
+            solution = row.string(self.solution, empty=True).rstrip() or None  # its indent says where it belongs
+        return Problem(self._id(row, problem), problem, "", solution, self._meta(row), read_tests(row, columns))
 
     def _text(self, row: Row, key: str, role: str, numbers: bool = False) -> str:
         turns = turns_of(row.value(key))

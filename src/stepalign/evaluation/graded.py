@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ class Graded(NamedTuple):
 def grade_samples(rollouts: Sequence[Rollout], settings: GradeSettings) -> Graded:
     """Grade rollouts under a bar, with the grader and the limits of the settings."""
     limits = {"timeout_s": settings.timeout_s, "memory_limit_mb": settings.memory_limit_mb}
-    with make_grader(settings, **limits, num_workers=settings.num_workers) as grader:
+    with make_grader(settings, **limits, num_workers=settings.num_workers or os.cpu_count() or 1) as grader:
         grades = grader.grade_all((rollout.text, rollout.problem) for rollout in rollouts)
         bar = tqdm(zip(rollouts, grades, strict=True), total=len(rollouts), desc="grading", unit="sample")
         graded = [rollout.graded(grade) for rollout, grade in bar]
@@ -55,10 +56,13 @@ def write_graded(directory: Path, graded: Graded, rows: Sequence[Mapping[str, An
 
 
 def summarize(rollouts: Iterable[Rollout]) -> dict[str, Any]:
-    """Counts and rates of each outcome; the rates add up to 1. Errors and scores are those of an own grader."""
-    grades = [rollout.grade for rollout in rollouts if rollout.grade is not None]
+    """Counts and rates of each outcome; the rates add up to 1. Scores are an own grader's; so are errors of answers."""
+    graded = [rollout for rollout in rollouts if rollout.grade is not None]
+    grades = [rollout.grade for rollout in graded if rollout.grade is not None]
     counts = Counter(grade.outcome for grade in grades)
-    outcomes = [outcome for outcome in Outcome if counts[outcome] or outcome is not Outcome.ERROR]
+    is_code = any(rollout.problem.tests is not None for rollout in graded)
+    of_code = (Outcome.ERROR, Outcome.MEMORY)
+    outcomes = [outcome for outcome in Outcome if counts[outcome] or is_code or outcome not in of_code]
     scores = [grade.score for grade in grades if grade.score is not None]
     return {
         "num_samples": len(grades),

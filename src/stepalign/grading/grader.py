@@ -1,5 +1,7 @@
 r"""Grade responses: find the answer, compare it by looking, and only then ask a worker process.
 
+A problem that has tests is graded by running them, see `stepalign.grading.programs`.
+
 Micro-world and most benchmark answers are plain numbers, so no process is ever started for them. What takes
 mathematics goes to a worker that is killed and replaced when it exceeds its time or memory or crashes; that grade is a
 timeout, counted on its own.
@@ -22,7 +24,9 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.grading.answers import MAX_ANSWER_CHARS, check_patterns, extract_answer, unbox
+from stepalign.grading.blocks import parses
 from stepalign.grading.plain import plain_outcome
+from stepalign.grading.programs import ProgramGrader
 from stepalign.grading.spelling import normalize
 from stepalign.grading.worker import Worker
 
@@ -31,8 +35,8 @@ class Grader:
     """Grades responses; may be called from several threads.
 
     Args:
-        timeout_s: seconds that one comparison may take.
-        memory_limit_mb: address space of one worker process, where the system can limit it.
+        timeout_s: seconds that one comparison, or one program, may take.
+        memory_limit_mb: address space of one worker process, or program, where the system can limit it.
         num_workers: processes, each started when first needed.
         patterns: where answers are looked for, see `extract_answer`; None is everywhere.
         thinking_open: the prompts end inside `<think>`, as the chat templates of some reasoning models do; a response
@@ -57,13 +61,17 @@ class Grader:
         self.thinking_open = thinking_open
         self._new_worker = partial(Worker, timeout_s, memory_limit_mb)
         self._num_workers = num_workers
+        self._programs = ProgramGrader(timeout_s=timeout_s, memory_limit_mb=memory_limit_mb, num_workers=num_workers)
         self._hire()
         # what hangs once would hang again for every sample that says the same
         self._ask = lru_cache(maxsize=1 << 14)(self._ask_worker)
 
     def grade(self, text: str, answer: str | Problem) -> Grade:
         """Grade a response against the true answer, or a problem's. No response raises; each has an outcome."""
-        answer = answer.answer if isinstance(answer, Problem) else answer
+        if isinstance(answer, Problem):
+            if answer.tests is not None:
+                return self._programs.grade(text, answer, thinking_open=self.thinking_open)
+            answer = answer.answer
         extracted = extract_answer(text, self.patterns, thinking_open=self.thinking_open)
         if extracted is None:
             return Grade(Outcome.UNPARSEABLE)
@@ -91,23 +99,24 @@ class Grader:
 
         Returns:
             For each answer the number of its group, from 0 in the order of appearance; None for None. An answer that
-            cannot be compared is grouped with identical texts only.
+            cannot be compared, as a program cannot, is grouped with identical texts only.
         """
         groups: dict[str, int] = {}
         leaders: list[str] = []  # the first answer of each group
         for answer in answers:
-            if answer is None or normalize(answer) in groups:
+            if answer is None or _key(answer) in groups:
                 continue
             group = next((i for i, leader in enumerate(leaders) if self._same(leader, answer)), len(leaders))
             if group == len(leaders):
                 leaders.append(answer)
-            groups[normalize(answer)] = group
-        return [None if answer is None else groups[normalize(answer)] for answer in answers]
+            groups[_key(answer)] = group
+        return [None if answer is None else groups[_key(answer)] for answer in answers]
 
     def close(self) -> None:
         """Kill the worker processes. The grader may be used again; it then starts new ones."""
         for worker in self._workers:
             worker.close()
+        self._programs.close()
         self._hire()
 
     def __enter__(self) -> Grader:
@@ -117,6 +126,8 @@ class Grader:
         self.close()
 
     def _same(self, a: str, b: str) -> bool:
+        if _is_program(a) or _is_program(b):
+            return a == b
         outcome = plain_outcome(a, b)
         if outcome is None and not self._hangs(a) and not self._hangs(b):
             outcome = self.compare(a, b)
@@ -140,3 +151,11 @@ class Grader:
             return worker.compare(gold, answer)
         finally:
             idle.put(worker)
+
+
+def _key(answer: str) -> str:
+    return answer if _is_program(answer) else normalize(answer)
+
+
+def _is_program(answer: str) -> bool:
+    return "\n" in answer and parses(answer)

@@ -17,33 +17,24 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.rollout import Outcome
+from stepalign.execution.process import LineProcess
 
 START_LIMIT_S = 120.0  # a cold disk reads sympy slowly
 MAX_COMPARISONS = 5000  # a process is replaced after this many: what libraries cache grows
 ROOM_BYTES = 48 << 20  # a process that could not take this much more would run out in an ordinary comparison
 
 
-class Worker:
-    """The parent's side. For one caller at a time; only `close` may come from another thread."""
+class Worker(LineProcess):
+    """The parent's side."""
 
     def __init__(self, timeout_s: float, memory_limit_mb: int) -> None:
+        super().__init__()
         self.timeout_s = timeout_s
         self.memory_limit_mb = memory_limit_mb
-        self._process: subprocess.Popen[str] | None = None
-        self._closed = False
-        self._lock = threading.Lock()  # between a start here and a close in another thread
-        self._owner = 0
         self._comparisons = 0
-
-    @property
-    def pid(self) -> int | None:
-        """The id of the process, None while there is none."""
-        return self._process.pid if self._process else None
 
     def compare(self, gold: str, answer: str) -> Outcome:
         """The worker's verdict; a timeout if it did not finish within its time or memory, or crashed.
@@ -51,38 +42,15 @@ class Worker:
         Raises:
             ConfigError: the process does not even start within the memory limit.
         """
-        process = self._running()
+        process = self._running() or self._start()
         reply = self._exchange(process, json.dumps([gold, answer]), self.timeout_s)
         self._comparisons += 1
         if reply is None or self._comparisons >= MAX_COMPARISONS:
             self._kill()
         return Outcome(reply) if reply else Outcome.TIMEOUT
 
-    def close(self) -> None:
-        """Kill the process, if any, for good; a comparison that another thread waits for ends as a timeout."""
-        with self._lock:
-            self._closed = True
-        self._kill()
-
-    def _kill(self) -> None:
-        process, self._process = self._process, None
-        if process is not None and self._owner == os.getpid():
-            process.kill()
-            process.communicate()
-
-    def _running(self) -> subprocess.Popen[str]:
-        if self._owner != os.getpid():  # a fork has the parent's pipes: two callers would read each other's replies
-            self._process = None
-        if self._process is not None and self._process.poll() is not None:
-            self._kill()
-        return self._process or self._start()
-
     def _start(self) -> subprocess.Popen[str]:
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("this worker is closed")
-            process = self._process = self._spawn()
-            self._owner, self._comparisons = os.getpid(), 0
+        process, self._comparisons = self._started(), 0
         if self._exchange(process, None, START_LIMIT_S) != "ready":
             self._kill()
             raise ConfigError(
@@ -102,28 +70,6 @@ class Worker:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,  # Ctrl-C is for the parent, which then closes this
         )
-
-    def _exchange(self, process: subprocess.Popen[str], line: str | None, limit_s: float) -> str | None:
-        """Send a line, if any, and read one; None, and the process is dead or dying, if none came in time."""
-        assert process.stdin and process.stdout
-        start = time.monotonic()
-        timer = threading.Timer(limit_s, process.kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            if line is not None:
-                process.stdin.write(line + "\n")
-                process.stdin.flush()
-            reply = process.stdout.readline()
-        except (OSError, ValueError):  # it died before it read the line, or another thread closed it
-            return None
-        except BaseException:  # Ctrl-C: a late reply must not answer the next question
-            self._kill()
-            raise
-        finally:
-            timer.cancel()
-        # a reply in the last instant may have met the timer's kill
-        return reply.strip() if reply and time.monotonic() - start < limit_s else None
 
 
 def serve(timeout_s: float, memory_limit_mb: int) -> None:

@@ -7,7 +7,8 @@ pair of logit rows s and t it takes their maxima and one softmax each:
     log Z = max(s) - log(max(softmax(s)))      log p(y) = s_y - log Z
     KL(q || p) = q . (t - s) - log Z_t + log Z_s
 
-so a block of rows stays in the processor's cache, and most of the time is spent in the products with the head.
+so a block of rows stays in the processor's cache, and most of the time is spent in the products with the head. Details
+(`stepalign.maths.detail`) are computed while the block lies there.
 
     >>> head, (student, refsol, stepalign) = Head(torch.randn(5, 8)), torch.randn(3, 4, 8)      # (V, H), three (T, H)
     >>> scores = score_tokens(student, [refsol, stepalign], head, torch.tensor([4, 0, 2, 2]))
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor
 
 from stepalign.core.errors import ConfigError, ShapeError
+from stepalign.maths.detail import Alternatives, Detail, TokenDetail, likeliest
 from stepalign.maths.head import Head
 from stepalign.maths.kernel import MEBIBYTE, chunk_length, multiply, rows_within
 
@@ -41,10 +43,21 @@ class TokenScores(NamedTuple):
     """A_t = `teacher_logp` - `student_logp`. Positive: the context reinforces the token."""
     divergence: Tensor
     """KL(teacher || student) over the full vocabulary, the forward KL of the loss."""
+    detail: TokenDetail | None = None
+    """Where it was asked for."""
 
     def to_json(self) -> dict[str, list[float]]:
         """Each of the four as plain numbers, by name."""
-        return {name: values.tolist() for name, values in self._asdict().items()}
+        return {name: getattr(self, name).tolist() for name in self._fields[:4]}
+
+
+class _Buffers(NamedTuple):
+    """Room for the student's and a teacher's logits, (chunk, V), and two blocks, (rows, V), to work on."""
+
+    student: Tensor
+    teacher: Tensor
+    block: Tensor
+    spare: Tensor
 
 
 @torch.no_grad()
@@ -56,6 +69,7 @@ def score_tokens(
     *,
     teacher_head: Head | None = None,
     chunk_size: int | None = None,
+    detail: Detail | None = None,
 ) -> list[TokenScores]:
     """Score the tokens under each teacher, in order.
 
@@ -66,6 +80,7 @@ def score_tokens(
         token_ids: (T,) int64; the tokens to score.
         teacher_head: the teacher's head where it is not the student's.
         chunk_size: most tokens whose logits exist at once; None: as many as fit a fixed budget.
+        detail: what else to see of each token; None: nothing.
     Raises:
         ShapeError: shapes that should agree differ.
         ConfigError: `chunk_size` is below 1.
@@ -73,56 +88,86 @@ def score_tokens(
     teacher_head = teacher_head or head
     _check(student_hidden, teacher_hidden, head, teacher_head, token_ids, chunk_size)
     with torch.autocast(student_hidden.device.type, enabled=False):
-        stats = _pass_over_chunks(student_hidden, teacher_hidden, (head, teacher_head), token_ids, chunk_size)
-    return [TokenScores(student, teacher, teacher - student, divergence) for student, teacher, divergence in stats]
+        buffers = _allocate(student_hidden, head.vocabulary_size, chunk_size)
+        stats, tops = _pass_over_chunks(
+            student_hidden, teacher_hidden, (head, teacher_head), token_ids, buffers, detail
+        )
+    scores: list[TokenScores] = []
+    for number, (student, teacher, divergence, *more) in enumerate(stats, 1):
+        seen = None if detail is None else TokenDetail(more[0], tops[0], tops[number])
+        scores.append(TokenScores(student, teacher, teacher - student, divergence, seen))
+    return scores
 
 
 def _pass_over_chunks(
-    hidden: Tensor, teachers: Sequence[Tensor], heads: tuple[Head, Head], token_ids: Tensor, chunk_size: int | None
-) -> Tensor:
-    """(contexts, 3, T): student's and teacher's log-probability, and the divergence."""
+    hidden: Tensor,
+    teachers: Sequence[Tensor],
+    heads: tuple[Head, Head],
+    token_ids: Tensor,
+    buffers: _Buffers,
+    detail: Detail | None,
+) -> tuple[Tensor, list[Alternatives]]:
+    """(contexts, n, T): the n rows of `_compare`; and the alternatives of the student, then of each teacher."""
     head, teacher_head = heads
     weight = head.weight.to(hidden.dtype)
     teacher_weight = weight if teacher_head.weight is head.weight else teacher_head.weight.to(hidden.dtype)
-    student_buffer, teacher_buffer, block = _allocate(hidden, head.vocabulary_size, chunk_size)
-    stats = block.new_empty(len(teachers), 3, len(hidden))
-    for start in range(0, len(hidden), len(student_buffer)):
-        tokens = slice(start, start + len(student_buffer))
-        student = head.finish_logits_(multiply(hidden[tokens], weight, student_buffer))
-        blocks = [slice(i, i + len(block)) for i in range(0, len(student), len(block))]
-        log_z = [_log_z(student[rows], block) for rows in blocks]
+    stats = buffers.block.new_empty(len(teachers), 3 if detail is None else 4, len(hidden))
+    tops: list[list[Alternatives]] = [[] for _ in range(1 + len(teachers))]
+
+    def log_z(logits: Tensor, model: int) -> Tensor:
+        softmax = torch.softmax(logits, -1, out=buffers.block[: len(logits)])
+        if detail is None:
+            return logits.amax(-1) - softmax.amax(-1).log_()
+        ids = likeliest(logits, max(1, detail.num_alternatives))
+        values = logits.gather(-1, ids)
+        found = values[:, 0] - softmax.gather(-1, ids[:, :1])[:, 0].log_()  # as above: these are the maxima
+        told = slice(detail.num_alternatives)
+        tops[model].append(Alternatives(ids[:, told], values[:, told] - found[:, None]))
+        return found
+
+    for start in range(0, len(hidden), len(buffers.student)):
+        tokens = slice(start, start + len(buffers.student))
+        student = head.finish_logits_(multiply(hidden[tokens], weight, buffers.student))
+        blocks = [slice(i, i + len(buffers.block)) for i in range(0, len(student), len(buffers.block))]
+        student_log_z = [log_z(student[rows], 0) for rows in blocks]
         for number, teacher_hidden in enumerate(teachers):
             states = teacher_hidden[tokens].to(hidden.dtype)
-            teacher = teacher_head.finish_logits_(multiply(states, teacher_weight, teacher_buffer))
+            teacher = teacher_head.finish_logits_(multiply(states, teacher_weight, buffers.teacher))
             of_context = stats[number, :, tokens]
-            for rows, of_rows in zip(blocks, log_z, strict=True):
-                of_context[:, rows] = _compare(student[rows], teacher[rows], of_rows, token_ids[tokens][rows], block)
-    return stats
+            for rows, of_rows in zip(blocks, student_log_z, strict=True):
+                normalizers = of_rows, log_z(teacher[rows], 1 + number)
+                of_context[:, rows] = _compare(
+                    (student[rows], teacher[rows]), normalizers, token_ids[tokens][rows], buffers, detail
+                )
+    return stats, [Alternatives(*map(torch.cat, zip(*of_model, strict=True))) for of_model in tops if of_model]
 
 
-def _compare(student: Tensor, teacher: Tensor, student_log_z: Tensor, token_ids: Tensor, block: Tensor) -> Tensor:
-    """(3, rows) of two blocks of logits; the teacher's are overwritten."""
-    teacher_log_z = _log_z(teacher, block)
-    at = token_ids[:, None]
-    student_logp = student.gather(-1, at)[:, 0] - student_log_z
-    teacher_logp = teacher.gather(-1, at)[:, 0] - teacher_log_z
-    mean_gap = block[: len(teacher)].mul_(teacher.sub_(student)).sum(-1)
-    return torch.stack([student_logp, teacher_logp, mean_gap - teacher_log_z + student_log_z])
+def _compare(
+    logits: tuple[Tensor, Tensor],
+    log_z: tuple[Tensor, Tensor],
+    token_ids: Tensor,
+    buffers: _Buffers,
+    detail: Detail | None,
+) -> Tensor:
+    """(3 or 4, rows) from both models' logits, (rows, V) each: the two log-probabilities of the token, the divergence,
+    and the expected advantage where there are details. The teacher's softmax lies in the first of the blocks; it is
+    overwritten, and so are the teacher's logits."""
+    (student, teacher), (student_log_z, teacher_log_z), at = logits, log_z, token_ids[:, None]
+    logp = [x.gather(-1, at)[:, 0] - z for x, z in zip(logits, log_z, strict=True)]
+    gap, shift = teacher.sub_(student), student_log_z - teacher_log_z
+    stats = [*logp, buffers.block[: len(gap)].mul_(gap).sum(-1) + shift]
+    if detail is not None:
+        p = torch.sub(student, student_log_z[:, None], out=buffers.spare[: len(gap)]).exp_()
+        stats.append(p.mul_(gap).sum(-1) + shift)
+    return torch.stack(stats)
 
 
-def _log_z(logits: Tensor, block: Tensor) -> Tensor:
-    """(rows,); the log of each row's normalizer. Leaves the softmax in the block's first rows."""
-    softmax = torch.softmax(logits, -1, out=block[: len(logits)])
-    return logits.amax(-1) - softmax.amax(-1).log_()
-
-
-def _allocate(hidden: Tensor, vocabulary: int, chunk_size: int | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Room for the student's and a teacher's logits, (chunk, V), and a block (rows, V) to work on."""
+def _allocate(hidden: Tensor, vocabulary: int, chunk_size: int | None) -> _Buffers:
     dtype, device = torch.float64 if hidden.dtype is torch.float64 else torch.float32, hidden.device
     chunk = chunk_length(len(hidden), 2 * vocabulary * dtype.itemsize, device, chunk_size)
     rows = min(chunk, rows_within(BLOCK_BYTES, vocabulary * dtype.itemsize, device))
     student, teacher = torch.empty(2, chunk, vocabulary, dtype=dtype, device=device)
-    return student, teacher, torch.empty(rows, vocabulary, dtype=dtype, device=device)
+    return _Buffers(student, teacher, *torch.empty(2, rows, vocabulary, dtype=dtype, device=device))
 
 
 def _check(

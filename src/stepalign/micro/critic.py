@@ -95,7 +95,7 @@ def exact_rewrite(rollout: Rollout, step: int) -> Critique | None:
     rng = random.Random(f"rewrite {rollout.problem.id} {rollout.sample} {step}")
     for k in range(done, len(chain.operations)):
         op, operand = chain.operations[k]
-        if op == "-" and value < operand:
+        if value < 0 or (op == "-" and value < operand):  # there is no column work for it
             return None
         after, style = compute(value, op, operand), Style(rng, fixed=words if written else {})
         written.append(CritiqueStep(word_step(op, operand, columns(value, op, operand), after, style), "rewritten"))

@@ -1,4 +1,5 @@
-"""Load a causal LM and its tokenizer from a directory or the hub, and say at once what is wrong when that cannot work.
+"""Load a causal LM and its tokenizer from a directory, a GGUF file or the hub, and say at once what is wrong when that
+cannot work.
 
 >>> from stepalign.micro import SOLVER_DIR
 >>> model, tokenizer = load_model(str(SOLVER_DIR))      # or a hub's name; adapter="path/to/adapter"
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +23,7 @@ from stepalign.core.errors import ModelError, first_line
 from stepalign.core.hub import connection_error
 from stepalign.core.prompts import CHAT, DEFAULT_TEMPLATES, PLAIN_TEMPLATES, chat_template
 from stepalign.core.tokenizer import Tokenizer
+from stepalign.models.gguf import call_by_file, check_gguf, gguf_arguments, is_gguf, load_gguf_tokenizer
 from stepalign.models.weights import adapter_trouble, base_of, check_adapter_fits, check_fit, check_weights
 
 log = logging.getLogger(__name__)
@@ -53,9 +56,9 @@ def load_model(
     """A model in evaluation mode on `device` (best available by default), and its tokenizer, padding on the left.
 
     Args:
-        name: a directory saved by `save_pretrained`, or a hub name.
+        name: a directory saved by `save_pretrained`, a GGUF file, or a hub name.
         adapter: a directory or hub name of a PEFT adapter for it.
-        dtype: auto (as saved), float32, bfloat16 or float16.
+        dtype: auto (as saved; float32 for a GGUF file), float32, bfloat16 or float16.
         prompt_templates: family of the prompts, which may bring a chat template; None: the tokenizer's own.
     Raises:
         ModelError: no model there, the hub cannot be reached, or the files do not load.
@@ -70,18 +73,28 @@ def load_model(
 
 
 def _load_base(name: str, dtype: str) -> Any:
+    directory, options = pretrained_arguments(name, dtype)
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+            directory, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
     except Exception as error:  # transformers raises many kinds
         raise load_trouble(name, error) from error
     model, info = loaded
+    if is_gguf(name):
+        call_by_file(model, name)
     check_fit(name, info["mismatched_keys"])
     if info["missing_keys"]:
         missing = sorted(info["missing_keys"])
         log.warning("the weights of '%s' lack %d tensors, which are random now: %s", name, len(missing), missing[:3])
     return model
+
+
+def pretrained_arguments(name: str, dtype: str) -> tuple[str, dict[str, Any]]:
+    """Where and how `from_pretrained` finds a model: a directory or hub name, and its keyword arguments."""
+    if is_gguf(name):
+        return str(Path(name).parent), gguf_arguments(name, dtype)
+    return name, {"dtype": dtype}
 
 
 def load_trouble(name: str, error: Exception) -> ModelError:
@@ -116,7 +129,8 @@ def load_tokenizer(name: str, prompt_templates: str | None = None) -> Tokenizer:
         ModelError: it does not load, or it has no chat template.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
+        read = load_gguf_tokenizer if is_gguf(name) else partial(AutoTokenizer.from_pretrained, padding_side="left")
+        tokenizer = read(name)
     except Exception as error:
         raise ModelError(f"cannot load the tokenizer of '{name}': {first_line(error)}") from error
     own = chat_template(prompt_templates) if prompt_templates is not None else None
@@ -146,8 +160,11 @@ def templates_for(given: str | None, own: Mapping[str, Any]) -> str:
 
 
 def read_own_defaults(name: str) -> dict[str, Any]:
-    """`own_defaults` of a model that is not loaded yet; `name` was checked before."""
+    """`own_defaults` of a model that is not loaded yet; `name` was checked before. A GGUF file has none."""
     from transformers import AutoConfig
+
+    if is_gguf(name):
+        return {}
 
     try:
         return own_defaults(AutoConfig.from_pretrained(name))
@@ -167,6 +184,9 @@ def check_model(name: str, marker: str = CONFIG) -> None:
         ModelError: with what was expected and the remedy.
     """
     path = Path(name)
+    if is_gguf(name) and not path.is_dir():
+        check_gguf(path)
+        return
     if path.is_dir():
         if marker == CONFIG and is_adapter(name):
             raise ModelError(
@@ -174,13 +194,17 @@ def check_model(name: str, marker: str = CONFIG) -> None:
                 f"{base_of(name) or 'its base'}, and '{name}' as its adapter."
             )
         if not (path / marker).is_file():
+            files = [str(file) for file in sorted(path.iterdir()) if is_gguf(file.name)]
+            meant = f" It holds {files[0]}: give that file." if files else ""
             raise ModelError(
-                f"'{name}' is no model directory: it has no {marker}. Expected one saved by save_pretrained."
+                f"'{name}' is no model directory: it has no {marker}. Expected one saved by save_pretrained.{meant}"
             )
         check_weights(path, "adapter" if marker == ADAPTER else "model")
         return
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name:
-        raise ModelError(f"no model directory '{name}'. Expected a directory saved by save_pretrained, or a hub name.")
+        raise ModelError(
+            f"no model directory '{name}'. Expected a directory saved by save_pretrained, a GGUF file, or a hub name."
+        )
     try:
         if try_to_load_from_cache(name, marker) is not None:
             return

@@ -25,6 +25,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from stepalign.core.errors import ModelError
+from stepalign.maths.detail import Detail
 from stepalign.maths.scores import TokenScores, score_tokens
 from stepalign.models.evaluation_mode import evaluation_mode
 from stepalign.models.head import detached_head, head_of
@@ -54,6 +55,7 @@ def score_response(
     *,
     teacher: TeacherModel | None = None,
     chunk_size: int | None = None,
+    detail: Detail | None = None,
 ) -> dict[str, TokenScores]:
     """Scores of one response under each context.
 
@@ -65,6 +67,7 @@ def score_response(
         response_ids: the response, at least one token.
         teacher: gives the teacher's model for a `with` block, such as one that switches the adapter off; None: `model`.
         chunk_size: most tokens whose logits exist at once; None: a fixed budget of memory.
+        detail: what else to see of each token, in the same pass; None: nothing.
     Returns:
         By context, in the order given. In float32 they agree with a float64 forward pass within 1e-4 nats; in half
         precision as far as the model itself does.
@@ -72,7 +75,7 @@ def score_response(
         ModelError: the model's parts cannot be told apart, or its adapter adds virtual tokens.
     """
     item = Scorable(student_prompt_ids, teacher_prompt_ids, response_ids)
-    return score_responses(model, [item], teacher=teacher, batch_size=1, chunk_size=chunk_size)[0]
+    return score_responses(model, [item], teacher=teacher, batch_size=1, chunk_size=chunk_size, detail=detail)[0]
 
 
 @torch.no_grad()
@@ -83,6 +86,7 @@ def score_responses(
     teacher: TeacherModel | None = None,
     batch_size: int = 8,
     chunk_size: int | None = None,
+    detail: Detail | None = None,
 ) -> list[dict[str, TokenScores]]:
     """`score_response` of several, `batch_size` sequences in a forward pass, padded on the right."""
     with evaluation_mode(model):
@@ -98,7 +102,9 @@ def score_responses(
         for hidden, item in zip(student, items, strict=True):
             token_ids = torch.tensor(list(item.response_ids), device=hidden.device)
             contexts = [next(taught) for _ in item.teacher_prompt_ids]
-            of_item = score_tokens(hidden, contexts, head, token_ids, teacher_head=teacher_head, chunk_size=chunk_size)
+            of_item = score_tokens(
+                hidden, contexts, head, token_ids, teacher_head=teacher_head, chunk_size=chunk_size, detail=detail
+            )
             scores.append(dict(zip(item.teacher_prompt_ids, of_item, strict=True)))
     return scores
 

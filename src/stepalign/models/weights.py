@@ -121,7 +121,7 @@ def _unfit(adapter: str, verb: str, name: str, why: str) -> ModelError:
 
 
 def base_of(adapter: str) -> str | None:
-    """Directory or hub name of the model that an adapter in a directory was made for, None where it does not say."""
+    """Name of the model that an adapter in a directory was made for, None where it does not say."""
     path = Path(adapter) / "adapter_config.json"
     try:
         return json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path") or None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.files import read_json, write_json
+from stepalign.report.alternatives import instead
 from stepalign.report.page.text import clean, visible
 from stepalign.report.token_text import DOWN, INK, RULE, SOFT, UP, WIDTH, first_wrong_token, token_text, values_of
 
@@ -68,7 +69,9 @@ def advantage_figures(result: Mapping[str, Any], path: Path) -> list[Path]:
     with mpl.rc_context(STYLE):
         _save(_areas(result, SCALE), path, _plotted(result, "areas"))
         figure, num_left_out = token_text(result, SCALE)
-        _save(figure, texts, _plotted(result, "tokens") | {"num_tokens_left_out": num_left_out})
+        told = {name: instead(context, result["tokens"]) for name, context in result["contexts"].items()}
+        more = clean({"num_tokens_left_out": num_left_out, "instead": told})
+        _save(figure, texts, _plotted(result, "tokens") | more)
     return [path, texts]
 
 

@@ -5,8 +5,9 @@
     0
 
 Set in a monospaced type on a grid of characters: lines break between tokens, a line break in the text is shown as "↵".
-Sign shows by colour and by underline, solid or dotted. Of a very long response the beginning is shown, and a note says
-how many tokens were left out.
+Sign shows by colour and by underline, solid or dotted. Below a token stands what the self-teacher would most likely
+have written there instead, where the two disagree most and there is room (`stepalign.report.alternatives`). Of a very
+long response the beginning is shown, and a note says how many tokens were left out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stepalign.report.alternatives import Instead, in_percent, instead, spelled
 from stepalign.report.page.text import visible
 
 if TYPE_CHECKING:
@@ -43,7 +45,11 @@ COLUMNS = int((WIDTH - 2 * MARGIN) * 72 / (SIZE * ADVANCE))
 LINES = 150  # most lines of a response, and of all contexts together what a PNG of 200 dots an inch can hold
 ALL_LINES = 1200
 NEWLINE = "↵"
+BELOW, BELOW_SIZE = 0.75, 5.5  # lines that a row of second lines takes, and points of its text
 MARKED = 0.1  # of the scale, from which a token is underlined
+SECOND_LINE = (
+    "Below a token: what the self-teacher would most likely have written there instead, and how likely that is."
+)
 # Wide scripts, where one of these is installed; DejaVu comes with matplotlib.
 FONTS = (
     "DejaVu Sans Mono",
@@ -62,6 +68,14 @@ class Piece(NamedTuple):
     line: int
     column: int
     width: int
+    text: str
+
+
+class Below(NamedTuple):
+    """A second line under a token: where it begins on the grid, and what it says."""
+
+    line: int
+    column: int
     text: str
 
 
@@ -89,25 +103,52 @@ def token_text(result: Mapping[str, Any], scale: float) -> tuple[Figure, int]:
     shown = [piece for piece in pieces if piece.line < most]
     num_left_out = len(result["tokens"]) - len({piece.token for piece in shown})
     num_lines = 1 + max((piece.line for piece in shown), default=0)
-    block = num_lines + 2.2 + (1 if num_left_out else 0)  # with its title and its note
     contexts = result["contexts"]
+    below = {name: second_lines(shown, instead(context, result["tokens"])) for name, context in contexts.items()}
+    heights = {  # with its title and its note
+        name: num_lines + BELOW * len({it.line for it in lines}) + 2.2 + (1 if num_left_out else 0)
+        for name, lines in below.items()
+    }
     line = SIZE * LEADING / 72
-    height = 2 * MARGIN + line * (block * len(contexts) + 1.5)
+    height = 2 * MARGIN + line * (sum(heights.values()) + 2.5)
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes((MARGIN / WIDTH, MARGIN / height, 1 - 2 * MARGIN / WIDTH, 1 - 2 * MARGIN / height))
     axes.set_axis_off()
     axes.set_xlim(0, (WIDTH - 2 * MARGIN) * 72 / (SIZE * ADVANCE))
-    axes.set_ylim(block * len(contexts) + 1.5, 0)
-    fonts = _installed(FONTS)
-    for number, (name, context) in enumerate(contexts.items()):
-        top = number * block
+    axes.set_ylim(sum(heights.values()) + 2.5, 0)
+    fonts, top = _installed(FONTS), 0.0
+    for name, context in contexts.items():
         _write(axes, 0, top + 0.5, name, ["DejaVu Sans"], weight="bold", size=8)
-        _draw(axes, shown, values_of(context), top + 1.2, scale, fonts, first_wrong_token(result))
+        places = [top + 1.2 + i + BELOW * len({it.line for it in below[name] if it.line < i}) for i in range(num_lines)]
+        _draw(axes, shown, values_of(context), places, scale, fonts, first_wrong_token(result))
+        for it in below[name]:
+            _write(axes, it.column, places[it.line] + 1.3, it.text, fonts, weight="bold", size=BELOW_SIZE)
+        top += heights[name]
         if num_left_out:
             note = f"{num_left_out:,} more tokens are not shown; their values are in the file beside this picture."
-            _write(axes, 0, top + 1.2 + num_lines + 0.5, note, ["DejaVu Sans"], color=SOFT, size=7)
-    _legend(axes, block * len(contexts) + 0.7, scale)
+            _write(axes, 0, top - 1.5, note, ["DejaVu Sans"], color=SOFT, size=7)
+    _legend(axes, top + 0.7, scale)
+    if any(below.values()):
+        _write(axes, 0, top + 1.9, SECOND_LINE, ["DejaVu Sans"], size=7, color=SOFT)
     return figure, num_left_out
+
+
+def second_lines(pieces: Sequence[Piece], found: Sequence[Instead]) -> list[Below]:
+    """The second lines of a context that find room, those of the strongest disagreements first."""
+    place = {piece.token: piece for piece in reversed(pieces)}  # where a token begins
+    taken: list[tuple[int, int, float]] = []
+    lines: list[Below] = []
+    for it in found:
+        piece = place.get(it.token)
+        if piece is None:
+            continue
+        text = f"{spelled(it.text).strip('␣') or spelled(it.text)} {in_percent(it.probability)}"
+        end = piece.column + _width(text) * BELOW_SIZE / SIZE + 1
+        free = all(line != piece.line or end <= start or piece.column >= stop for line, start, stop in taken)
+        if free and end <= COLUMNS + 1:
+            taken.append((piece.line, piece.column, end))
+            lines.append(Below(piece.line, piece.column, text))
+    return lines
 
 
 def lay_out(tokens: Sequence[str]) -> Iterator[Piece]:
@@ -161,28 +202,28 @@ def _draw(
     axes: Axes,
     pieces: Sequence[Piece],
     values: Sequence[float],
-    top: float,
+    places: Sequence[float],
     scale: float,
     fonts: Sequence[str],
     first_wrong: int | None,
 ) -> None:
-    """One context's tokens, downwards from `top`."""
+    """One context's tokens; each line of them has its place."""
     from matplotlib.collections import LineCollection, PatchCollection
     from matplotlib.patches import Rectangle
 
-    boxes = [Rectangle((p.column, top + p.line + 0.08), p.width, 0.84) for p in pieces]
+    boxes = [Rectangle((p.column, places[p.line] + 0.08), p.width, 0.84) for p in pieces]
     colours = [_blend(values[p.token], scale) for p in pieces]
     axes.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0, zorder=1))
     for side, colour, dash in ((1, UP_LINE, "solid"), (-1, DOWN_LINE, (0, (1, 1)))):
         marked = [p for p in pieces if side * values[p.token] >= MARKED * scale]
-        lines = [[(p.column, top + p.line + 0.92), (p.column + p.width, top + p.line + 0.92)] for p in marked]
+        lines = [[(p.column + x, places[p.line] + 0.92) for x in (0, p.width)] for p in marked]
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.9, linestyles=[dash], zorder=2))
     for line, column, text in _joined(pieces):
         colour = SOFT if text == NEWLINE else INK
-        _write(axes, column, top + line + 0.52, text, fonts, size=SIZE, color=colour)
+        _write(axes, column, places[line] + 0.52, text, fonts, size=SIZE, color=colour)
     at = next((p for p in pieces if p.token == first_wrong), None)
     if at is not None:
-        axes.plot([at.column, at.column], [top + at.line - 0.1, top + at.line + 1.1], color=INK, lw=1, dashes=(3, 2))
+        axes.plot([at.column] * 2, [places[at.line] - 0.1, places[at.line] + 1.1], color=INK, lw=1, dashes=(3, 2))
 
 
 def _joined(pieces: Sequence[Piece]) -> Iterator[tuple[int, int, str]]:

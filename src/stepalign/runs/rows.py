@@ -17,8 +17,8 @@ from typing import Annotated, Any, Self, cast
 from stepalign.core.critique import Critique, CritiqueCase, CritiqueStep
 from stepalign.core.errors import DataError
 from stepalign.core.files import read_json
-from stepalign.core.problem import Problem
-from stepalign.core.rollout import FinishReason, Grade, Outcome, Rollout
+from stepalign.core.problem import Example, Problem, Tests
+from stepalign.core.rollout import Detail, FinishReason, Grade, Outcome, Rollout
 from stepalign.runs.files import PROGRESS
 from stepalign.runs.row import EMPTY, Number, Row, Whole, mapping
 
@@ -51,10 +51,22 @@ class ProblemRow(Row):
     answer: str = ""
     solution: str | None = None
     meta: Mapping[str, Any] = EMPTY
+    test: str = ""
+    tests: Sequence[Any] = ()
+    entry_point: str | None = None
+    setup: str = ""
 
     def made(self) -> Problem:
         """The problem of the row."""
-        return Problem(self.id, self.problem, self.answer, self.solution, dict(self.meta))
+        return Problem(self.id, self.problem, self.answer, self.solution, dict(self.meta), self.made_tests())
+
+    def made_tests(self) -> Tests | None:
+        """The tests of a problem that asks for a program; None for any other."""
+        if not self.test and not self.tests:
+            return None
+        asserts = tuple(test for test in self.tests if isinstance(test, str))
+        examples = tuple(Example(**test) for test in self.tests if not isinstance(test, str))
+        return Tests(self.test, asserts, examples, self.entry_point, self.setup)
 
 
 class CritiqueRow(Row):
@@ -97,6 +109,7 @@ class RolloutRow(Row):
     grade: str | None = None
     extracted: str | None = None
     score: float | None = None
+    detail: Mapping[str, Any] | None = None
     context: str | None = None
     context_status: str | None = None
     critique: Annotated[CritiqueRow | None, _critique] = None
@@ -104,7 +117,8 @@ class RolloutRow(Row):
 
     def rollout(self, problem: Problem) -> Rollout:
         """The rollout of the row, with its grade and its token ids where they are on record."""
-        grade = Grade(Outcome(self.grade), self.extracted, self.score) if self.grade else None
+        detail = Detail(**self.detail) if self.detail else None
+        grade = Grade(Outcome(self.grade), self.extracted, self.score, detail) if self.grade else None
         ids = tuple(self.token_ids)
         return Rollout(problem, self.sample, self.text, ids, self.finish_reason, grade, self.num_tokens)
 

@@ -40,7 +40,7 @@ class EvaluateSettings(GradingSettings, ColumnsSettings, ServerSettings):
 
     model: str = setting(
         REQUIRED,
-        "Directory or hub name of a causal LM; micro: the shipped solver; with a server the name that it expects.",
+        "Directory, GGUF file or hub name of a causal LM; micro: the shipped solver; with a server its name there.",
     )
     adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for the model.")
     problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
@@ -98,9 +98,9 @@ class GradeSettings(GradingSettings, ColumnsSettings):
     problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
     samples: str = setting(REQUIRED, "Responses: problem_id, sample, text; a file of any kind.")
     output_dir: str = setting(REQUIRED, "Where the results go; made if missing.")
-    timeout_s: float = setting(5.0, "Seconds that one comparison may take.")
-    memory_limit_mb: int = setting(1024, "Memory of one worker, in MB.")
-    num_workers: int = setting(1, "Worker processes.")
+    timeout_s: float = setting(5.0, "Seconds that one comparison, or one program, may take.")
+    memory_limit_mb: int = setting(1024, "Memory of one worker, or one program, in MB.")
+    num_workers: int | None = setting(None, "Worker processes; none: one a core.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class InspectSettings(ColumnsSettings):
 
     case: str | None = setting(None, "CASE.yaml: what to look at; flags win over it.", positional=True)
     output_dir: str = setting(REQUIRED, "For advantage.json and inspect.html.")
-    model: str | None = setting(None, "Directory or hub name of a causal LM; micro: the shipped solver.")
+    model: str | None = setting(None, "Directory, GGUF file or hub name of a causal LM; micro: the shipped solver.")
     adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for it.")
     problem: str | None = setting(None, "What the solver was asked.")
     response: str | None = setting(None, "What it wrote.")
@@ -130,6 +130,9 @@ class InspectSettings(ColumnsSettings):
     teacher_chat_template_kwargs: dict[str, Any] | None = setting(None, "The teacher's; none: as the student's.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = setting(
         None, "Of the weights; auto: as saved; none: float32 on a CPU, else auto. Half precision blurs A_t."
+    )
+    num_alternatives: AtLeast0 = setting(
+        5, "How many of the likeliest tokens of student and self-teacher are told at each token; 0: none."
     )
     figure: str | None = setting(None, "Also draw figures: F.png, F.svg or F.pdf.")
 

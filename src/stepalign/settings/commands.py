@@ -158,11 +158,12 @@ INSPECT = CommandSettings(
 A_t = log p(token | problem, context) - log p(token | problem), in nats. Above 0 the context reinforces the token,
 below 0 it suppresses it. Aligned feedback leaves correct steps near or above 0 and is sharply negative at the error.
 
-Writes OUTPUT_DIR/advantage.json (per token: student_logp, teacher_logp, advantage, divergence; per step; localization;
-alignment; both prompts as tokenized) and OUTPUT_DIR/inspect.html, and prints a summary.
+Writes OUTPUT_DIR/advantage.json (per token: student_logp, teacher_logp, advantage, divergence, expected_advantage,
+and the likeliest tokens as student_top and teacher_top; per step; localization; alignment; both prompts as
+tokenized) and OUTPUT_DIR/inspect.html, and prints a summary.
 
 a case file:
-  model: micro                # directory or hub name; micro: the shipped solver
+  model: micro                # directory, GGUF file or hub name; micro: the shipped solver
   problem: Start with 47. Add 38.
   response: "<step_1>Add 38: 7+8=15 carry 1; 4+3=7. So 75.</step_1><answer>75</answer>"
   contexts:

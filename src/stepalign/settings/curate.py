@@ -50,7 +50,8 @@ class CurateSettings(GradingSettings, ServerSettings):
     )
 
     solver_model: str | None = setting(
-        None, "Directory or hub name of the solver (micro: the shipped one); with a server the name that it expects."
+        None,
+        "Directory, GGUF file or hub name of the solver (micro: the shipped one); with a server its name there.",
     )
     solver_cache: str = setting("", "Cache file of the server's samples. Empty: the critics' own.", may_change=True)
     prompt_templates: str | None = setting(

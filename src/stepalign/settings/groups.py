@@ -7,10 +7,11 @@ What TRL and Hugging Face call their own is not declared again: `settings.traine
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from stepalign.core.settings import AtLeast0, AtLeast1, Settings, Share, setting
+from stepalign.feedback.conditions import CONTROLS
 from stepalign.settings.grading import GradingSettings
 
 Divergence = Literal["forward_kl", "reverse_kl", "jsd"]
@@ -191,6 +192,12 @@ class ComparisonSettings(Settings):
         "Conditions trained at the same time, each on GPUs of its own; where these are too few, they are shared. "
         "0: as many as fit, a process a GPU, or a core on a CPU.",
     )
+
+    def with_controls(self) -> ComparisonSettings:
+        """The same with the controls among the conditions, where these are asked for."""
+        if not self.controls:
+            return self
+        return replace(self, conditions=list(dict.fromkeys([*self.conditions, *CONTROLS])))
 
 
 @dataclass(frozen=True, kw_only=True)

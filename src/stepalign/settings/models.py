@@ -16,21 +16,21 @@ MICRO = "micro"
 
 
 class ModelNames(NamedTuple):
-    """A model and perhaps an adapter for it: directories or hub names."""
+    """A model and perhaps an adapter for it: directories, GGUF files or hub names."""
 
     model: str
     adapter: str | None
 
 
 def resolve_model(name: object) -> str:
-    """The directory or hub name of a model; `micro` is the shipped micro solver.
+    """The directory, GGUF file or hub name of a model; `micro` is the shipped micro solver.
 
     Raises:
         ConfigError: no name.
     """
     if not name:
         raise ConfigError(
-            "no model: set model_name_or_path to a directory, a hub name, or 'micro' (the shipped solver)."
+            "no model: set model_name_or_path to a directory, a GGUF file, a hub name, or 'micro' (the shipped solver)."
         )
     return str(SOLVER_DIR) if name == MICRO else str(name)
 

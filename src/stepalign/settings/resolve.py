@@ -34,7 +34,7 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
 from stepalign.core.prompts import check_templates
 from stepalign.core.settings import default_of, fields_of
-from stepalign.feedback.conditions import CONTROLS, GRPO, check_condition, needs_critic
+from stepalign.feedback.conditions import GRPO, check_condition, needs_critic
 from stepalign.feedback.critics.build import check_critic, check_feedback
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class, feedback_names, load_plugins
@@ -104,7 +104,7 @@ def resolve_comparison(given: Given, *, offline: bool = False) -> ComparedRun:
         ConfigError, DataError, ModelError, CriticError: the first check that fails.
     """
     training, micro = given.make(TrainSettings), given.make(MicroSettings)
-    comparison, evaluation = with_controls(given.make(ComparisonSettings)), given.make(EvalSettings)
+    comparison, evaluation = given.make(ComparisonSettings).with_controls(), given.make(EvalSettings)
     trainer, model, trl_given = parse_trainer(given.values, given.trl_flags)
     _check_complete(given, training, comparison, trainer, model)
     critic = _check_feedback(given, training, comparison.conditions)
@@ -184,13 +184,6 @@ def resolve_critic(given: Given) -> CriticSettings | None:
     return given.make(CriticSettings, critic=kind) if kind else None
 
 
-def with_controls(comparison: ComparisonSettings) -> ComparisonSettings:
-    """The comparison whose conditions have the controls among them, where these are asked for."""
-    if not comparison.controls:
-        return comparison
-    return replace(comparison, conditions=list(dict.fromkeys([*comparison.conditions, *CONTROLS])))
-
-
 def defaults_of_all() -> dict[str, object]:
     """The record of a training or a comparison in which nothing was given."""
     groups = (TrainSettings, MicroSettings, ComparisonSettings, ValidationSettings, EvalSettings)
@@ -237,7 +230,7 @@ def _check_complete(
     lacks: list[str] = []
     name = model.model_name_or_path
     if not name:
-        lacks.append("a model: --model_name_or_path, a directory or hub name")
+        lacks.append("a model: --model_name_or_path, a directory, GGUF file or hub name")
     files = {"train": training.train_problems, **vars(comparison)}
     missing = [n for n in ("train", "validation_problems", "test_problems") if files[n] is None]
     flags = [f"--{split.removesuffix('_problems')}_problems" for split in missing]

@@ -30,7 +30,7 @@ class Run:
 
     Attributes:
         training: what is trained; its `prompt_templates` are settled.
-        model: TRL's model settings; `model_name_or_path` is a directory or a hub name.
+        model: TRL's model settings; `model_name_or_path` is a directory, a GGUF file or a hub name.
         trainer: TRL's and the loss's settings.
         critic: None where none is set.
         evaluation: sampling of validation and comparison.
@@ -57,7 +57,7 @@ class Run:
 
     @property
     def model_name(self) -> str:
-        """Directory or hub name of the model that is trained."""
+        """Directory, GGUF file or hub name of the model that is trained."""
         return str(self.model.model_name_or_path)
 
     @property

@@ -1,6 +1,6 @@
 """A case: one response and the contexts to look at it under, from a YAML file, from a mapping, or from a rollout.
 
-model: Qwen/Qwen3-0.6B            # directory or hub name; micro: the shipped solver
+model: Qwen/Qwen3-0.6B            # directory, GGUF file or hub name; micro: the shipped solver
 problem: Start with 47. Add 38.
 response: "<step_1>47 + 38 = 75</step_1><answer>75</answer>"
 contexts:                         # by a name of your own
@@ -36,7 +36,7 @@ class Case:
     """What is looked at.
 
     Attributes:
-        model: directory or hub name of a causal LM.
+        model: directory, GGUF file or hub name of a causal LM.
         problem: what the solver was asked.
         response: what it wrote, character for character.
         contexts: texts that the teacher sees and the student does not, by name.

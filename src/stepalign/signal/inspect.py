@@ -26,11 +26,13 @@ from stepalign.core.spans import RolloutTokens, rollout_tokens
 from stepalign.core.tokenizer import Tokenizer
 from stepalign.core.trace import parse_trace
 from stepalign.feedback.alignment import alignment
+from stepalign.maths.detail import Detail
 from stepalign.maths.localization import localization, step_statistics, unlocalized
 from stepalign.models.loading import own_defaults, templates_for
 from stepalign.models.prompts import Prompt, boundary, chat_prompts, encode
 from stepalign.models.scoring import TokenScores, check_scoring, score_response
 from stepalign.signal.case import Case
+from stepalign.signal.detail import describe
 from stepalign.signal.notes import notes
 
 
@@ -43,13 +45,16 @@ class Prepared(NamedTuple):
     teachers: dict[str, Prompt]
 
 
-def inspect_response(case: Case, model: PreTrainedModel, tokenizer: Tokenizer) -> dict[str, Any]:
+def inspect_response(
+    case: Case, model: PreTrainedModel, tokenizer: Tokenizer, num_alternatives: int = 5
+) -> dict[str, Any]:
     """Score the response under every context and measure where each acts.
 
     Args:
         case: what to look at; its model is the one loaded.
         model: a causal LM in evaluation mode, with the case's adapter.
         tokenizer: the model's.
+        num_alternatives: how many of the likeliest tokens of student and self-teacher are told at each token.
     Returns:
         See `stepalign inspect --help`; lists are as long as the response's tokens, in nats.
     Raises:
@@ -62,8 +67,11 @@ def inspect_response(case: Case, model: PreTrainedModel, tokenizer: Tokenizer) -
     _check_step(case)
     check_scoring(model, prepared.student.ids)
     prompt_ids = {name: prompt.ids for name, prompt in prepared.teachers.items()}
-    scores = score_response(model, prepared.student.ids, prompt_ids, prepared.response_ids)
+    scores = score_response(
+        model, prepared.student.ids, prompt_ids, prepared.response_ids, detail=Detail(num_alternatives)
+    )
     _check_finite(scores, tokens.texts, model)
+    described = describe(tokenizer, scores)
 
     def seam(prompt: Prompt) -> dict[str, Any]:
         return boundary(tokenizer, prompt, case.response, prepared.response_ids)
@@ -84,12 +92,14 @@ def inspect_response(case: Case, model: PreTrainedModel, tokenizer: Tokenizer) -
         "response_token_ids": list(prepared.response_ids),
         "tokens": tokens.texts,
         "token_steps": tokens.steps,
+        "student_top": described.student_top,
         "contexts": {
             name: {
                 "context": case.contexts[name],
                 "teacher_prompt": prompt.text,
                 "boundary": seam(prompt),
                 **_measures(case, name, scores[name], tokens),
+                **described.contexts[name],
             }
             for name, prompt in prepared.teachers.items()
         },

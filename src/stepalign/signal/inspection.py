@@ -20,7 +20,7 @@ from stepalign.signal.case import Case
 from stepalign.signal.inspect import inspect_response
 
 
-def inspect_cases(cases: Sequence[Case], dtype: str | None = None) -> list[dict[str, Any]]:
+def inspect_cases(cases: Sequence[Case], dtype: str | None = None, num_alternatives: int = 5) -> list[dict[str, Any]]:
     """The result of each case; a model that several share is loaded once."""
     dtype = dtype or ("float32" if best_device().type == "cpu" else "auto")
     loaded: dict[tuple[str | None, ...], LoadedModel] = {}
@@ -31,7 +31,7 @@ def inspect_cases(cases: Sequence[Case], dtype: str | None = None) -> list[dict[
             loaded.clear()
             names, family = resolve_with_adapter(case.model, case.adapter), case.prompt_templates
             loaded[key] = load_model(*names, dtype=dtype, prompt_templates=family)
-        results.append(inspect_response(case, loaded[key].model, loaded[key].tokenizer))
+        results.append(inspect_response(case, loaded[key].model, loaded[key].tokenizer, num_alternatives))
     return results
 
 

@@ -30,6 +30,7 @@ from stepalign.settings.grading import make_grader
 from stepalign.settings.groups import PreflightSettings
 from stepalign.settings.run import PreflightRun
 from stepalign.settings.same import REMEDY, check_same
+from stepalign.signal.gains import known_line
 from stepalign.signal.policy import load_policy
 from stepalign.signal.preflight import Preflight
 from stepalign.signal.preflight_records import KeptCritic, Records, price_per_rollout
@@ -65,7 +66,11 @@ def preflight(run: PreflightRun) -> dict[str, Any]:
 def judge_rows(rows: list[dict[str, Any]], names: Sequence[str], ledgers: Mapping[str, Any]) -> dict[str, Any]:
     """Summary, price, verdict and rank of each format."""
     summaries = {name: summarize_format(name, rows) for name in names}
+    line = known_line()
+    gaps = {name: summary["failures"]["gap"] for name, summary in summaries.items() if summary["failures"]}
+    predicted = {name: line.at(gap) for name, gap in gaps.items()} if line is not None else {}
     return {
+        "predicted_gain": {"of": predicted, **(line._asdict() if line is not None else {})},
         "formats": {
             name: {**judge(summary)._asdict(), **summary, "price_per_rollout": price_per_rollout(ledgers[name])}
             for name, summary in summaries.items()

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 import yaml
 from accelerate.utils import DistributedType
-from transformers import PreTrainedModel, PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import AutoModelForCausalLM, PreTrainedModel, PrinterCallback, ProgressCallback, TrainerCallback
 from trl import ModelConfig, get_peft_config, get_quantization_config
 from trl.trainer.utils import create_model_from_path
 
@@ -46,7 +46,8 @@ from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import AskCritic, feedback_class
 from stepalign.feedback.from_peers import PEER, known_peers
 from stepalign.grading import AnyGrader
-from stepalign.models.loading import load_tokenizer, load_trouble
+from stepalign.models.gguf import call_by_file, is_gguf
+from stepalign.models.loading import load_tokenizer, load_trouble, pretrained_arguments
 from stepalign.models.prompts import chat_prompts, opens_thinking
 from stepalign.runs.files import (
     CONFIG,
@@ -256,13 +257,18 @@ def _make_trainer(run: Run, parts: Parts, rollout_log: RolloutLog) -> GroupTrain
 
 
 def _load(name: str, model: ModelConfig) -> PreTrainedModel:
-    kwargs: dict[str, Any] = {
-        "dtype": model.dtype or "float32",
+    directory, kwargs = pretrained_arguments(name, model.dtype or "float32")
+    asked = {
         "revision": model.model_revision,
         "attn_implementation": model.attn_implementation,
         "quantization_config": get_quantization_config(model),
     }
+    kwargs |= {key: value for key, value in asked.items() if value is not None}
     try:
-        return create_model_from_path(name, **{key: value for key, value in kwargs.items() if value is not None})
+        make = AutoModelForCausalLM.from_pretrained if is_gguf(name) else create_model_from_path
+        loaded = make(directory, **kwargs)
     except Exception as error:  # transformers raises many kinds
         raise load_trouble(name, error) from error
+    if is_gguf(name):
+        call_by_file(loaded, name)
+    return loaded

@@ -101,6 +101,9 @@ HOOKS = (
     Hook(("transformers.integrations",), "TensorBoardCallback", "imported", "its directory names the run"),
     Hook(("transformers.integrations",), "integration_utils", "imported", "validation keeps its name in trackers"),
     Hook(("transformers.integrations.integration_utils",), "rewrite_logs", "imported", "set aside for validation"),
+    Hook(("transformers.integrations.gguf",), "is_gguf_arch_supported", "imported", "says before loading what is not"),
+    Hook(("transformers.integrations.gguf.reader",), "_read_metadata", "imported", "a GGUF file's header"),
+    Hook(("transformers.integrations.gguf.reader",), "_read_tensor_table", "imported", "whether one is cut off"),
 )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -85,7 +86,9 @@ def hostile(inspection_result):
         [EVIL] * 4, [None, 1, 1, 1], {EVIL: [1.0, -2.0, 0.0, 9.0], "__proto__": [0.0] * 4}, 1, notes=[EVIL], **texts
     )
     for context in result["contexts"].values():
-        context["teacher_prompt"] = EVIL
+        context |= {"teacher_prompt": EVIL, "teacher_top": [[[f"{EVIL}2", 0.9], ["__proto__", 0.1]]] * 4}
+        context |= {"divergence": [3.0] * 4, "expected_advantage": [-3.0] * 4, "advantage": [-1.0] * 4}
+    result["student_top"] = [[[EVIL + EVIL, 0.9], ["\n", 0.1]]] * 4
     return result
 
 
@@ -94,10 +97,29 @@ def test_hostile_text_stays_text(inspection_result):
     assert "<img" not in html and "window.hacked=1</script>" not in html
     assert not set("\u202e\x00\ud800") & set(html)
     data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.S).group(1))
+    assert [text.count(SHOWN) for text in data["texts"]] == [2, 0, 1, 0]
     assert data["tokens"][0] == EVIL.split("\u202e")[0] + SHOWN + "<!--"
 
 
+def test_a_page_of_two_thousand_tokens_is_below_a_megabyte(inspection_result):
+    random = Random(0)
+    tokens = [f"w{random.randrange(3000)}" for _ in range(2000)]
+    advantage = {name: [random.gauss(0, 3) for _ in tokens] for name in ("one", "another", "third")}
+
+    def top():
+        return [[f"w{random.randrange(30_000)}", random.random() / 5] for _ in range(5)]
+
+    result = inspection_result(tokens, [1] * 2000, advantage, 1, student_top=[top() for _ in tokens])
+    for context in result["contexts"].values():
+        context["teacher_top"] = [top() for _ in tokens]
+    assert len(render_page(result).encode()) < 1_000_000
+
+
 # In the browser.
+
+WITHOUT_SECOND_LINES = (
+    "e => { const c = e.cloneNode(true); c.querySelectorAll('rt').forEach(r => r.remove()); return c.textContent; }"
+)
 
 browser_test = [pytest.mark.browser, pytest.mark.slow]
 
@@ -133,20 +155,83 @@ class TestInTheBrowser:
 
     def test_tokens_areas_and_the_first_wrong_step(self, browser, inspection_result, tmp_path):
         open_page(browser, inspection_result(), tmp_path / "a.html")
-        texts = "return [...document.querySelectorAll('.tokens')].map(e => e.textContent)"
+        texts = "return [...document.querySelectorAll('.tokens')].map(WITHOUT_SECOND_LINES)"
+        texts = texts.replace("WITHOUT_SECOND_LINES", WITHOUT_SECOND_LINES)
         assert browser.execute_script(texts) == ["".join(inspection_result()["tokens"])] * 2
         assert browser.execute_script("return document.querySelectorAll('svg .dash').length") == 2
         wrong = "return [...document.querySelectorAll('.first-wrong')].map(e => e.textContent)"
         assert browser.execute_script(wrong) == ["4", "4"]
         assert browser.execute_script("return document.querySelectorAll('svg .clip').length") == 1, "-8 is beyond 5"
-        title = "return document.querySelectorAll('.tokens .down')[0].title"
-        assert browser.execute_script(title) == "−8.00 nats, step 2; student 36.8 %, self-teacher 0.0123 %"
         assert (
             browser.execute_script(
                 "return document.querySelectorAll('.tokens')[0].querySelectorAll('.up.signed').length"
             )
             == 2
         )
+
+    def test_what_would_be_written_stands_below_the_token_without_pointing(self, browser, inspection_result, tmp_path):
+        open_page(browser, inspection_result(), tmp_path / "a.html")
+        lines = "return [...document.querySelectorAll('.tokens')[0].querySelectorAll('ruby')].map(r => r.innerText)"
+        assert browser.execute_script(lines) == ["1=6\ncarry 90 %"]
+        box = "document.querySelector('.tokens rt').getBoundingClientRect()"
+        token = "document.querySelector('.tokens ruby span').getBoundingClientRect()"
+        assert browser.execute_script(f"return {box}.top >= {token}.bottom && {box}.left === {token}.left")
+        copied = """const maps = document.querySelectorAll('.tokens'), clipboardData = new DataTransfer();
+            getSelection().selectAllChildren(maps[0]);
+            maps[0].dispatchEvent(new ClipboardEvent('copy', { clipboardData, bubbles: true, cancelable: true }));
+            return clipboardData.getData('text/plain');"""
+        assert browser.execute_script(copied) == "".join(inspection_result()["tokens"]), "copied is the response alone"
+
+    def test_pointing_and_arrow_keys_show_what_either_model_would_write(self, browser, inspection_result, tmp_path):
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        open_page(browser, inspection_result(), tmp_path / "a.html")
+        cards = "return [...document.querySelectorAll('.card')].map(c => c.innerText.split('\\n').filter(Boolean))"
+        first, other = browser.execute_script(cards)
+        assert first[0] == "Token 10 of 11, step 2: 1=6. A_t −8.00 nats; student 37 %, self-teacher < 0.1 %."
+        assert first[1:8] == ["The student would write", "1=6", "50 %", "␣carry", "30 %", "↵", "20 %"]
+        assert first[8:] == ["The self-teacher under aligned", "␣carry", "90 %", "␣carry", "6.0 %", "↵", "4.0 %"]
+        assert other[0] == "Token 10 of 11, step 2: 1=6. A_t −3.00 nats; student 37 %, self-teacher 1.8 %."
+
+        def told():
+            script = "return [...document.querySelectorAll('.told')].map(e => Number(e.dataset.token))"
+            assert [card[0].split()[1] for card in browser.execute_script(cards)] == [
+                str(i + 1) for i in browser.execute_script(script)
+            ]
+            return browser.execute_script(script)
+
+        assert told() == [9, 9]
+        maps = browser.find_elements("css selector", ".tokens")
+        ActionChains(browser).move_to_element(maps[0].find_element("css selector", "[data-token='2']")).perform()
+        assert told() == [2, 2]
+        ActionChains(browser).move_to_element(browser.find_element("css selector", "h1")).perform()
+        assert told() == [9, 9]
+        browser.execute_script("document.querySelectorAll('.tokens')[1].focus()")
+        for keys, expected in ((Keys.ARROW_LEFT, 8), (Keys.ARROW_RIGHT * 5, 10)):
+            ActionChains(browser).send_keys(keys).perform()
+            assert told() == [expected, expected]
+        for keys, expected in ((Keys.ARROW_LEFT, 9), (Keys.ARROW_LEFT * 2, 3), (Keys.ARROW_RIGHT, 7)):
+            ActionChains(browser).key_down(Keys.SHIFT).send_keys(keys).key_up(Keys.SHIFT).perform()
+            assert told() == [expected, expected], "the next with a second line"
+        maps[0].find_element("css selector", "[data-token='4']").click()
+        ActionChains(browser).move_to_element(browser.find_element("css selector", "h1")).perform()
+        assert told() == [4, 4]
+        browser.execute_script(
+            "const s = document.querySelector('#signal-controls select');"
+            "s.value = '10'; s.dispatchEvent(new Event('change'));"
+        )
+        assert told() == [4, 4], "another scale keeps the token"
+
+    def test_a_result_without_alternatives(self, browser, inspection_result, tmp_path):
+        result = inspection_result()
+        del result["student_top"]
+        for context in result["contexts"].values():
+            del context["teacher_top"], context["expected_advantage"]
+        open_page(browser, result, tmp_path / "a.html")
+        assert browser.execute_script("return document.querySelectorAll('ruby, .top').length") == 0
+        assert browser.execute_script("return document.querySelector('.card').innerText").startswith("Token 1 of 11")
+        assert "would most likely have written" not in browser.execute_script("return document.body.innerText")
 
     def test_the_scale_changes_all_maps(self, browser, inspection_result, tmp_path):
         open_page(browser, inspection_result(), tmp_path / "a.html")
@@ -182,6 +267,8 @@ class TestInTheBrowser:
         strange = "return document.querySelectorAll('img, iframe, body style, svg[onload]').length"
         assert browser.execute_script(strange) == 0
         text = browser.execute_script("return document.body.textContent")
+        assert browser.execute_script("return document.querySelector('.tokens rt').textContent").count(SHOWN) == 1
+        assert "__proto__" in browser.execute_script("return document.querySelector('.card').textContent")
         assert text.count(SHOWN) > 10 and not set("\u202e\x00\ud800") & set(text)
         assert browser.execute_script("return document.querySelectorAll('.tokens').length") == 2
         assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []

@@ -34,7 +34,9 @@ class CriticSettings(Settings):
         "function as file.py:function or package.module:function, from a Rollout to a Critique.",
     )
     critic_base_url: str = setting("", "Server of the openai critic, usually ending in /v1.")
-    critic_model: str = setting("", "Model name that the server expects; for critic local, a directory or hub name.")
+    critic_model: str = setting(
+        "", "Model name that the server expects; for critic local, a directory, GGUF file or hub name."
+    )
     critic_api_key_env: str = setting(
         "STEPALIGN_CRITIC_API_KEY", "Environment variable that holds the key. Unset: no key is sent.", may_change=True
     )

@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stepalign.core.files import write_text
+from stepalign.report.alternatives import PARTS, instead, pack
 from stepalign.report.inspection.measures import MEASURES, MISSING, number, share
 from stepalign.report.page.document import build_page
 from stepalign.report.page.text import clean
@@ -29,12 +30,12 @@ def write_page(result: Mapping[str, Any], path: Path) -> None:
 def render_page(result: Mapping[str, Any]) -> str:
     """The whole page as one HTML document."""
     contexts = result["contexts"]
-    data = {
+    data: dict[str, Any] = {
         "tokens": result["tokens"],
         "token_steps": result["token_steps"],
         "first_wrong_step": result["first_wrong_step"],
         "student_prompt": result["student_prompt"],
-        "contexts": [_data(name, context) for name, context in contexts.items()],
+        **_alternatives(result),
     }
     content = {
         "title": " and ".join(contexts),
@@ -46,6 +47,7 @@ def render_page(result: Mapping[str, Any]) -> str:
         "names": list(contexts),
         "measures": _measures(contexts),
         "notes": result["notes"],
+        "told": any(context.get("teacher_top") for context in contexts.values()),
         "contexts": [_steps(name, context) for name, context in contexts.items()],
     }
     return build_page(PAGE, "inspect.html.jinja", scripts=("inspect.js",), content=clean(content), data=clean(data))
@@ -57,6 +59,33 @@ def _wrong_in_words(result: Mapping[str, Any]) -> str:
         return "nobody said which step is wrong first"
     step = result["first_wrong_step"]
     return f"step {step} is the first wrong one ({source})" if step else f"no step is wrong ({source})"
+
+
+def _alternatives(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The contexts with their numbers, what would be written at each token, and the token that is told of at first."""
+    tokens, contexts = result["tokens"], result["contexts"]
+    packed = pack([result.get("student_top", []), *(context.get("teacher_top", []) for context in contexts.values())])
+    found = {name: instead(context, tokens) for name, context in contexts.items()}
+    numbers = {text: number for number, text in enumerate(packed.texts)}
+    return {
+        "texts": packed.texts,
+        "student_top": packed.tops[0],
+        "start": _start(result, [it.token for lines in found.values() for it in lines]),
+        "contexts": [
+            {
+                **_data(name, context),
+                "teacher_top": top,
+                "instead": [[it.token, numbers[it.text], round(PARTS * it.probability)] for it in found[name]],
+            }
+            for (name, context), top in zip(contexts.items(), packed.tops[1:], strict=True)
+        ],
+    }
+
+
+def _start(result: Mapping[str, Any], found: Sequence[int]) -> int:
+    """The token that is told of at first: of those with a second line one in the first wrong step, else the first."""
+    wrong = (i for i in found if result["token_steps"][i] == result["first_wrong_step"] is not None)
+    return next(wrong, next(iter(found), 0))
 
 
 def _data(name: str, context: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from stepalign.report.inspection.alternatives import print_alternatives
 from stepalign.report.inspection.measures import number, plain, share
 from stepalign.report.page.text import visible
 from stepalign.report.terminal import GAP, blocks, make_console, print_columns, print_lines
@@ -40,7 +41,7 @@ REPRODUCED = "correct text reproduced"
 
 
 def print_inspection(result: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print what `advantage.json` says: tokens or steps, then one line a context, then the notes."""
+    """Print what `advantage.json` says: tokens or steps, what would be written at the lowest, a summary, notes."""
     console = console or make_console()
     if console.is_terminal and not console.no_color:
         console.print(_legend())
@@ -50,6 +51,7 @@ def print_inspection(result: Mapping[str, Any], console: Console | None = None) 
     else:
         _print_steps(result, console)
     console.print()
+    print_alternatives(result, console)
     _print_summary(result, console)
     print_lines([f"- {visible(note)}" for note in result["notes"]], console)
 

@@ -44,7 +44,7 @@ function byPieces(body, count, size, child, words) {
   const more = el("button", { type: "button", onclick: show });
   function show() {
     const end = Math.min(count, at + size);
-    for (; at < end; at++) body.append(child(at));
+    for (; at < end; at++) body.append(...[child(at)].flat());
     more.textContent = words(count - at);
     more.hidden = at >= count;
   }

@@ -9,19 +9,23 @@ function firstWrong(response) {
   return response.first_wrong_step ? response.token_steps.indexOf(response.first_wrong_step) : -1;
 }
 
-function tokenMap(response, advantages, label, scale, note = () => "") {
+// `below`: second lines by token. The map is [body, button]; `show(i)` of the body marks a token as the one that is told of.
+function tokenMap(response, advantages, label, scale, below = new Map(), hint = true) {
   const first = firstWrong(response);
   function token(i) {
     const value = advantages[i], text = response.tokens[i];
-    if (typeof value !== "number") return el("span", { title: "no advantage" }, text);
-    const share = Math.min(1, Math.abs(value) / scale);
-    const names = [value < 0 ? "down" : "up", share >= 0.1 ? "signed" : "", i === first ? "first-wrong" : ""];
+    const known = typeof value === "number";
+    const share = known ? Math.min(1, Math.abs(value) / scale) : 0;
+    const names = known ? [value < 0 ? "down" : "up", share >= 0.1 ? "signed" : "", i === first ? "first-wrong" : ""] : [];
     const step = response.token_steps[i] === null ? "outside the steps" : `step ${response.token_steps[i]}`;
-    const span = el("span", { class: names.join(" ").trim(), title: `${signed(value)} nats, ${step}${note(i)}` }, text);
+    const title = !hint ? null : known ? `${signed(value)} nats, ${step}` : "no advantage";
+    const span = el("span", { class: names.join(" ").trim() || null, title, "data-token": i }, text);
     span.style.setProperty("--a", Math.round(share * 100));
-    return span;
+    if (!below.has(i)) return span;
+    const line = el("rt", {}, below.get(i));
+    return text.includes("\n") ? [el("ruby", {}, el("span"), line), span] : el("ruby", {}, span, line);
   }
-  const body = el("div", { class: "tokens", role: "region", tabindex: 0, "aria-label": label });
+  const body = el("div", { class: below.size ? "tokens lined" : "tokens", role: "region", tabindex: 0, "aria-label": label });
   return byPieces(body, response.tokens.length, TOKENS, token, (left) => `Show more: ${thousands(left)} tokens are left`);
 }
 

@@ -75,6 +75,13 @@ def notes(result: Mapping[str, Any]) -> list[str]:
                 f"{name}: the teacher's responses are {1 - length['teacher'] / length['student']:.0%} shorter than the "
                 "student's. It may leave out work that the student cannot do without; the verdict does not see that."
             )
+    if (foretold := result.get("predicted_gain")) and foretold["of"]:
+        gains = ", ".join(f"{name} {100 * gain:+.0f}" for name, gain in foretold["of"].items())
+        found.append(
+            f"Gain that the gap over resampling predicts, points of avg@n after training: {gains}. By a line through "
+            f"{foretold['num_points']} points (r = {foretold['correlation']:.2f}, give or take "
+            f"{100 * foretold['spread']:.0f}), all of the constructed micro world: elsewhere it is a guess."
+        )
     if any((s["has_answer_rate"] or 0) > 0 for s in summaries):
         found.append(
             "Contexts that hold the answer: that the teacher then solves more shows that it reads them. It does not by "
