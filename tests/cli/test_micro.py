@@ -1,4 +1,5 @@
 from stepalign.cli import main
+from stepalign.data.labels import load_labels
 from stepalign.data.problems import load_problems
 
 
@@ -15,3 +16,16 @@ def test_splits_are_written_and_disjoint(tmp_path, capsys):
 def test_impossible_dials(tmp_path, capsys):
     assert main(["micro", "--output_dir", str(tmp_path), "--min_steps", "9"]) == 2
     assert "expected 1 <= min <= max <= 6" in capsys.readouterr().err
+
+
+def test_labelled_rollouts_are_of_problems_of_their_own(tmp_path, capsys):
+    argv = ["micro", "--output_dir", str(tmp_path), "--num_train", "6", "--num_validation", "3", "--num_test", "4"]
+    assert main(argv) == 0
+    assert not (tmp_path / "labels.jsonl").exists()
+    before = (tmp_path / "train.jsonl").read_text()
+    assert main([*argv, "--num_labels", "5"]) == 0
+    assert (tmp_path / "train.jsonl").read_text() == before
+    labels = load_labels(tmp_path / "labels.jsonl")
+    known = {p.problem for name in ("train", "validation", "test") for p in load_problems(tmp_path / f"{name}.jsonl")}
+    assert len(labels) == 5 and not known & {label.rollout.problem.problem for label in labels}
+    assert "5 labelled rollouts" in capsys.readouterr().out

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from stepalign.core.errors import DataError
-from stepalign.core.files import append_jsonl, keep_rows, read_json, read_jsonl, write_json, write_text
+from stepalign.core.files import append_jsonl, keep_rows, read_json, read_jsonl, stream_jsonl, write_json, write_text
 
 
 def test_rows_come_back_and_a_cut_off_last_line_is_dropped(tmp_path):
@@ -65,3 +65,13 @@ def test_lone_surrogates_in_model_output_do_not_stop_a_record(tmp_path):
 def test_read_json_says_which_file(tmp_path):
     with pytest.raises(DataError, match=r"missing\.json"):
         read_json(tmp_path / "missing.json")
+
+
+def test_a_stream_reads_no_further_than_it_is_asked(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"step": 1}\n\n{"step": 2}\nbroken\n{"step": 3')
+    rows = stream_jsonl(path)
+    assert [next(rows), next(rows)] == [{"step": 1}, {"step": 2}]
+    with pytest.raises(DataError, match="line 4"):
+        next(rows)
+    assert list(stream_jsonl(tmp_path / "none.jsonl")) == []

@@ -68,6 +68,8 @@ def test_other_is_never_the_problems_own_and_the_same_each_time():
         assert given == {p.id: text("other", Rollout(p, 3, "x"), seed=seed) for p in OTHERS}
     assert build_context(WRONG, "other", problems=[PROBLEM]) is None
     assert build_context(Rollout(Problem("new", "?", "1"), 0, ""), "other", problems=OTHERS) is not None
+    again = Rollout(Problem("again", PROBLEM.problem, "815"), 0, "")  # the same problem under another id
+    assert build_context(again, "other", problems=[PROBLEM]) is None
 
 
 def test_shifted_changes_every_number_the_same_way_and_nothing_else():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stepalign.core.errors import ConfigError, DataError, ShapeError
-from stepalign.maths.intervals import bootstrap_interval, paired_bootstrap
+from stepalign.maths.intervals import bootstrap_interval, harmonic_bootstrap, paired_bootstrap
 
 
 def test_two_problems_by_hand():
@@ -74,3 +74,21 @@ def test_errors():
         bootstrap_interval([0, 1], confidence=95)
     with pytest.raises(ConfigError, match="num_resamples is 0"):
         bootstrap_interval([0, 1], num_resamples=0)
+
+
+def test_the_harmonic_mean_of_two_sides():
+    found = harmonic_bootstrap([1, 1, 1], [0, 1])
+    assert (found.estimate, found.num_problems) == (pytest.approx(2 / 3), 5)
+    assert (found.low, found.high) == (0, 1)  # the second side's resampled mean is 0, 1/2 or 1
+    assert harmonic_bootstrap([0.5], [0.5])[:3] == (0.5, 0.5, 0.5)
+    assert harmonic_bootstrap([0, 0], [0, 0])[:3] == (0, 0, 0)  # and no division by it
+    with pytest.raises(DataError):
+        harmonic_bootstrap([], [1.0])
+
+
+def test_the_sides_of_a_harmonic_mean_are_drawn_apart():
+    """With the same draws for both, their means would always agree, and the interval would be as wide as for one."""
+    values = [0, 1] * 20
+    together = bootstrap_interval(values)
+    apart = harmonic_bootstrap(values, values)
+    assert apart.high - apart.low < 0.9 * (together.high - together.low)

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from stepalign.core.errors import DataError, ShapeError
-from stepalign.maths.localization import localization, onset_share, step_statistics, unlocalized
+from stepalign.maths.localization import (
+    localization,
+    lowest_step_hit,
+    onset_share,
+    step_auroc,
+    step_statistics,
+    unlocalized,
+)
 
 #        tag   step 1         tag   step 2         tag   step 3  tag
 STEPS = [None, 1, 1, 1, None, 2, 2, None, 3, None]
@@ -139,3 +146,23 @@ def test_errors():
         step_statistics([], [1])
     with pytest.raises(DataError, match="first wrong step is 0; expected 1 or more"):
         localization([0.0], [1], 0)
+
+
+def test_a_step_ranks_by_its_mean_among_the_correct_ones_before_it():
+    advantage, steps = [0.5, 0.1, -0.2, -0.4, 0.0, -9.0], [1, 1, 2, 2, 3, 4]
+    assert step_auroc(advantage, steps, 2) == 1.0  # -0.3 below 0.3
+    assert step_auroc(advantage, steps, 3) == 0.5  # 0.0 below 0.3, above -0.3
+    assert step_auroc([0.5, 0.1, 0.3], [1, 1, 2], 2) == 0.5  # a tie counts half
+    assert step_auroc(advantage, steps, 1) is None
+    assert step_auroc(advantage, steps, None) is None
+    assert step_auroc([1.0, 2.0], [1, None], 2) is None  # the wrong step has no token
+
+
+def test_the_lowest_token_of_all_steps_hits_the_wrong_one_or_not():
+    advantage, steps = [0.5, -3.0, -0.2, 9.0], [1, 2, 3, None]
+    assert lowest_step_hit(advantage, steps, 2) == (1.0, 1 / 3)
+    assert lowest_step_hit(advantage, steps, 3) == (0.0, 1 / 3)
+    assert lowest_step_hit([-9.0, -1.0, 0.0], [None, 1, 2], 1) == (1.0, 0.5)  # outside the steps nothing counts
+    assert lowest_step_hit([0.0, 0.0, 0.0, 0.0], [1, 2, 3, 4], 2) == (0.25, 0.25)  # ties are shared
+    assert lowest_step_hit(advantage, steps, None) is None
+    assert lowest_step_hit(advantage, steps, 4) is None
