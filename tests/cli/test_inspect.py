@@ -120,6 +120,32 @@ def test_rollouts_of_a_run(run, tmp_path, capsys):
     assert "rollout-1" in capsys.readouterr().out
 
 
+def test_the_loss_is_the_runs_own_unless_another_is_given(run, case, tmp_path, capsys):
+    settings = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(f"{settings}\ndivergence: reverse_kl\ndivergence_clip: 0.05\n")
+    argv = ["--run", run, "--rollout", "0"]
+    assert inspect(*argv, "--output_dir", tmp_path / "own") == 0
+    assert inspect(*argv, "--loss", '{"divergence": "jsd"}', "--output_dir", tmp_path / "given") == 0
+    own, given = read(tmp_path / "own"), read(tmp_path / "given")
+    assert (own["loss"]["divergence"], own["loss"]["divergence_clip"]) == ("reverse_kl", 0.05)
+    assert (given["loss"]["divergence"], given["loss"]["divergence_clip"]) == ("jsd", None)
+    assert own["contexts"]["stepalign"]["logit_push"] != given["contexts"]["stepalign"]["logit_push"]
+    capsys.readouterr()
+    for source in (argv, [case]):
+        assert inspect(*source, "--loss", '{"divergence": "jds"}', "--output_dir", tmp_path / "bad") == 2
+        assert "unknown divergence 'jds'; perhaps you meant 'jsd'" in capsys.readouterr().err
+
+
+def test_alternatives_can_be_left_out(case, tmp_path, capsys):
+    assert inspect(case, "--num_alternatives", 0, "--output_dir", tmp_path) == 0
+    assert "what would be" not in capsys.readouterr().out
+    assert set(map(len, read(tmp_path)["student_top"])) == {0}
+    assert inspect(case, "--num_alternatives", 2, "--output_dir", tmp_path) == 0
+    assert "what would be" in capsys.readouterr().out
+    assert set(map(len, read(tmp_path)["contexts"]["refsol"]["teacher_top"])) == {2}
+    assert stepalign.inspect_case(CASE, num_alternatives=1)["student_top"][0][0][0].startswith("<step")
+
+
 def test_a_reference_solution_in_a_critiques_place_calls_no_step_wrong(run, tmp_path, capsys):
     rollout = stepalign.Rollout(Problem("p1", PROBLEM, "58", SOLUTION), 0, RESPONSE)
     row = {

@@ -289,6 +289,8 @@ def test_logits_that_are_not_finite(micro_solver):
             "expected a list of whole numbers",
         ),
         ("model: m\nproblem: p\nresponse: r\nchat_template_kwargs: x\n", ConfigError, "'x'; expected a mapping"),
+        ("model: m\nproblem: p\nresponse: r\nloss: jsd\n", ConfigError, "expected a mapping, as {divergence: reverse"),
+        ("model: m\nproblem: p\nresponse: r\nloss: {clip: 1}\n", ConfigError, "unknown key 'clip' of loss"),
     ],
 )
 def test_malformed_case_files(tmp_path, text, error, message):

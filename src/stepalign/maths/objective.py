@@ -66,6 +66,12 @@ class Divergence:
             raise ConfigError(f"top_k is {self.top_k}; expected at least 1, or None for the full vocabulary.")
 
     @property
+    def is_plain_forward_kl(self) -> bool:
+        """Whether its gradient by the student's logits is p - q, of the two models' probabilities."""
+        unchanged = self.temperature == 1 and self.clip is None and self.top_k is None
+        return unchanged and self.weight_of_teacher == 0
+
+    @property
     def weight_of_teacher(self) -> float:
         """beta, where the two KL divergences are the ends of its range."""
         return {"forward_kl": 0.0, "reverse_kl": 1.0}.get(self.kind, self.beta)

@@ -19,13 +19,13 @@ so a block of rows stays in the processor's cache, and most of the time is spent
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from stepalign.core.errors import ConfigError, ShapeError
-from stepalign.maths.detail import Alternatives, Detail, TokenDetail, likeliest
+from stepalign.maths.detail import Alternatives, Detail, TokenDetail, likeliest, logit_gradient
 from stepalign.maths.head import Head
 from stepalign.maths.kernel import MEBIBYTE, chunk_length, multiply, rows_within
 
@@ -52,12 +52,11 @@ class TokenScores(NamedTuple):
 
 
 class _Buffers(NamedTuple):
-    """Room for the student's and a teacher's logits, (chunk, V), and two blocks, (rows, V), to work on."""
+    """Room for the student's and a teacher's logits, (chunk, V), and blocks (n, rows, V) to work on."""
 
     student: Tensor
     teacher: Tensor
-    block: Tensor
-    spare: Tensor
+    blocks: Tensor
 
 
 @torch.no_grad()
@@ -88,13 +87,13 @@ def score_tokens(
     teacher_head = teacher_head or head
     _check(student_hidden, teacher_hidden, head, teacher_head, token_ids, chunk_size)
     with torch.autocast(student_hidden.device.type, enabled=False):
-        buffers = _allocate(student_hidden, head.vocabulary_size, chunk_size)
+        buffers = _allocate(student_hidden, head.vocabulary_size, chunk_size, _num_blocks(detail))
         stats, tops = _pass_over_chunks(
             student_hidden, teacher_hidden, (head, teacher_head), token_ids, buffers, detail
         )
     scores: list[TokenScores] = []
     for number, (student, teacher, divergence, *more) in enumerate(stats, 1):
-        seen = None if detail is None else TokenDetail(more[0], tops[0], tops[number])
+        seen = None if detail is None else TokenDetail(more[0], more[1], more[2], tops[0], tops[number])
         scores.append(TokenScores(student, teacher, teacher - student, divergence, seen))
     return scores
 
@@ -111,11 +110,11 @@ def _pass_over_chunks(
     head, teacher_head = heads
     weight = head.weight.to(hidden.dtype)
     teacher_weight = weight if teacher_head.weight is head.weight else teacher_head.weight.to(hidden.dtype)
-    stats = buffers.block.new_empty(len(teachers), 3 if detail is None else 4, len(hidden))
+    stats = buffers.blocks.new_empty(len(teachers), 3 if detail is None else 6, len(hidden))
     tops: list[list[Alternatives]] = [[] for _ in range(1 + len(teachers))]
 
     def log_z(logits: Tensor, model: int) -> Tensor:
-        softmax = torch.softmax(logits, -1, out=buffers.block[: len(logits)])
+        softmax = torch.softmax(logits, -1, out=buffers.blocks[0, : len(logits)])
         if detail is None:
             return logits.amax(-1) - softmax.amax(-1).log_()
         ids = likeliest(logits, max(1, detail.num_alternatives))
@@ -125,10 +124,11 @@ def _pass_over_chunks(
         tops[model].append(Alternatives(ids[:, told], values[:, told] - found[:, None]))
         return found
 
+    num_rows = buffers.blocks.shape[1]
     for start in range(0, len(hidden), len(buffers.student)):
         tokens = slice(start, start + len(buffers.student))
         student = head.finish_logits_(multiply(hidden[tokens], weight, buffers.student))
-        blocks = [slice(i, i + len(buffers.block)) for i in range(0, len(student), len(buffers.block))]
+        blocks = [slice(i, i + num_rows) for i in range(0, len(student), num_rows)]
         student_log_z = [log_z(student[rows], 0) for rows in blocks]
         for number, teacher_hidden in enumerate(teachers):
             states = teacher_hidden[tokens].to(hidden.dtype)
@@ -136,9 +136,8 @@ def _pass_over_chunks(
             of_context = stats[number, :, tokens]
             for rows, of_rows in zip(blocks, student_log_z, strict=True):
                 normalizers = of_rows, log_z(teacher[rows], 1 + number)
-                of_context[:, rows] = _compare(
-                    (student[rows], teacher[rows]), normalizers, token_ids[tokens][rows], buffers, detail
-                )
+                pair, at = (student[rows], teacher[rows]), token_ids[tokens][rows]
+                of_context[:, rows] = _compare(pair, normalizers, at, buffers.blocks[:, : len(at)], detail)
     return stats, [Alternatives(*map(torch.cat, zip(*of_model, strict=True))) for of_model in tops if of_model]
 
 
@@ -146,28 +145,45 @@ def _compare(
     logits: tuple[Tensor, Tensor],
     log_z: tuple[Tensor, Tensor],
     token_ids: Tensor,
-    buffers: _Buffers,
+    blocks: Tensor,
     detail: Detail | None,
 ) -> Tensor:
-    """(3 or 4, rows) from both models' logits, (rows, V) each: the two log-probabilities of the token, the divergence,
-    and the expected advantage where there are details. The teacher's softmax lies in the first of the blocks; it is
-    overwritten, and so are the teacher's logits."""
+    """(3 or 6, rows) from both models' logits, (rows, V) each: the two log-probabilities of the token, the divergence,
+    and the numbers of `TokenDetail` where there are details. The teacher's softmax is the first of the blocks, (n,
+    rows, V). All but the student's logits are overwritten."""
     (student, teacher), (student_log_z, teacher_log_z), at = logits, log_z, token_ids[:, None]
     logp = [x.gather(-1, at)[:, 0] - z for x, z in zip(logits, log_z, strict=True)]
-    gap, shift = teacher.sub_(student), student_log_z - teacher_log_z
-    stats = [*logp, buffers.block[: len(gap)].mul_(gap).sum(-1) + shift]
-    if detail is not None:
-        p = torch.sub(student, student_log_z[:, None], out=buffers.spare[: len(gap)]).exp_()
-        stats.append(p.mul_(gap).sum(-1) + shift)
-    return torch.stack(stats)
+    shift = student_log_z - teacher_log_z
+    if detail is None:
+        return torch.stack([*logp, blocks[0].mul_(teacher.sub_(student)).sum(-1) + shift])
+    q, p = blocks[:2]
+    torch.sub(student, student_log_z[:, None], out=p).exp_()
+    if detail.loss.is_plain_forward_kl:
+        gradient = p.sub_(q)
+    else:
+        gradient = logit_gradient(detail.loss, student, teacher, list(blocks[2:]))
+        p.sub_(q)
+    push = -gradient.gather(-1, at)[:, 0]
+    norm = cast("Tensor", torch.linalg.vector_norm(gradient, dim=-1))  # pyright: ignore[reportUnknownMemberType]
+    gap = teacher.sub_(student)
+    divergence = q.mul_(gap).sum(-1) + shift
+    expected = p.mul_(gap).sum(-1) + divergence  # p here is p - q: few arrays stay in the cache
+    return torch.stack([*logp, divergence, expected, push, norm])
 
 
-def _allocate(hidden: Tensor, vocabulary: int, chunk_size: int | None) -> _Buffers:
+def _num_blocks(detail: Detail | None) -> int:
+    """That `_compare` needs; a GPU's are large."""
+    if detail is None:
+        return 1
+    return 2 if detail.loss.is_plain_forward_kl else 7
+
+
+def _allocate(hidden: Tensor, vocabulary: int, chunk_size: int | None, num_blocks: int) -> _Buffers:
     dtype, device = torch.float64 if hidden.dtype is torch.float64 else torch.float32, hidden.device
     chunk = chunk_length(len(hidden), 2 * vocabulary * dtype.itemsize, device, chunk_size)
     rows = min(chunk, rows_within(BLOCK_BYTES, vocabulary * dtype.itemsize, device))
     student, teacher = torch.empty(2, chunk, vocabulary, dtype=dtype, device=device)
-    return _Buffers(student, teacher, *torch.empty(2, rows, vocabulary, dtype=dtype, device=device))
+    return _Buffers(student, teacher, torch.empty(num_blocks, rows, vocabulary, dtype=dtype, device=device))
 
 
 def _check(

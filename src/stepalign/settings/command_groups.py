@@ -131,6 +131,11 @@ class InspectSettings(ColumnsSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = setting(
         None, "Of the weights; auto: as saved; none: float32 on a CPU, else auto. Half precision blurs A_t."
     )
+    loss: dict[str, Any] | None = setting(
+        None,
+        'JSON, such as {"divergence": "reverse_kl", "divergence_clip": 0.05}: the loss whose push on the logits is '
+        "told, with the names of train's settings; none: the run's own, else train's defaults.",
+    )
     num_alternatives: AtLeast0 = setting(
         5, "How many of the likeliest tokens of student and self-teacher are told at each token; 0: none."
     )

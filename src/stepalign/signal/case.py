@@ -7,7 +7,7 @@ contexts:                         # by a name of your own
   refsol: "47 plus 38 is 85."
   stepalign: "<step_1>47 + 38 = 85</step_1><answer>85</answer>"
 first_wrong_step: 1               # 0: none is wrong; without it nothing is said about where the error is
-# adapter, prompt_templates, chat_template_kwargs, teacher_chat_template_kwargs, answer, response_token_ids
+# adapter, prompt_templates, chat_template_kwargs, teacher_chat_template_kwargs, answer, response_token_ids, loss
 
     >>> case = make_case(read_case_file(Path("examples/cases/micro-one-wrong-step.yaml")), "case.yaml")
     >>> case.first_wrong_step, list(case.contexts)
@@ -29,6 +29,7 @@ from stepalign.core.problem import Problem
 from stepalign.core.rollout import FinishReason, Rollout
 from stepalign.core.text import clean_value
 from stepalign.feedback.critiques import first_wrong_step
+from stepalign.signal.loss import read_loss
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Case:
         prompt_templates: family of the prompts; None: what the model's config says, else steps.
         chat_template_kwargs: of the student's prompt.
         teacher_chat_template_kwargs: of the teacher's; None: as the student's.
+        loss: of training, for what it does to the logits (`stepalign.signal.loss`); None: train's own defaults.
         first_wrong_step: counts from 1; 0: none is wrong; None: not known.
         answer: the right answer, for the record.
         solution: the problem's reference solution, which `@solution` stands for on the command line.
@@ -61,6 +63,7 @@ class Case:
     prompt_templates: str | None = None
     chat_template_kwargs: Mapping[str, Any] | None = None
     teacher_chat_template_kwargs: Mapping[str, Any] | None = None
+    loss: Mapping[str, Any] | None = None
     first_wrong_step: int | None = None
     answer: str | None = None
     solution: str | None = None
@@ -89,6 +92,7 @@ NAMES = ("model", "adapter", "prompt_templates")  # may be paths, whose bytes ar
 TEXTS = ("model", "problem", "response")
 OPTIONAL_TEXTS = ("adapter", "prompt_templates", "answer", "solution")
 TEMPLATE_KWARGS = ("chat_template_kwargs", "teacher_chat_template_kwargs")
+MAPPINGS = {**dict.fromkeys(TEMPLATE_KWARGS, "{enable_thinking: false}"), "loss": "{divergence: reverse_kl}"}
 
 
 def read_case_file(path: Path) -> dict[str, Any]:
@@ -150,9 +154,10 @@ def make_case(values: Mapping[str, Any], where: str, step_source: str = "case fi
         if key in given:
             given[key] = str(given[key]) if _is_number(given[key]) else given[key]
             _check_text(given[key], key, where)
-    for key in TEMPLATE_KWARGS:
+    for key, example in MAPPINGS.items():
         if not isinstance(given.get(key, {}), dict):
-            raise ConfigError(f"{where}: '{key}' is {given[key]!r}; expected a mapping, as {{enable_thinking: false}}.")
+            raise ConfigError(f"{where}: '{key}' is {given[key]!r}; expected a mapping, as {example}.")
+    read_loss(given.get("loss"), where)
     given["contexts"] = _contexts(given.get("contexts", {}), where)
     given["response_token_ids"] = _token_ids(given.get("response_token_ids", []), where)
     step = given.get("first_wrong_step")

@@ -14,13 +14,13 @@ from stepalign.runs.files import CONFIG
 from stepalign.runs.reading import read_rollouts
 from stepalign.runs.row import read_mapping
 from stepalign.settings.command_groups import InspectSettings
-from stepalign.signal.case import Case, make_case, read_case_file
+from stepalign.signal.case import TEMPLATE_KWARGS, Case, make_case, read_case_file
 from stepalign.signal.judging import judge
+from stepalign.signal.loss import read_loss
 from stepalign.signal.problems import problems_of
 from stepalign.signal.recorded import rollout_cases
 
 FLAGS = ("model", "adapter", "problem", "response", "prompt_templates", "answer", "first_wrong_step")
-TEMPLATE_KWARGS = ("chat_template_kwargs", "teacher_chat_template_kwargs")
 
 
 def cases_of(args: InspectSettings, critic: CriticSettings | None = None) -> list[Case]:
@@ -31,7 +31,7 @@ def cases_of(args: InspectSettings, critic: CriticSettings | None = None) -> lis
         DataError: a file or a rollout that is not there, or is malformed, or problems that are not the run's.
         CriticError: the critic gave no critique.
     """
-    given = {key: getattr(args, key) for key in (*FLAGS, *TEMPLATE_KWARGS) if getattr(args, key) is not None}
+    given = {key: getattr(args, key) for key in (*FLAGS, *TEMPLATE_KWARGS, "loss") if getattr(args, key) is not None}
     for key in ("problem", "response"):
         if key in given:
             given[key] = _text(given[key])
@@ -59,6 +59,7 @@ def _overridden(case: Case, given: Mapping[str, Any]) -> Case:
     for key in ("problem", "response"):
         if key in given:
             raise ConfigError(f"got both --{key} and --run, whose rollouts have it. Leave one out.")
+    read_loss(given.get("loss"), "command line")
     source = {"first_wrong_step_source": "command line"} if "first_wrong_step" in given else {}
     return replace(case, **given, **source)
 

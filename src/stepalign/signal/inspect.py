@@ -33,6 +33,7 @@ from stepalign.models.prompts import Prompt, boundary, chat_prompts, encode
 from stepalign.models.scoring import TokenScores, check_scoring, score_response
 from stepalign.signal.case import Case
 from stepalign.signal.detail import describe
+from stepalign.signal.loss import read_loss
 from stepalign.signal.notes import notes
 
 
@@ -67,26 +68,18 @@ def inspect_response(
     _check_step(case)
     check_scoring(model, prepared.student.ids)
     prompt_ids = {name: prompt.ids for name, prompt in prepared.teachers.items()}
-    scores = score_response(
-        model, prepared.student.ids, prompt_ids, prepared.response_ids, detail=Detail(num_alternatives)
-    )
+    loss = read_loss(case.loss, "case")
+    detail = Detail(num_alternatives, loss.made())
+    scores = score_response(model, prepared.student.ids, prompt_ids, prepared.response_ids, detail=detail)
     _check_finite(scores, tokens.texts, model)
-    described = describe(tokenizer, scores)
+    described = describe(tokenizer, scores, loss)
 
     def seam(prompt: Prompt) -> dict[str, Any]:
         return boundary(tokenizer, prompt, case.response, prepared.response_ids)
 
     result: dict[str, Any] = {
-        "model": case.model,
-        "adapter": case.adapter,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "prompt_templates": prepared.prompt_templates,
-        "problem": case.problem,
-        "answer": case.answer,
-        "response": case.response,
-        "rollout": dict(case.rollout) or None,
-        "first_wrong_step": case.first_wrong_step or None,
-        "first_wrong_step_source": case.first_wrong_step_source,
+        **_looked_at(case, prepared, model),
+        "loss": loss.to_json(),
         "student_prompt": prepared.student.text,
         "boundary": seam(prepared.student),
         "response_token_ids": list(prepared.response_ids),
@@ -127,6 +120,21 @@ def prepare(case: Case, model: PreTrainedModel, tokenizer: Tokenizer) -> Prepare
     _check_same_text(case, tokenizer)
     _check_window(prepared, model)
     return prepared
+
+
+def _looked_at(case: Case, prepared: Prepared, model: PreTrainedModel) -> dict[str, Any]:
+    return {
+        "model": case.model,
+        "adapter": case.adapter,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "prompt_templates": prepared.prompt_templates,
+        "problem": case.problem,
+        "answer": case.answer,
+        "response": case.response,
+        "rollout": dict(case.rollout) or None,
+        "first_wrong_step": case.first_wrong_step or None,
+        "first_wrong_step_source": case.first_wrong_step_source,
+    }
 
 
 def _measures(case: Case, name: str, scores: TokenScores, tokens: RolloutTokens) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from stepalign.feedback.critiques import judging
 from stepalign.runs.files import ROLLOUTS
 from stepalign.runs.rows import RolloutRow
 from stepalign.signal.case import Case
+from stepalign.signal.loss import loss_of_run
 
 KEPT = ("step", "problem_id", "sample", "num_tokens", "finish_reason", "grade", "extracted", "context_status")
 
@@ -69,6 +70,7 @@ def _case(
         prompt_templates=settings.get("prompt_templates"),
         chat_template_kwargs=settings.get("chat_template_kwargs") or {},
         teacher_chat_template_kwargs=settings.get("teacher_chat_template_kwargs") or {},
+        loss=loss_of_run(settings),
         answer=problem.answer,
         solution=problem.solution,
         response_token_ids=tuple(row.token_ids),
