@@ -115,7 +115,9 @@ def test_an_exact_rewrite_works_from_the_value_that_it_finds():
     longer = Rollout(PROBLEM, 0, TEXT.replace("<answer>", f"<step_4>{STEPS[2]}</step_4><answer>"))
     assert exact_rewrite(longer, 4) is None  # every operation is done before
     chain = Problem("m", "Start with 50. Minus 40. Minus 5. Add 30. Add 12.", "47")
-    low = Rollout(chain, 0, "<step_1>Now minus 40: 10-0=10; 5-4-1=0. So 1.</step_1><step_2>?</step_2><step_3>x</step_3>")
+    low = Rollout(
+        chain, 0, "<step_1>Now minus 40: 10-0=10; 5-4-1=0. So 1.</step_1><step_2>?</step_2><step_3>x</step_3>"
+    )
     assert exact_rewrite(low, 3) is None  # 1 - 5 has no column work, nor has what follows from it
 
 
