@@ -61,7 +61,7 @@ class Problem:
     answer: str = ""
     solution: str | None = None
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
-    tests: Tests | None = None
+    tests: Tests | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         clean_fields(self, "id", "problem", "answer", "solution")

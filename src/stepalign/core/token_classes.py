@@ -73,7 +73,7 @@ def hedge_rate(texts: Sequence[str]) -> float | None:
     """Hedging phrases a word of all texts together, tags aside; None where there are no words.
 
     >>> hedge_rate(["Wait, let me check: 2 + 2 is 4, so it is right."])
-    0.2
+    0.2222222222222222
     """
     plain = [SPANS["tag"].sub(" ", text) for text in texts]
     num_words = sum(len(WORD.findall(text)) for text in plain)
