@@ -144,7 +144,8 @@ def _resampled_means(tables: Sequence[NDArray[np.float64]], num_resamples: int, 
         draw = of_problems.integers(num_problems, size=(size, num_problems))
         for table, own in zip(tables, means, strict=True):
             by_seed = table[draw].mean(axis=1)  # (size, seeds)
-            seeds = of_seeds.integers(table.shape[1], size=by_seed.shape)
+            num_seeds = len(table[0])
+            seeds = of_seeds.integers(num_seeds, size=(size, num_seeds))
             own.append(np.take_along_axis(by_seed, seeds, axis=1).mean(axis=1))
     return [np.concatenate(own) for own in means]
 
