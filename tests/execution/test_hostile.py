@@ -14,7 +14,7 @@ from stepalign.core.rollout import Outcome
 from stepalign.execution.sandbox import Sandbox, TestJob
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems hold nothing back")
-LIMITS = '"timeout_s": 0.7001'  # in the command line of whatever is forked here
+LIMITS = '"timeout_s": 1.0001'  # in the command line of whatever is forked here
 AT_REST = {True: 3, False: 2}  # below a server: process 1 of its namespace, if it has one, the judge, the next program
 HONEST = "def add(a, b): return a + b"
 HARMLESS = {  # what is tried fails, or hurts nobody, and the sum is right
@@ -30,7 +30,7 @@ def sandbox(request):
         patch.setenv("SECRET_OF_THE_PARENT", "secret")
         if not request.param:
             patch.setattr("stepalign.execution.sandbox.WITH_NAMESPACES", (False,))
-        with Sandbox(timeout_s=0.7001, memory_limit_mb=256) as sandbox:
+        with Sandbox(timeout_s=1.0001, memory_limit_mb=192) as sandbox:
             sandbox.run(job(HONEST))
             fences = sandbox.fences
             if fences.missing or fences.namespaces is not request.param:

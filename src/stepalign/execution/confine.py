@@ -29,6 +29,11 @@ class Fences:
     landlock: bool
 
     @property
+    def is_linux(self) -> bool:
+        """Whether there is any fence at all."""
+        return self.namespaces or self.seccomp or self.landlock
+
+    @property
     def missing(self) -> list[str]:
         """What programs are not held back from, in words."""
         walls = [
@@ -56,6 +61,8 @@ def limit_server(limits: Limits, fences: Fences) -> None:
     """Set the limits that a program inherits from the process that forks it."""
     for name, most in _limits(limits, fences).items():
         _set_limit(name, most)
+    if fences.is_linux:
+        linux.forgo_privileges()
     if fences.seccomp:
         seccomp.prepare()
 
@@ -65,7 +72,7 @@ def confine(limits: Limits, fences: Fences) -> None:
     _set_limit("RLIMIT_CPU", limits.cpu_s)
     if fences.namespaces:
         namespaces.become_nobody()
-    if fences.namespaces or fences.seccomp or fences.landlock:
+    if fences.is_linux and os.getuid() == 0:  # another user has lost them with his number
         linux.drop_capabilities()
     if fences.landlock:
         landlock.allow_reading(namespaces.readable_paths())

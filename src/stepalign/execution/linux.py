@@ -68,9 +68,13 @@ def prctl(option: int, *values: object) -> None:
     _checked("prctl", libc().prctl(option, *(ctypes.c_ulong(v) if isinstance(v, int) else v for v in padded)))
 
 
-def drop_capabilities() -> None:
-    """Give up every privilege of a root user; no program that is started later brings one back."""
+def forgo_privileges() -> None:
+    """Let no program that is started from here on bring a privilege with it, here and in all children."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def drop_capabilities() -> None:
+    """Give up every privilege of a root user."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     _checked("capset", libc().capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())))
 

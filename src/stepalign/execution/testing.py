@@ -12,6 +12,8 @@ import ast
 import builtins
 import contextlib
 from collections.abc import Iterator
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from stepalign.execution.channel import Channel
@@ -20,6 +22,7 @@ from stepalign.execution.remote import Session, Stopped
 from stepalign.execution.verdicts import Verdict, cut, failed
 
 TEST = "<test>"
+CACHED = 256  # problems whose tests are kept compiled
 SHOWN = 200  # characters of a value in a message
 _GOT, _EXPECTED = "__got__", "__expected__"
 _BUILTIN = frozenset(vars(builtins))
@@ -34,7 +37,7 @@ def run_tests(job: dict[str, Any], channel: Channel) -> Verdict:
         Stopped: it fails one, with the verdict; or it is gone, without.
     """
     source = job["setup"] + "\n" + job["test"] if job["setup"] else job["test"]
-    tests = Tests(source)
+    tests = tests_of(source)
     session = Session(channel)
     namespace = _run_prompt(job["prompt"])
     helpers: set[str] = set() if job["uses_own_helpers"] else set(namespace)
@@ -47,7 +50,7 @@ def run_tests(job: dict[str, Any], channel: Channel) -> Verdict:
         raise Stopped(failed("NameError", f"the program does not define '{candidate}'"))
     namespace |= {_GOT: tests.seen_got, _EXPECTED: tests.seen_expected}
     try:
-        exec(compile(tests.tree, TEST, "exec"), namespace)
+        exec(tests.code, namespace)
         if candidate is not None and tests.has_check:
             namespace["check"](namespace[candidate])
     except Stopped as stop:
@@ -64,14 +67,26 @@ def _run_prompt(prompt: str) -> dict[str, Any]:
     """What the problem's text defines, where it is Python."""
     namespace: dict[str, Any] = {"__name__": "tests"}
     with contextlib.suppress(Exception):
-        exec(compile(ast.parse(prompt), "<prompt>", "exec"), namespace)
+        exec(_compiled_prompt(prompt), namespace)
     return namespace
+
+
+@lru_cache(maxsize=CACHED)
+def _compiled_prompt(prompt: str) -> CodeType:
+    return compile(prompt, "<prompt>", "exec", dont_inherit=True)
+
+
+@lru_cache(maxsize=CACHED)
+def tests_of(source: str) -> Tests:
+    """The tests of this code; a problem's programs come one after the other."""
+    return Tests(source)
 
 
 class Tests:
     """The tests' code, changed so that the two sides of an `assert a == b` are remembered.
 
     Attributes:
+        code: the code, compiled.
         names: all that are used.
         has_check: whether it defines `check`.
     """
@@ -81,8 +96,12 @@ class Tests:
         tree = ast.parse(source)
         self.names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         self.has_check = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
-        self._statements = [(node, ast.get_source_segment(source, node) or "") for node in _simple_statements(tree)]
-        self.tree = ast.fix_missing_locations(_Watch().visit(tree))
+        self._source, self._statements = source, list(_simple_statements(tree))
+        self._comparisons = {
+            node.lineno for node in self._statements if isinstance(node, ast.Assert) and _compares(node)
+        }
+        watched = ast.fix_missing_locations(_Watch().visit(tree))
+        self.code: CodeType = compile(watched, TEST, "exec", dont_inherit=True)
         self._got: Any = None
         self._expected: Any = None
 
@@ -113,13 +132,13 @@ class Tests:
     def where(self, error: BaseException) -> dict[str, str]:
         """The test in which it was raised, where there is one."""
         found = self._statement(error)
-        return {"test": cut(found[1])} if found else {}
+        return {"test": cut(ast.get_source_segment(self._source, found) or "")} if found else {}
 
     def _is_comparison(self, error: BaseException) -> bool:
         found = self._statement(error)
-        return found is not None and isinstance(found[0], ast.Assert) and _compares(found[0])
+        return found is not None and found.lineno in self._comparisons
 
-    def _statement(self, error: BaseException) -> tuple[ast.stmt, str] | None:
+    def _statement(self, error: BaseException) -> ast.stmt | None:
         line, traceback = None, error.__traceback__
         while traceback is not None:
             if traceback.tb_frame.f_code.co_filename == TEST:
@@ -127,7 +146,7 @@ class Tests:
             traceback = traceback.tb_next
         if line is None:
             return None
-        around = [(n, text) for n, text in self._statements if n.lineno <= line <= (n.end_lineno or n.lineno)]
+        around = [node for node in self._statements if node.lineno <= line <= (node.end_lineno or node.lineno)]
         return around[-1] if around else None
 
 
