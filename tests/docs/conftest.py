@@ -15,10 +15,11 @@ from tests.fault_server import Answer, FaultServer
 from stepalign.core.files import write_jsonl
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
+from stepalign.data.labels import Label, load_labels
 from stepalign.data.problems import load_problems
 from stepalign.data.samples import load_samples
 from stepalign.micro import SOLVER_DIR, World, exact_critique, split_problems
-from stepalign.micro.rollouts import made_rollouts
+from stepalign.micro.rollouts import labelled_rollouts, made_rollouts
 
 from .pages import ROOT
 
@@ -53,6 +54,8 @@ def reader(tmp_path, monkeypatch):
         write_jsonl(tmp_path / f"{name}.jsonl", [problem.to_json() for problem in problems])
     write_jsonl(tmp_path / "samples.jsonl", [r.to_json() for r in made_rollouts(splits["problems"], seed=1)])
     write_jsonl(tmp_path / "processbench-math.jsonl", [LABELLED])
+    labelled = labelled_rollouts(splits["problems"] + splits["train"], seed=1)
+    write_jsonl(tmp_path / "labels.jsonl", [Label(rollout, wrong).to_json() for rollout, wrong in labelled])
     with (tmp_path / "gsm8k.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("question", "answer"), *(in_gsm8k(2 * i + 3, i + 5) for i in range(24))])
 
@@ -92,6 +95,11 @@ def problems(reader):
 @pytest.fixture
 def rollouts(problems):
     return load_samples("samples.jsonl", problems)
+
+
+@pytest.fixture
+def labels(reader):
+    return load_labels("labels.jsonl")
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ MODULES = {
 }
 
 GIVEN = {  # fixtures of conftest.py
-    *("arguments", "base_url", "candidates", "case", "critic", "critique", "directory", "grader", "model", "problems"),
+    *("arguments", "base_url", "candidates", "case", "critic", "critique", "directory", "grader", "labels", "model"),
+    "problems",
     *("result", "rollout", "rollouts", "rows", "run", "store", "student", "tokenizer", "trained", "trainer"),
 }
 

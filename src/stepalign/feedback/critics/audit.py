@@ -1,6 +1,5 @@
 """The critic's own accuracy: on rollouts whose first wrong step people marked, does it find it?
 
-    >>> critic = FunctionCritic(exact_critique, grader.grade, name="exact")
     >>> found = audit(labels, critic.critique([label.rollout for label in labels]), "edit")
     >>> found["accuracy_wrong"], found["accuracy_right"], found["f1"]
     (1.0, 1.0, 1.0)
