@@ -82,8 +82,10 @@ def test_half_a_surrogate_pair_in_a_problem_is_replaced(tmp_path):
 def test_metrics_and_samples_are_written_and_the_same_seed_gives_the_same(problems, tmp_path, capsys):
     assert evaluate(problems, tmp_path / "a") == 0
     metrics = json.loads((tmp_path / "a" / "metrics.json").read_text())
-    rates = {"unparseable_rate", "timeout_rate", "truncated_rate"}
-    assert set(metrics) == {"num_problems", "num_samples", "pass@4", "maj@4", "avg@4", "mean_length", *rates, "ci95"}
+    rates = {"unparseable_rate", "timeout_rate", "truncated_rate", "hedge_rate"}
+    means = {"pass@4", "maj@4", "avg@4", "pass@k", "mean_length", "num_distinct_answers"}
+    assert set(metrics) == {"num_problems", "num_samples", *means, *rates, "ci95"}
+    assert list(metrics["pass@k"]) == ["1", "2", "3", "4"] and metrics["pass@k"]["4"] == metrics["pass@4"]
     samples = read_jsonl(tmp_path / "a" / "samples.jsonl")
     assert [(s["problem_id"], s["sample"]) for s in samples[:5]] == [("micro-0002", i) for i in range(4)] + [
         ("micro-0003", 0)

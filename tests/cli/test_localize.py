@@ -109,11 +109,12 @@ def test_a_killed_command_goes_on(labels, tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen([*run, *argv, str(killed)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not (killed / "scores.jsonl").exists() and time.monotonic() < deadline:
+    scores = killed / "scores.jsonl"
+    while not (scores.exists() and b"\n" in scores.read_bytes()) and time.monotonic() < deadline:
         os.sched_yield()
     process.send_signal(signal.SIGKILL)
     process.wait()
-    num_before = len(read_jsonl(killed / "scores.jsonl"))
+    num_before = len(read_jsonl(scores))
     assert 0 < num_before < 2 * len(rows)
     assert main(["localize", *argv, str(killed)]) == 0
     assert main(["localize", *argv, str(whole)]) == 0

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 def test_what_a_training_process_said_is_what_the_child_says(tmp_path):
     directory = tmp_path / "conditions" / "refsol" / "seed_0"
     directory.mkdir(parents=True)
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"num_processes": 2, "divergence": "kl"}))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"num_processes": 2, "num_seen": 0, "divergence": "kl"}))
     (directory / "settings.yaml").write_text(yaml.safe_dump({"condition": "refsol"}))
     command = [sys.executable, "-m", "stepalign.cli.worker", str(tmp_path), str(directory)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "STEPALIGN_PARENT_PID": str(os.getpid())}

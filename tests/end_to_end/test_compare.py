@@ -64,7 +64,7 @@ def test_a_comparison_leaves_its_whole_directory(undisturbed):
         assert [row["step"] for row in read_jsonl(directory / "metrics.jsonl")] == [1, 2, 3, 4]
         assert [row["step"] for row in read_jsonl(directory / "evaluations.jsonl")] == [2, 4]
         rollouts = read_jsonl(directory / "rollouts.jsonl")
-        assert len(rollouts) == 16 * (2 if condition == "grpo" else 1)
+        assert len(rollouts) == 16
         assert all((row["context"] is None) == (condition == "grpo") for row in rollouts)
         assert (directory / "prompts.json").exists() and (directory / "checkpoint-4" / "model.safetensors").exists()
     assert "avg@4" in done.stdout and "report.html" in done.stdout
@@ -78,7 +78,9 @@ def test_results_have_their_format(undisturbed):
         seed = condition["seeds"]["0"]
         assert [c["step"] for c in seed["checkpoints"]] == [2, 4]
         for row in seed["checkpoints"]:
-            assert set(row) == {"step", "num_rollouts", "num_generated_tokens", "wall_s", "validation", "test"}
+            counts = {"step", "num_rollouts", "num_generated_tokens", "wall_s"}
+            of_test = {"pass@k", "num_distinct_answers", "kl_to_base"}
+            assert set(row) == {*counts, *of_test, "validation", "test", "seen"}
             assert row["test"]["num_problems"] == 3 and row["validation"]["num_problems"] == 2
         assert set(seed["best"]) == {"pass@4", "maj@4", "avg@4"}
         assert seed["selected"]["test"] in [row["test"] for row in seed["checkpoints"]]
@@ -86,11 +88,14 @@ def test_results_have_their_format(undisturbed):
 
 
 def test_all_conditions_saw_the_same_prompts_in_the_same_order(undisturbed):
+    """GRPO's groups of two take half as many prompts for as many rollouts: the first half of the same order."""
+
     def prompts(condition):
         rows = read_jsonl(undisturbed[0] / "conditions" / condition / "seed_0" / "rollouts.jsonl")
-        return [sorted({row["problem_id"] for row in rows if row["step"] == step}) for step in range(1, 5)]
+        return [row["problem_id"] for row in rows if row["sample"] == 0]
 
-    assert prompts("grpo") == prompts("refsol") == prompts("stepalign")
+    assert prompts("refsol") == prompts("stepalign") and len(prompts("refsol")) == 16
+    assert prompts("grpo") == prompts("refsol")[:8]
 
 
 def test_a_finished_comparison_has_nothing_left_to_do(undisturbed):

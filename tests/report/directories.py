@@ -142,7 +142,8 @@ def localize(directory: Path, text: str | None) -> None:
     tokens = ["2 + 2", " = 4", "\n", "4 + 1", " = 6"]
     steps, values = [1, 1, None, 2, 2], [0.5, 0.25, 0.0, 0.25, -4.0]
     where = {"problem_id": name, "sample": 0}
-    write_jsonl(directory / "labels.used.jsonl", [label])
+    right = {**label, "id": "p1", "steps": ["2 + 2 + 1 = 5"], "first_wrong_step": None}
+    write_jsonl(directory / "labels.used.jsonl", [label] if text else [label, right])
     write_jsonl(directory / "tokens.jsonl", [{**where, "tokens": [text or t for t in tokens], "token_steps": steps}])
     write_jsonl(directory / "contexts.jsonl", [{"format": n, **where, "context": text or CONTEXT} for n in formats])
     collected = Collected()

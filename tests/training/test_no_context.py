@@ -23,7 +23,7 @@ def test_without_solutions_refsol_stops_and_the_same_command_goes_on(tmp_path, c
     assert main(argv) == 2
     error = capsys.readouterr().err
     assert "step 3: no rollout got a context in 3 steps in a row, so nothing is learned" in error
-    assert "none 6" in error and "give problems that have one" in error and "run the same command" in error
+    assert "none 6" in error and "give problems that have a 'solution'" in error and "run the same command" in error
     assert steps(out) == [1, 2] and (out / "checkpoint-2" / "progress.json").exists()
     write_jsonl(path, problems)
     assert main(argv) == 0

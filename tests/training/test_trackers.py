@@ -26,7 +26,7 @@ def test_a_run_has_a_name_its_settings_and_its_validation(tmp_path, condition):
     problems, out = tmp_path / "validation.jsonl", tmp_path / "run"
     write_jsonl(problems, (p.to_json() for p in make_problems(World(), 2, seed=77)))
     argv = [*QUICK, "--condition", condition, "--num_generations", "2", "--output_dir", str(out)]
-    argv += ["--validation_problems", str(problems), "--seed", "7"]
+    argv += ["--validation_problems", str(problems), "--seed", "7", "--grpo_equal", "prompts"]
     assert main([*argv, "--max_steps", "1"]) == 0
     assert main([*argv, "--max_steps", "2"]) == 0
     (directory,) = (out / "runs").iterdir()  # a run taken up again goes on in the same curve

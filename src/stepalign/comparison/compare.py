@@ -172,7 +172,9 @@ def warn_of_collapse(comparison: Comparison) -> None:
         said = {row.metric for row in read_rows(directory / files.WARNINGS, WarningRow)}
         found = [(row.step, f) for row in rows for f in collapse_findings([*untrained, row], "test")]
         new = [(step, finding) for step, finding in found if finding["metric"] not in said]
-        append_rows(directory / files.WARNINGS, *(WarningRow(step=step, **finding) for step, finding in new[:1]))
+        if new:
+            step, finding = new[0]
+            append_rows(directory / files.WARNINGS, WarningRow(step=step, **finding))
 
 
 def run_comparison(comparison: Comparison) -> None:

@@ -1,5 +1,8 @@
 """How far training has taken a model from where it began, on prompts that it was not trained on.
 
+>>> from stepalign.evaluation.evaluate import sample_problems
+>>> from stepalign.models.sampling import Sampling
+>>> sampling = Sampling(num_samples=1, max_new_tokens=32)
 >>> rollouts = [r for batch in sample_problems(model, tokenizer, problems, sampling, "bare") for r in batch]
 >>> kl_to_base(model, model, tokenizer, rollouts, "bare")
 0.0

@@ -6,6 +6,8 @@ whole_attempt  the whole attempt quoted, then the correction: the paper's first 
 stepalign      right steps verbatim, the first wrong one rewritten: the paper's StepAlignFB
 random_step    a critique of the same form that rewrites another step: alignment without diagnosis
 
+>>> from stepalign.feedback.formats import build_context
+>>> from stepalign.micro import exact_critique
 >>> print(build_context(rollout, "correction", lambda rollouts: [exact_critique(r) for r in rollouts]).text)
 <step_2>...</step_2>
 <answer>170</answer>

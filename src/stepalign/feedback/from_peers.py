@@ -1,5 +1,7 @@
 """Contexts that are other rollouts of the same model.
 
+>>> from stepalign.feedback.formats import build_context
+>>> from stepalign.core.rollout import Grade, Outcome
 >>> right = Rollout(rollout.problem, 1, "<answer>170</answer>", grade=Grade(Outcome.CORRECT, "170"))
 >>> build_context(rollout, "peer", peers=[right]).text
 '<answer>170</answer>'

@@ -10,6 +10,7 @@ Each isolates a part of what a reference solution gives the self-teacher:
     first_half  the first half of its steps
     refsol      all of it
 
+    >>> from stepalign.feedback.formats import build_context
     >>> problem = Problem("p", "2 + 2 + 3?", "7", solution="2 + 2 = 4\\n4 + 3 = 7")
     >>> build_context(Rollout(problem, 0, "It is 5."), "hint").text
     '2 + 2 = 4'

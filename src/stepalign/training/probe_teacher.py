@@ -7,7 +7,9 @@ A context may stop helping while a model trains: critiques of better rollouts sa
     teacher.jsonl      step, num_rollouts, teacher (share solved with the context), student (share of these rollouts
                        that were right), failures (share solved of those that were wrong)
 
-    >>> trainer.add_callback(ProbeTeacher(trainer, directory, num_rollouts=16, grade=grade, sampling=sampling))
+    >>> from stepalign.models.sampling import Sampling
+    >>> sampling = Sampling(num_samples=1, max_new_tokens=160)
+    >>> trainer.add_callback(ProbeTeacher(trainer, directory, num_rollouts=16, grade=grader.grade, sampling=sampling))
 """
 
 from __future__ import annotations

@@ -121,21 +121,27 @@ def _tables(result: Mapping[str, Any]) -> list[Table]:
 def _parts(result: Mapping[str, Any]) -> list[Table | Fold]:
     """Tables of groups of rollouts, and of kinds of tokens."""
     conditions: Mapping[str, Mapping[str, Any]] = result.get("conditions", {})
-    groups = {"by_place": "By place of the error: the first wrong step", "by_num_steps": "By number of steps"}
-    folds = [Fold(title, [_by_group(conditions, key)]) for key, title in groups.items() if conditions]
+    groups = {"by_place": "First wrong step", "by_num_steps": "Number of steps"}
+    folds = [
+        Fold(f"By {title[0].lower()}{title[1:]}", [_by_group(conditions, key, title)])
+        for key, title in groups.items()
+        if conditions
+    ]
     classes = [_by_class(conditions, part, title) for part, title in PARTS.items() if conditions]
     return [*folds, *classes]
 
 
-def _by_group(conditions: Mapping[str, Mapping[str, Any]], key: str) -> Table:
+def _by_group(conditions: Mapping[str, Mapping[str, Any]], key: str, title: str) -> Table:
     shown = {name: write for name, write in MEASURES.items() if name != "rollouts"}
     rows: list[Sequence[Cell | str]] = []
     for name, of in conditions.items():
         for group, summary in of[key].items():
             counts = [summary[measure]["num_rollouts"] for measure in ("mean_correct", "mean_wrong")]
             rows.append([name, group, str(max(counts)), *(write(summary) for write in shown.values())])
-    columns = [Column("Context"), Column("Group"), Column("rollouts", num=True)]
-    return Table("", [*columns, *(Column(name, num=True) for name in shown)], rows)
+    columns = [Column("Context"), Column(title), Column("rollouts", num=True)]
+    return Table(
+        f"Each context, by {title[0].lower()}{title[1:]}", [*columns, *(Column(name, num=True) for name in shown)], rows
+    )
 
 
 def _by_class(conditions: Mapping[str, Mapping[str, Any]], part: str, title: str) -> Table:
