@@ -180,12 +180,13 @@ def test_what_a_condition_lacks_is_said(start, rows, tmp_path):
     bare = [{key: value for key, value in row.items() if key != "solution"} for row in rows]
     write_jsonl(tmp_path / "labels.jsonl", bare)
     conditions = start(critic=None, conditions=["refsol", "stepalign", "describe", "answer"])["conditions"]
-    right = sum(row["first_wrong_step"] is None for row in rows)
     assert conditions["refsol"]["num_rollouts"] == 0
     assert conditions["refsol"]["num_without_context"] == 12
     assert "solution" in conditions["refsol"]["lacks"]
     assert conditions["refsol"]["mean_correct"] == {"value": None, "ci95": None, "num_rollouts": 0}
-    assert conditions["stepalign"]["num_rollouts"] == right  # a right trace needs no solution
+    told = sum(row["first_wrong_step"] != 1 for row in rows)  # the answer follows the right steps
+    assert conditions["stepalign"]["num_rollouts"] == told < 12
+    assert "where the first step is wrong" in conditions["stepalign"]["lacks"]
     assert conditions["describe"]["lacks"].endswith("and the annotator's reason")
     assert (conditions["answer"]["num_rollouts"], conditions["answer"]["lacks"]) == (12, "")
 

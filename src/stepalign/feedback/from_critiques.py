@@ -119,9 +119,9 @@ class RandomStep(FeedbackFormat):
 
 
 def correction(critique: Critique) -> str | None:
-    """The steps of a critique that are not copied, in tags with their numbers, and its answer; None where all are."""
+    """The steps of a critique that are not copied, in tags with their numbers, and its answer; None where nothing is wrong."""
     new = [(i, step.text) for i, step in enumerate(critique.steps, start=1) if step.origin != "copied"]
-    if not new:
+    if not new and critique.case == "A":
         return None
     lines = [f"<step_{i}>{text}</step_{i}>" for i, text in new]
     return "\n".join([*lines, f"<answer>{critique.answer}</answer>"])

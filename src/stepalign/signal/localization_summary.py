@@ -78,4 +78,4 @@ def _lacks(name: str, run: ResolvedLocalization) -> str:
     if run.critic is not None or run.settings.critiques is not None:
         return "a critique"
     reason = ", and the annotator's reason" if feedback.needs_judgement else ""
-    return f"a reference solution or a correction, and the right answer{reason}"
+    return f"the right answer, and where the first step is wrong a reference solution or a correction{reason}"

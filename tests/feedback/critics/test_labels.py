@@ -54,9 +54,20 @@ def test_a_right_trace_is_copied_whole_and_needs_no_solution():
     assert {step.origin for step in critique.steps} == {"copied"}
 
 
-@pytest.mark.parametrize("changes", [{"solution": None}, {"solution": ""}, {"answer": ""}])
-def test_without_a_solution_or_an_answer_there_is_none(changes):
+@pytest.mark.parametrize("changes", [{"solution": None, "first_wrong_step": 1}, {"answer": ""}])
+def test_without_an_answer_or_anything_beside_it_there_is_none(changes):
     assert made(label_of(**changes)) is None
+
+
+@pytest.mark.parametrize("solution", [None, ""])
+def test_without_a_solution_the_answer_follows_the_right_steps(solution):
+    label = label_of(solution=solution)
+    critique = labelled_critique(label.rollout, label)
+    assert critique.text == "<step_1>There are 3 * 4 = 12 apples.</step_1>\n<answer>15</answer>"
+    assert (critique.case, critique.first_wrong_step) == ("D", 2)
+    attempt = label.rollout.text
+    quoted = build_context(label.rollout, "whole_attempt", LabelsCritic([label]))
+    assert quoted.text == f"{attempt}\n<answer>15</answer>"
 
 
 def test_the_labels_own_correction_wins_over_the_reference():

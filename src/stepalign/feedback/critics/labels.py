@@ -11,7 +11,7 @@ verbatim, then the label's own correction, or else the steps of the reference so
 words. A step of the reference remains unless the copied steps have its result already. A step's result is the number
 behind its last "=", or its last number where it has none; what the copied steps have are the numbers behind each "=",
 and of a step without one its last number that the problem does not state. Where nothing would remain, the last step
-does.
+does. Without a correction and a reference solution the right answer follows the copied steps at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def labelled_critique(rollout: Rollout, label: Label) -> Critique | None:
     """The critique of a labelled rollout: case A, everything copied, where no step is wrong; else spliced.
 
     Returns:
-        None where the label has neither a correction nor a reference solution, or the right answer is not known.
+        None where the right answer is not known, or where nothing but the answer is left to say: the first step is
+        wrong, and the label has neither a correction nor a reference solution.
     """
     if label.first_wrong_step is not None:
         return spliced(rollout, label, label.first_wrong_step)
@@ -49,7 +50,7 @@ def spliced(rollout: Rollout, label: Label, step: int) -> Critique | None:
     """A critique that copies all before a step (from 1) and carries on from there, whatever is right or wrong.
 
     Returns:
-        None where there is nothing to carry on with.
+        None where there is nothing to copy and nothing to carry on with.
     """
     steps = [each.text for each in rollout.trace.steps]
     copied = steps[: step - 1]
@@ -57,7 +58,7 @@ def spliced(rollout: Rollout, label: Label, step: int) -> Critique | None:
         rest = list(label.correction)
     else:
         rest = remaining(rollout.problem.solution or "", copied, rollout.problem.problem)
-    if not rest or not rollout.problem.answer:
+    if not (rest or copied) or not rollout.problem.answer:
         return None
     origins: list[Origin] = ["rewritten" if i < len(steps) - len(copied) else "inserted" for i in range(len(rest))]
     written = (CritiqueStep(text, origin) for text, origin in zip(rest, origins, strict=True))
