@@ -23,6 +23,7 @@ if (
 ):  # started in the background: Ctrl-C must work in tests all the same
     signal.signal(signal.SIGINT, signal.default_int_handler)
 SHARED = Path(__file__).parents[2] / "shared"
+MODELS = Path(os.environ.get("STEPALIGN_MODELS", Path(__file__).parents[1] / ".models"))
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,27 @@ def shared_data():
     if not (SHARED / "data").is_dir():
         pytest.skip("needs the data beside the checkout, ../shared/data")
     return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def smollm2_file():
+    """SmolLM2-135M-Instruct as a GGUF file. Where it is not, the test skips, or fails if STEPALIGN_REQUIRE_REAL_MODEL=1."""
+    path = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if not path.exists():
+        reason = f"needs {path}: python -m scripts.fetch_model smollm2"
+        if os.environ.get("STEPALIGN_REQUIRE_REAL_MODEL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def smollm2(smollm2_file, tmp_path_factory):
+    """The same as a Hugging Face directory."""
+    from stepalign.models.gguf import unpack
+
+    saved = smollm2_file.with_suffix("")
+    return saved if saved.is_dir() else unpack(str(smollm2_file), tmp_path_factory.mktemp("smollm2") / "saved")
 
 
 @pytest.fixture(autouse=True)
