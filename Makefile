@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo real test lint format clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | sort
@@ -17,6 +17,10 @@ $(STAMP): pyproject.toml constraints.txt scripts/install.sh
 
 demo: $(STAMP)  ## train and compare the three conditions on the micro model; leaves runs/demo/report.html
 	$(BIN)/stepalign compare --output_dir runs/demo
+
+real: $(STAMP)  ## fetch a small real model and score labelled rollouts of a large one; leaves runs/real/report.html
+	$(BIN)/python -m scripts.fetch_model smollm2 --save
+	$(BIN)/stepalign localize --model .models/SmolLM2-135M-Instruct.Q4_1 --labels examples/mr_gsm8k_labels.jsonl --output_dir runs/real
 
 lint: $(STAMP)  ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .

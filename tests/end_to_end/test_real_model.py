@@ -68,7 +68,9 @@ def test_a_gguf_file_is_a_model_like_its_directory(smollm2_file, smollm2, proble
 def test_preflight_measures_contexts_of_all_kinds(smollm2, problems, tmp_path):
     sampling = ("--num_samples", "2", "--max_completion_length", "48")
     options = ("--num_problems", "3", "--conditions", "refsol", "other", "stepalign", "--critic", "mine.py:critic")
-    stepalign("preflight", "--model_name_or_path", smollm2, "--problems", problems, *sampling, *options, "--output_dir", "out")
+    stepalign(
+        "preflight", "--model_name_or_path", smollm2, "--problems", problems, *sampling, *options, "--output_dir", "out"
+    )
     formats = read_json(tmp_path / "out" / "preflight.json")["formats"]
     assert set(formats) == {"refsol", "other", "stepalign"}
 

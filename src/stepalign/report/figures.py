@@ -166,12 +166,13 @@ def _mark_steps(row: Axes, result: Mapping[str, Any]) -> None:
 
 def _name_steps(row: Axes, result: Mapping[str, Any]) -> None:
     """Step numbers above the first row, as many as have room."""
-    a_character = len(result["tokens"]) / (WIDTH * 16)  # in tokens
+    end = len(result["tokens"])
+    a_character = end / (WIDTH * 16)  # in tokens
     free = 0.0
     for at, step in _steps(result):
         text = f"step {step}, the first wrong one" if at == first_wrong_token(result) else f"step {step}"
-        if at >= free:
-            place = (at / max(1, len(result["tokens"])), 1)
+        if free <= at <= end - a_character * len(text):
+            place = (at / max(1, end), 1)
             label = row.annotate(text, place, (1, 5), xycoords="axes fraction", textcoords="offset points", fontsize=7)
             label.set(color=SOFT, in_layout=False)
             free = at + a_character * (len(text) + 1)

@@ -26,7 +26,7 @@ def page(directory):
 
 def test_the_page_says_what_was_measured(directory):
     text = page(directory)
-    assert "1 rollouts with a human label of the first wrong step, under micro." in text
+    assert "2 rollouts with a human label of the first wrong step, under micro." in text
     assert "refsol tells the wrong step from the correct ones before it best: AUROC 1.00 [1.00, 1.00]" in text
     assert "refsol: +0.38 [+0.38, +0.38] nats on correct steps, -1.88 [-1.88, -1.88] on the first wrong one." in text
     assert "Critiques: by critic exact." in text
@@ -44,7 +44,7 @@ def test_an_unfinished_localization_has_a_page(directory):
     text = page(directory)
     assert "This localization is not finished" in text
     assert "No rollout has been scored yet." in text
-    assert "All 1 labelled rollouts." in text
+    assert "All 2 labelled rollouts." in text
 
 
 def test_the_table_has_a_row_a_context(directory, capsys):
