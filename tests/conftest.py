@@ -45,7 +45,7 @@ def shared_data():
 
 @pytest.fixture(scope="session")
 def smollm2_file():
-    """SmolLM2-135M-Instruct as a GGUF file. Where it is not, the test skips, or fails if STEPALIGN_REQUIRE_REAL_MODEL=1."""
+    """SmolLM2-135M-Instruct as a GGUF file. Without it a test skips, or fails if STEPALIGN_REQUIRE_REAL_MODEL=1."""
     path = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
     if not path.exists():
         reason = f"needs {path}: python -m scripts.fetch_model smollm2"

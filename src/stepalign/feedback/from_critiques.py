@@ -119,7 +119,7 @@ class RandomStep(FeedbackFormat):
 
 
 def correction(critique: Critique) -> str | None:
-    """The steps of a critique that are not copied, in tags with their numbers, and its answer; None where nothing is wrong."""
+    """The steps of a critique that are not copied, in tags with their numbers, and its answer; None if none is wrong."""
     new = [(i, step.text) for i, step in enumerate(critique.steps, start=1) if step.origin != "copied"]
     if not new and critique.case == "A":
         return None
