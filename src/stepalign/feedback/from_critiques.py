@@ -119,9 +119,9 @@ class RandomStep(FeedbackFormat):
 
 
 def correction(critique: Critique) -> str | None:
-    """The steps of a critique that are not copied, in tags with their numbers, and its answer; None if none is wrong."""
+    """The steps of a critique that are not copied, in tags with their numbers, and its answer; None where all are."""
     new = [(i, step.text) for i, step in enumerate(critique.steps, start=1) if step.origin != "copied"]
-    if not new and critique.case == "A":
+    if not new and critique.case == "A":  # a wrong trace that is only cut short still has its answer corrected
         return None
     lines = [f"<step_{i}>{text}</step_{i}>" for i, text in new]
     return "\n".join([*lines, f"<answer>{critique.answer}</answer>"])
