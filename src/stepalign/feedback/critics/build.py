@@ -19,7 +19,8 @@ from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critics.verify import GradeFunction
 from stepalign.feedback.formats import feedback_class
 
-CRITICS = ("openai", "local", "micro", "exact")
+CRITICS = ("openai", "local", "micro", "exact", "results")
+WITHOUT_MODEL = ("exact", "results")
 
 
 def check_critic(settings: CriticSettings) -> None:
@@ -30,7 +31,7 @@ def check_critic(settings: CriticSettings) -> None:
             load_function(settings.critic)
     elif settings.critic not in CRITICS:
         raise ConfigError(f"unknown critic '{settings.critic}'{suggest(settings.critic, CRITICS)}")
-    elif settings.critic != "exact":
+    elif settings.critic not in WITHOUT_MODEL:
         check_prompts(settings.critic_prompts or settings.critique_protocol)
 
 
@@ -38,7 +39,7 @@ def check_feedback(condition: str, settings: CriticSettings | None) -> None:
     """Raises ConfigError where the critic of these settings, None for none, cannot do what a format needs of it."""
     kind = "" if settings is None else settings.critic
     own = load_own(kind, "critic") if ":" in kind else None
-    can_rewrite = kind in ("openai", "local", "exact") or bool(getattr(own, "can_rewrite", False))
+    can_rewrite = kind in ("openai", "local", *WITHOUT_MODEL) or bool(getattr(own, "can_rewrite", False))
     says_why = own is not None or (settings is not None and settings.critic_judgement)
     feedback_class(condition).check(settings is not None, can_rewrite=can_rewrite, says_why=says_why)
 
@@ -58,6 +59,13 @@ def build_critic(settings: CriticSettings, grade: GradeFunction) -> Critic:
 
         on_failure = settings.critic_on_failure
         return FunctionCritic(exact_critique, grade, name="exact", on_failure=on_failure, rewrite=exact_rewrite)
+    if settings.critic == "results":
+        from stepalign.feedback.critics.results import along_reference, along_reference_from
+
+        on_failure = settings.critic_on_failure
+        return FunctionCritic(
+            along_reference, grade, name="results", on_failure=on_failure, rewrite=along_reference_from
+        )
     if ":" in settings.critic:
         own = load_own(settings.critic, "critic")
         if _is_critic(own):

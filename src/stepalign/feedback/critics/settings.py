@@ -30,8 +30,9 @@ class CriticSettings(Settings):
     critic: str = setting(
         "openai",
         "openai (any OpenAI-compatible server), local (a transformers model in this process), micro (the "
-        "shipped critic of the micro world, local), exact (the micro world's, which computes), or your own "
-        "function as file.py:function or package.module:function, from a Rollout to a Critique.",
+        "shipped critic of the micro world, local), exact (the micro world's, which computes), results "
+        "(no model: follows the solver while its results are the reference solution's), or your own function as "
+        "file.py:function or package.module:function, from a Rollout to a Critique.",
     )
     critic_base_url: str = setting("", "Server of the openai critic, usually ending in /v1.")
     critic_model: str = setting(
@@ -106,7 +107,8 @@ class CriticSettings(Settings):
     def __post_init__(self) -> None:
         self._fill_in()
         super().__post_init__()
-        if self.critic_judgement and (self.critic in ("micro", "exact") or self.critique_protocol != "edit"):
+        is_silent = self.critic in ("micro", "exact", "results") or self.critique_protocol != "edit"
+        if self.critic_judgement and is_silent:
             raise ConfigError(
                 f"critic_judgement: critic {self.critic} with protocol {self.critique_protocol} gives none. Set "
                 "critic: openai or local, and critique_protocol: edit."
