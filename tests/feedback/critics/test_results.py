@@ -4,8 +4,8 @@ import pytest
 
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
-from stepalign.feedback.critics.results import along_reference, along_reference_from, first_off_the_way
 from stepalign.feedback.critics.build import build_critic
+from stepalign.feedback.critics.results import along_reference, along_reference_from, first_off_the_way
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import build_context
 
