@@ -36,6 +36,7 @@ CASES = {
     "critique": "benchmarks.critique",
     "curate": "benchmarks.curate",
     "inspect": "benchmarks.inspection",
+    "localize": "benchmarks.localizing",
     "programs": "benchmarks.programs",
 }
 ON_CUDA = (*(name for name in CASES if name.startswith("loss_kernel")), "train_step")

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.critique import critique, scripted_server, write_samples
 from benchmarks.runner import Measurement, MeasurementError, Settings, measure_command
 
-from benchmarks import compare, compare_speed, curate, inspection, localization
+from benchmarks import compare, compare_speed, curate, inspection, localization, localizing
 from stepalign.core.files import append_jsonl
 
 
@@ -77,6 +77,12 @@ def test_an_inspection_is_beside_bare_forward_passes(settings):
     assert list(memory) == [*inspection.OTHERS] and memory["score"] < memory["usual"]
     assert all(row["baseline"] == "bare" and row["ratio"] > 0 for row in rows[:-1])
     assert (rows[-1]["subject"], rows[-1]["baseline"]) == ("inspect", "inspect, no alternatives")
+
+
+def test_localizing_is_beside_bare_forward_passes(settings):
+    time, memory = localizing.run_case("localize", replace(settings, quick=True))
+    assert (time["subject"], time["baseline"], time["metric"]) == ("localize", "bare", "time")
+    assert time["ratio"] > 0 and memory["ratio"] > 0 and "bound" not in time  # of the full size alone
 
 
 @pytest.mark.slow
