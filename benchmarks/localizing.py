@@ -64,9 +64,9 @@ def build_model(layers: int, hidden: int, vocabulary: int) -> Any:
 def work(way: str, rollouts: Any, model: Any, tokenizer: Any) -> None:
     from stepalign.feedback.formats import feedback_class
     from stepalign.micro import exact_critique
+    from stepalign.signal.labelled_scores import Scorer
     from stepalign.signal.policy import Policy
     from stepalign.signal.preflight_records import key_of
-    from stepalign.signal.labelled_scores import Scorer
 
     policy = Policy(model, tokenizer, "bare", batch_size=1)
 

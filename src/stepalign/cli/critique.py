@@ -67,6 +67,11 @@ def run(argv: Sequence[str]) -> None:
             raise
     _write(directory, critic, rollouts, records, earlier)
     print(_summary(rollouts, critic, records, directory))
+    if settings.export is not None and settings.export_file is not None:
+        from stepalign.feedback.export import export_critiques
+
+        path = Path(settings.export_file)
+        print(f"{path}: {export_critiques(path, settings.export, rollouts, records)} rows for {settings.export}")
     if labels:
         _audit(directory, asked, critic, labels, records)
     print(report_hint(directory))

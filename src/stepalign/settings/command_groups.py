@@ -6,10 +6,12 @@ As in `groups`, a field is the flag, the recipe's key and the keyword argument, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import REQUIRED, AtLeast0, AtLeast1, NonNegative, Settings, setting
+from stepalign.feedback.export import ExportFormat, check_export
 from stepalign.settings.grading import GradingSettings
 from stepalign.settings.groups import ColumnsSettings
 
@@ -79,9 +81,19 @@ class CritiqueSettings(GradingSettings, ColumnsSettings):
     )
     num_rollouts: AtLeast1 | None = setting(None, "With audit: take the first so many rows; none: all.")
     output_dir: str = setting(REQUIRED, "For critiques.jsonl and ledger.json.")
+    export: ExportFormat | None = setting(
+        None,
+        "Also write the verified critiques as a dataset of another trainer: trl (SDFTTrainer, SDPOTrainer), ms-swift, "
+        "verl, or jsonl, which is flat.",
+    )
+    export_file: str | None = setting(None, "Where that goes: a name that ends in .jsonl or .parquet.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if (self.export is None) != (self.export_file is None):
+            raise ConfigError("critique: --export and --export_file come together: what to write, and where.")
+        if self.export_file is not None:
+            check_export(Path(self.export_file))
         if self.audit is not None and (self.problems is not None or self.samples is not None):
             raise ConfigError(
                 "critique: got --audit, which brings problems and samples, and some of these. Leave them."
