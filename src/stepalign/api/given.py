@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
-from stepalign.core.errors import ConfigError, DataError
+from stepalign.core.errors import ConfigError
 from stepalign.core.files import read_jsonl, write_jsonl
 from stepalign.core.own import is_found_elsewhere, name_of
 from stepalign.core.rollout import Rollout
+from stepalign.data.logged import load_rollouts
 from stepalign.data.problems import Columns, load_problems
-from stepalign.data.samples import load_samples
 from stepalign.feedback.formats import FeedbackFormat, feedback_class, feedback_names, register_feedback
 from stepalign.runs.files import problems_file
 
@@ -44,7 +44,7 @@ def settings(values: Mapping[str, object], directory: Path | None) -> dict[str, 
 
 
 def rollouts_of(source: object, problems: object = None, columns: object = ()) -> list[Rollout]:
-    """Rollouts as they are, or from what `load_samples` reads.
+    """Rollouts as they are, or from what `load_rollouts` reads.
 
     Args:
         source: rollouts, or a path, a list of dictionaries or a dataset.
@@ -55,9 +55,8 @@ def rollouts_of(source: object, problems: object = None, columns: object = ()) -
     """
     if isinstance(source, list | tuple) and all(isinstance(item, Rollout) for item in cast("list[object]", source)):
         return list(cast("list[Rollout]", source))
-    if problems is None:
-        raise DataError("rollouts that are no Rollout objects need their problems; got none. Give problems, too.")
-    return load_samples(source, load_problems(problems, cast("Columns", columns), likely="test"))
+    known = None if problems is None else load_problems(problems, cast("Columns", columns), likely="test")
+    return load_rollouts(source, known)
 
 
 def check_for_processes(values: Mapping[str, object]) -> None:

@@ -82,13 +82,14 @@ def run(argv: Sequence[str]) -> None:
 def _read(settings: CritiqueSettings) -> tuple[list[Rollout], list[Label]]:
     """What is critiqued, and where it is an audit what is known of it."""
     from stepalign.data.labels import load_labels
+    from stepalign.data.logged import load_rollouts
     from stepalign.data.problems import load_problems
-    from stepalign.data.samples import load_samples
 
     if settings.audit is not None:
         labels = load_labels(settings.audit, settings.num_rollouts)
         return [label.rollout for label in labels], labels
-    return load_samples(settings.samples, load_problems(settings.problems, settings.columns)), []
+    problems = None if settings.problems is None else load_problems(settings.problems, settings.columns)
+    return load_rollouts(settings.samples, problems, settings.rollouts_format), []
 
 
 def _audit(

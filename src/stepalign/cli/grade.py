@@ -22,8 +22,9 @@ def run(argv: Sequence[str]) -> None:
         return
     settings = read_given(GRADE, argv).make(GradeSettings)
     from stepalign.core.errors import ConfigError
+    from stepalign.data.logged import is_logged, parse_rollouts
     from stepalign.data.problems import load_problems
-    from stepalign.data.samples import parse_samples, read_rows
+    from stepalign.data.samples import read_rows
     from stepalign.data.values import plain
     from stepalign.evaluation.graded import grade_samples, write_graded
 
@@ -31,12 +32,13 @@ def run(argv: Sequence[str]) -> None:
     output = directory / SAMPLES
     if output.resolve() == samples.resolve():
         raise ConfigError(f"{samples} would be overwritten by the graded samples. Choose another --output_dir.")
-    problems = load_problems(settings.problems, settings.columns)
-    rows = read_rows(samples)
-    rollouts = parse_samples(rows, problems)
+    problems = None if settings.problems is None else load_problems(settings.problems, settings.columns)
+    rows, format = read_rows(samples), settings.rollouts_format
+    rollouts = parse_rollouts(rows, problems, format)
+    is_own = format is None and not is_logged(rows[0])
     directory.mkdir(parents=True, exist_ok=True)
     graded = grade_samples(rollouts, settings)
-    write_graded(directory, graded, [plain(row.values) for row in rows])
+    write_graded(directory, graded, [plain(row.values) for row in rows] if is_own else None)
     print(f"{len(rollouts)} samples: {_rates(graded.summary)}. See {directory}.")
     print(report_hint(directory))
 

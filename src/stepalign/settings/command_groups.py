@@ -11,9 +11,12 @@ from typing import Any, Literal
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import REQUIRED, AtLeast0, AtLeast1, NonNegative, Settings, setting
+from stepalign.data.logged import RolloutsFormat
 from stepalign.feedback.export import ExportFormat, check_export
 from stepalign.settings.grading import GradingSettings
 from stepalign.settings.groups import ColumnsSettings
+
+ROLLOUTS_FORMAT = "Whose log the samples are: trl, ms-swift, verl or messages; none: by their columns, which is said."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,11 @@ class CritiqueSettings(GradingSettings, ColumnsSettings):
     """Which samples are critiqued, or by which labels the critic is audited; the critic has settings of its own."""
 
     problems: str | None = setting(None, "File, directory or dataset of problems; docs/data.md.")
-    samples: str | None = setting(None, "The solver's responses: problem_id, sample, text.")
+    samples: str | None = setting(
+        None,
+        "The solver's responses: problem_id, sample, text; or what TRL, verl or ms-swift logged, or conversations.",
+    )
+    rollouts_format: RolloutsFormat | None = setting(None, ROLLOUTS_FORMAT)
     audit: str | None = setting(
         None,
         "In their place: rollouts with their first wrong step, as for localize. How often the critic finds it, how "
@@ -98,17 +105,21 @@ class CritiqueSettings(GradingSettings, ColumnsSettings):
             raise ConfigError(
                 "critique: got --audit, which brings problems and samples, and some of these. Leave them."
             )
-        if self.audit is None and (self.problems is None or self.samples is None):
-            lacks = "problems" if self.problems is None else "samples"
-            raise ConfigError(f"critique needs {lacks}: --problems and --samples, or --audit with labelled rollouts.")
+        if self.audit is None and self.samples is None:
+            raise ConfigError("critique needs samples: --problems and --samples, or --audit with labelled rollouts.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradeSettings(GradingSettings, ColumnsSettings):
     """Which responses are graded, and within which bounds."""
 
-    problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
-    samples: str = setting(REQUIRED, "Responses: problem_id, sample, text; a file of any kind.")
+    problems: str | None = setting(
+        None, "File, directory or dataset of problems; docs/data.md. Samples that carry prompt and answer need none."
+    )
+    samples: str = setting(
+        REQUIRED, "Responses: problem_id, sample, text; or what TRL, verl or ms-swift logged, or conversations."
+    )
+    rollouts_format: RolloutsFormat | None = setting(None, ROLLOUTS_FORMAT)
     output_dir: str = setting(REQUIRED, "Where the results go; made if missing.")
     timeout_s: float = setting(5.0, "Seconds that one comparison, or one program, may take.")
     memory_limit_mb: int = setting(1024, "Memory of one worker, or one program, in MB.")

@@ -1,0 +1,178 @@
+"""Rollouts as other trainers log them, which carry their prompt instead of a problem's id.
+
+    trl        prompt and completion, texts or messages: completions_00010.parquet (log_completions)
+    ms-swift   prompt and completion, lists of one step a row: completions.jsonl
+    verl       input, output, gts, score, step: a JSONL a step (trainer.rollout_data_dir)
+    messages   a conversation, of which the last turn is the assistant's
+
+    >>> rows = [{"input": "user\\nWhat is 2 + 2?\\nassistant\\n", "output": "<answer>4</answer>", "gts": "4"}]
+    >>> (rollout,) = load_rollouts(rows, None)
+    >>> rollout.problem.problem, rollout.problem.answer, rollout.sample
+    ('user\\nWhat is 2 + 2?\\nassistant', '4', 0)
+
+Given problems, a row belongs to the one whose text its prompt holds; the longest, where it holds several. Without them
+each prompt is a problem, with the row's right answer: a column gts, ground_truth, answer, gold or target.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from stepalign.core.errors import DataError
+from stepalign.core.problem import Problem
+from stepalign.core.rollout import Rollout
+from stepalign.data.chat import turns_of
+from stepalign.data.row import Row, all_of
+from stepalign.data.samples import parse_samples, read_rows
+from stepalign.data.values import number_text
+
+log = logging.getLogger(__name__)
+
+RolloutsFormat = Literal["trl", "ms-swift", "verl", "messages"]
+ANSWERS = ("gts", "ground_truth", "answer", "gold", "target")
+
+
+def load_rollouts(
+    source: object, problems: Sequence[Problem] | None, format: RolloutsFormat | None = None
+) -> list[Rollout]:
+    """Our own samples, or a log: by `format`, else by the columns of the first row; see `parse_rollouts`."""
+    return parse_rollouts(read_rows(source), problems, format)
+
+
+def parse_rollouts(
+    rows: Sequence[Row], problems: Sequence[Problem] | None, format: RolloutsFormat | None = None
+) -> list[Rollout]:
+    """The rollouts in the rows' order; samples of a problem that have no numbers are numbered in that order.
+
+    Args:
+        problems: those that were sampled for; None: the prompts of the log, which then need an answer each.
+        format: whose log it is; None: by its columns, which is said.
+    Raises:
+        DataError: a column is missing, our own samples have no problems, or a prompt is of none of the problems.
+    """
+    if format is None and not is_logged(rows[0]):
+        if problems is None:
+            raise rows[0].error("samples with a problem_id need their problems; got none. Give problems, too.")
+        return parse_samples(rows, problems)
+    found = format or recognized(rows[0])
+    assert found is not None
+    if format is None:
+        log.warning("rollouts: read as %s logs them", "conversations" if found == "messages" else found)
+    problem_of = _new() if problems is None else _own(problems)
+    numbers, errors, rollouts = Counter[str](), list[DataError](), list[Rollout]()
+    for row in _single(rows) if found == "ms-swift" else rows:
+        try:
+            prompt, text = READERS[found](row)
+            problem = problem_of(row, prompt)
+        except DataError as error:
+            errors.append(error)
+            continue
+        rollouts.append(Rollout(problem, numbers[problem.id], text))
+        numbers[problem.id] += 1
+    if errors:
+        raise all_of(errors, rows[0].where.rpartition(",")[0], len(rows))
+    return rollouts
+
+
+def is_logged(row: Row) -> bool:
+    """Whether a row is one of these, and none of our own."""
+    return "problem_id" not in row.values and recognized(row) is not None
+
+
+def recognized(row: Row) -> RolloutsFormat | None:
+    """Whose row it is, by its columns; None for nobody's."""
+    values = row.values
+    if {"input", "output"} <= values.keys() and {"gts", "score", "step"} & values.keys():
+        return "verl"
+    if {"prompt", "completion"} <= values.keys():
+        texts = values["completion"]
+        is_step = isinstance(texts, list) and all(isinstance(text, str) for text in texts) and bool(texts)
+        return "ms-swift" if is_step else "trl"
+    return "messages" if turns_of(values.get("messages")) else None
+
+
+def _single(rows: Sequence[Row]) -> Iterator[Row]:
+    """A row a rollout, of rows that hold a step's in lists."""
+    for row in rows:
+        lists = {key: value for key, value in row.values.items() if isinstance(value, list)}
+        count = len(lists.get("completion", ()))
+        for i in range(count):
+            one = {key: value[i] for key, value in lists.items() if len(value) == count}
+            yield Row(f"{row.where}, number {i + 1}", {**row.values, **one})
+
+
+def _prompted(row: Row) -> tuple[str, str]:
+    return _said(row, "prompt", "user"), _said(row, "completion", "assistant")
+
+
+def _verl(row: Row) -> tuple[str, str]:
+    return row.string("input").strip(), row.string("output", empty=True)
+
+
+def _conversation(row: Row) -> tuple[str, str]:
+    turns = turns_of(row.value("messages"))
+    if not turns or len(turns) < 2 or turns[-1][0] != "assistant":
+        raise row.error("'messages' does not end with a turn of the assistant: there is no rollout to look at.")
+    asked = [content for role, content in turns[:-1] if role == "user"]
+    if not asked or not all(isinstance(content, str) for content in (asked[-1], turns[-1][1])):
+        raise row.error("'messages' has no text of the user before the assistant's last turn, or none in it.")
+    return asked[-1].strip(), turns[-1][1]
+
+
+READERS: Mapping[RolloutsFormat, Callable[[Row], tuple[str, str]]] = {
+    "trl": _prompted,
+    "ms-swift": _prompted,
+    "verl": _verl,
+    "messages": _conversation,
+}
+
+
+def _said(row: Row, key: str, role: str) -> str:
+    """A text, or the last turn of a role."""
+    turns = turns_of(row.value(key))
+    if turns is None:
+        text = row.string(key, empty=role == "assistant")
+        return text.strip() if role == "user" else text
+    said = [content for who, content in turns if who == role]
+    if not said or not isinstance(said[-1], str):
+        raise row.error(f"'{key}' has no text of the {role}.")
+    return said[-1].strip() if role == "user" else said[-1]
+
+
+ProblemOf = Callable[[Row, str], Problem]
+
+
+def _own(problems: Sequence[Problem]) -> ProblemOf:
+    """The given problem whose text a prompt holds."""
+    by_length = sorted(problems, key=lambda problem: -len(problem.problem))
+    known: dict[str, Problem] = {}
+
+    def find(row: Row, prompt: str) -> Problem:
+        if prompt not in known:
+            found = next((problem for problem in by_length if problem.problem.strip() in prompt), None)
+            if found is None:
+                raise row.error(f"its prompt holds the text of none of the problems: '{prompt[:80]}'.")
+            known[prompt] = found
+        return known[prompt]
+
+    return find
+
+
+def _new() -> ProblemOf:
+    """A problem for each prompt, numbered in order."""
+    known: dict[str, Problem] = {}
+
+    def make(row: Row, prompt: str) -> Problem:
+        if prompt not in known:
+            column = next((name for name in ANSWERS if row.has(name)), None)
+            answer = None if column is None else number_text(row.value(column)) or row.value(column)
+            if not isinstance(answer, str):
+                names = ", ".join(ANSWERS)
+                raise row.error(f"it has no right answer: none of the columns {names} is a text. Give --problems.")
+            known[prompt] = Problem(f"logged-{len(known) + 1:05d}", prompt, answer)
+        return known[prompt]
+
+    return make
