@@ -97,18 +97,27 @@ def test_two_steps_of_training_leave_an_adapter_that_plain_peft_loads(condition,
 def test_programs_are_run_and_what_they_say_is_a_context(smollm2, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = {"entry_point": "f", "test": "def check(candidate):\n    assert candidate(2) == 3"}
-    rows = [{"id": str(i), "problem": f"def f(x):\n    # x plus 1, number {i}\n", **code} for i in range(2)]
+    asked = "Write a Python function f(x) that returns x plus 1. Answer with one Python code block and nothing else."
+    rows = [{"id": str(i), "problem": asked, **code} for i in range(2)]
     write_jsonl(tmp_path / "code.jsonl", rows)
     sizes = ("--max_steps", "1", "--save_steps", "1", "--per_device_train_batch_size", "2", "--seed", "1")
-    more = ("--max_completion_length", "24", "--prompt_templates", "bare", "--max_steps_without_context", "0")
+    more = (
+        "--max_completion_length",
+        "40",
+        "--prompt_templates",
+        "bare",
+        "--temperature",
+        "0.2",
+        "--max_steps_without_context",
+        "0",
+    )
     argv = ("train", "--model_name_or_path", smollm2, "--condition", "execution", "--train_problems", "code.jsonl")
     stepalign(*argv, *sizes, *more, "--output_dir", "run")
     found = read_jsonl(tmp_path / "run" / "rollouts.jsonl")
-    assert len(found) == 2 and all(row["grade"] in ("correct", "wrong", "error", "unparseable") for row in found)
+    assert {row["grade"] for row in found} & {"correct", "wrong", "error"}  # at this temperature it writes programs
     for row in found:
         ran = row["grade"] != "unparseable"
-        assert (row["context"] is not None) == ran
-        assert not ran or row["context"].startswith("The program ")
+        assert (row["context"] or "").startswith("The program ") == ran
 
 
 def test_as_its_own_critic_every_reply_is_counted(smollm2, problems, tmp_path):
