@@ -104,7 +104,8 @@ def test_arguments_that_are_not_accepted(capsys):
     [
         (
             ["grade"],
-            "grade needs problems: File, directory or dataset of problems; docs/data.md. Set it: --problems ...",
+            "grade needs samples: Responses: problem_id, sample, text; or what TRL, verl or ms-swift logged, or "
+            "conversations. Set it: --samples ...",
         ),
         (["grade", "--nope", "1"], "command line: unknown setting 'nope'; see --help for the names"),
         (["grade", "--problem", "p"], "unknown setting 'problem'; perhaps you meant 'problems'?"),
