@@ -94,8 +94,12 @@ def test_settings_that_do_not_go_together(labels, tmp_path, capsys, argv, words)
 
 
 def test_without_an_audit_problems_and_samples_are_needed(tmp_path, capsys):
-    assert main(["critique", "--samples", "S.jsonl", "--output_dir", str(tmp_path), "--critic", "exact"]) == 2
-    assert "critique needs problems" in capsys.readouterr().err
+    argv = ["critique", "--output_dir", str(tmp_path / "out"), "--critic", "exact"]
+    assert main([*argv, "--problems", "P.jsonl"]) == 2
+    assert "critique needs samples" in capsys.readouterr().err
+    (tmp_path / "S.jsonl").write_text('{"problem_id": "p", "text": "x"}\n')
+    assert main([*argv, "--samples", str(tmp_path / "S.jsonl")]) == 2
+    assert "samples with a problem_id need their problems; got none" in capsys.readouterr().err
 
 
 def test_an_audit_is_kept_beside_later_critiques(labels, tmp_path):
