@@ -27,3 +27,10 @@ def test_it_is_silent_where_only_one_of_the_two_holds_or_chance_explains_it():
     for row in (better, worse, one_less):
         assert collapse_findings([START, row], "test") == []
     assert collapse_findings([START], "test") == [] and collapse_findings([START, NARROWED], "validation") == []
+
+
+def test_rounding_is_no_rise():
+    """As many right responses as before, over other problems: their mean may differ in its last digit."""
+    start = evaluation(0, [1.0] * 20, [1 / 12] * 20)
+    moved = evaluation(70, [1.0] * 10 + [0.0] * 10, [2 / 12] * 9 + [1 / 12, 1 / 12 + 1e-16] + [0.0] * 9)
+    assert collapse_findings([start, moved], "test") == []

@@ -139,6 +139,9 @@ def validation_findings(metric: str, values: Sequence[float]) -> list[dict[str, 
     return [{"metric": f"validation/{metric}", "value": values[-1], "start": max(values), "message": message}]
 
 
+ROUNDING = 1e-9  # means of the same numbers in another order differ by less
+
+
 def collapse_findings(rows: Sequence[EvaluationRow], split: str) -> list[dict[str, Any]]:
     """Whether the newest evaluation solves fewer problems at all while its single responses are right more often: the
     policy has narrowed on what it could do before.
@@ -158,7 +161,7 @@ def collapse_findings(rows: Sequence[EvaluationRow], split: str) -> list[dict[st
     if not all(key in values for key in (some, one) for values in (first, now)):
         return []
     fallen, risen = paired_bootstrap(now[some], first[some]), paired_bootstrap(now[one], first[one])
-    if fallen.high >= 0 or risen.estimate <= 0:
+    if fallen.high >= 0 or risen.estimate < ROUNDING:
         return []
     start, value = rows[0].on(split)[some], rows[-1].on(split)[some]
     message = (
