@@ -57,7 +57,7 @@ def test_every_token_of_a_case_is_scored_and_its_text_comes_back(case, smollm2, 
 def test_a_gguf_file_is_a_model_like_its_directory(smollm2_file, smollm2, problems, tmp_path):
     """The same weights, dequantized as they are read: the same greedy text."""
     for model, out in ((smollm2_file, "file"), (smollm2, "directory")):
-        sampling = ("--temperature", "0", "--num_samples", "1", "--max_new_tokens", "12")
+        sampling = ("--temperature", "0", "--num_samples", "1", "--max_new_tokens", "8")
         stepalign("evaluate", "--model", model, "--problems", problems, *sampling, "--output_dir", out)
     first, second = (read_jsonl(tmp_path / out / "samples.jsonl") for out in ("file", "directory"))
     assert [row["text"] for row in first] == [row["text"] for row in second]
@@ -66,8 +66,8 @@ def test_a_gguf_file_is_a_model_like_its_directory(smollm2_file, smollm2, proble
 
 
 def test_preflight_measures_contexts_of_all_kinds(smollm2, problems, tmp_path):
-    sampling = ("--num_samples", "2", "--max_completion_length", "48")
-    options = ("--num_problems", "3", "--conditions", "refsol", "other", "stepalign", "--critic", "mine.py:critic")
+    sampling = ("--num_samples", "2", "--max_completion_length", "24")
+    options = ("--num_problems", "2", "--conditions", "refsol", "other", "stepalign", "--critic", "mine.py:critic")
     stepalign(
         "preflight", "--model_name_or_path", smollm2, "--problems", problems, *sampling, *options, "--output_dir", "out"
     )
