@@ -51,6 +51,13 @@ def test_the_longest_problem_in_the_prompt_is_the_one():
     assert [r.problem.id for r in load_rollouts([*VERL, *longer], PROBLEMS)] == ["p1", "p2"]
 
 
+def test_a_row_that_names_its_problem_is_a_sample_of_our_own():
+    rows = [{"id": "p2", "prompt": "What is 2 + 2?", "completion": "7"}]
+    (rollout,) = load_rollouts(rows, PROBLEMS)
+    assert (rollout.problem.id, rollout.text) == ("p2", "7")
+    assert [r.problem.id for r in load_rollouts(rows, PROBLEMS, "trl")] == ["p1"]
+
+
 def test_without_problems_the_prompt_is_one_and_needs_an_answer():
     (rollout,) = load_rollouts(VERL, None)
     assert (rollout.problem.id, rollout.problem.answer) == ("logged-00001", "4")

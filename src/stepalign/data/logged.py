@@ -25,8 +25,9 @@ from stepalign.core.errors import DataError
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.data.chat import turns_of
+from stepalign.data.columns import plain_name
 from stepalign.data.row import Row, all_of
-from stepalign.data.samples import parse_samples, read_rows
+from stepalign.data.samples import NAMES, parse_samples, read_rows
 from stepalign.data.values import number_text
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,8 @@ def parse_rollouts(
 
 
 def is_logged(row: Row) -> bool:
-    """Whether a row is one of these, and none of our own."""
-    return "problem_id" not in row.values and recognized(row) is not None
+    """Whether a row is one of these, and none of our own, which names its problem."""
+    return not any(plain_name(column) in NAMES["problem_id"] for column in row.values) and recognized(row) is not None
 
 
 def recognized(row: Row) -> RolloutsFormat | None:
@@ -114,12 +115,9 @@ def _verl(row: Row) -> tuple[str, str]:
 
 def _conversation(row: Row) -> tuple[str, str]:
     turns = turns_of(row.value("messages"))
-    if not turns or len(turns) < 2 or turns[-1][0] != "assistant":
+    if not turns or turns[-1][0] != "assistant":
         raise row.error("'messages' does not end with a turn of the assistant: there is no rollout to look at.")
-    asked = [content for role, content in turns[:-1] if role == "user"]
-    if not asked or not all(isinstance(content, str) for content in (asked[-1], turns[-1][1])):
-        raise row.error("'messages' has no text of the user before the assistant's last turn, or none in it.")
-    return asked[-1].strip(), turns[-1][1]
+    return _said(row, "messages", "user"), _said(row, "messages", "assistant")
 
 
 READERS: Mapping[RolloutsFormat, Callable[[Row], tuple[str, str]]] = {

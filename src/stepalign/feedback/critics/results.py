@@ -36,8 +36,9 @@ def along_reference(rollout: Rollout) -> Critique:
     """
     if not rollout.problem.solution or not rollout.problem.answer:
         raise Rejected("no_reference")
-    wrong = None if _is_right(rollout) else first_off_the_way(rollout)
-    if wrong is not None or _is_right(rollout):
+    is_right = _is_right(rollout)
+    wrong = None if is_right else first_off_the_way(rollout)
+    if wrong is not None or is_right:
         critique = labelled_critique(rollout, Label(rollout, wrong))
         assert critique is not None  # there are an answer and a solution
         return Critique(critique.case, wrong, critique.steps, critique.answer, source=SOURCE)

@@ -121,12 +121,8 @@ def _tables(result: Mapping[str, Any]) -> list[Table]:
 def _parts(result: Mapping[str, Any]) -> list[Table | Fold]:
     """Tables of groups of rollouts, and of kinds of tokens."""
     conditions: Mapping[str, Mapping[str, Any]] = result.get("conditions", {})
-    groups = {"by_place": "First wrong step", "by_num_steps": "Number of steps"}
-    folds = [
-        Fold(f"By {title[0].lower()}{title[1:]}", [_by_group(conditions, key, title)])
-        for key, title in groups.items()
-        if conditions
-    ]
+    groups = {"by_place": "first wrong step", "by_num_steps": "number of steps"}
+    folds = [Fold(f"By {title}", [_by_group(conditions, key, title)]) for key, title in groups.items() if conditions]
     classes = [_by_class(conditions, part, title) for part, title in PARTS.items() if conditions]
     return [*folds, *classes]
 
@@ -138,10 +134,8 @@ def _by_group(conditions: Mapping[str, Mapping[str, Any]], key: str, title: str)
         for group, summary in of[key].items():
             counts = [summary[measure]["num_rollouts"] for measure in ("mean_correct", "mean_wrong")]
             rows.append([name, group, str(max(counts)), *(write(summary) for write in shown.values())])
-    columns = [Column("Context"), Column(title), Column("rollouts", num=True)]
-    return Table(
-        f"Each context, by {title[0].lower()}{title[1:]}", [*columns, *(Column(name, num=True) for name in shown)], rows
-    )
+    columns = [Column("Context"), Column(title.capitalize()), Column("rollouts", num=True)]
+    return Table(f"Each context, by {title}", [*columns, *(Column(name, num=True) for name in shown)], rows)
 
 
 def _by_class(conditions: Mapping[str, Mapping[str, Any]], part: str, title: str) -> Table:
