@@ -28,4 +28,5 @@ def test_each_condition_minus_each_control_is_said_with_its_interval():
 
 def test_without_a_control_one_sentence_says_what_cannot_be_claimed():
     assert against_controls(["grpo", "refsol", "stepalign"], DIFFERENCES[:1], "avg@12") == [NO_CONTROL]
+    assert NO_CONTROL.startswith("No control was trained")
     assert against_controls(["grpo"], [], "avg@12") == []  # nothing learns from a context
