@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stepalign.core.program import render_program
 from stepalign.core.text import clean_fields
 from stepalign.core.trace import render_steps
 
@@ -37,14 +38,14 @@ class Critique:
     """The corrected trace of one rollout.
 
     `first_wrong_step` counts from 1 in the solver's trace; None in case A, and where nobody knows. `verified`: the
-    answer was graded correct. `source` names the critic. `judgement`: why the step is wrong, in prose; empty where the
-    critic did not say.
+    answer was graded correct. `answer` is None of a program: its steps are its lines, and they are what is graded.
+    `source` names the critic. `judgement`: why the step is wrong, in prose; empty where the critic did not say.
     """
 
     case: CritiqueCase
     first_wrong_step: int | None
     steps: tuple[CritiqueStep, ...]
-    answer: str
+    answer: str | None
     verified: bool = False
     source: str = ""
     judgement: str = ""
@@ -54,8 +55,9 @@ class Critique:
 
     @property
     def text(self) -> str:
-        """The corrected trace in step tags, ready to be a context."""
-        return render_steps([step.text for step in self.steps], self.answer)
+        """The corrected trace, ready to be a context: in step tags, a program in a fence."""
+        texts = [step.text for step in self.steps]
+        return render_program(texts) if self.answer is None else render_steps(texts, self.answer)
 
     def to_json(self) -> dict[str, Any]:
         """What every record of a critique holds; records add where it is from or how it ended."""

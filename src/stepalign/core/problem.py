@@ -8,10 +8,15 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
+from stepalign.core.program import program_trace
 from stepalign.core.text import clean_fields
+from stepalign.core.trace import Trace, parse_trace
 
 
 class Example(NamedTuple):
@@ -41,6 +46,15 @@ class Tests:
     entry_point: str | None = None
     setup: str = ""
 
+    @cached_property
+    def function(self) -> str | None:
+        """The function that is asked for; where none is named, the first that the assertions call."""
+        if self.entry_point or not self.asserts:
+            return self.entry_point
+        calls = (node for node in ast.walk(ast.parse(self.asserts[0])) if isinstance(node, ast.Call))
+        names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
+        return next((name for name in names if not hasattr(builtins, name)), None)
+
     def to_json(self) -> dict[str, Any]:
         """The keys of a problem's row that hold them."""
         tests = [example._asdict() for example in self.examples] or list(self.asserts)
@@ -65,6 +79,15 @@ class Problem:
 
     def __post_init__(self) -> None:
         clean_fields(self, "id", "problem", "answer", "solution")
+
+    @property
+    def own_answer(self) -> str | None:
+        """The right answer; None where a program is asked for."""
+        return self.answer if self.tests is None else None
+
+    def trace(self, text: str) -> Trace:
+        """A response to it split into steps and an answer; where a program is asked for, into the program's lines."""
+        return parse_trace(text) if self.tests is None else program_trace(text, self.tests.function, self.problem)
 
     def to_json(self) -> dict[str, Any]:
         """The problem as a row of `problems.jsonl`; absent parts are left out."""

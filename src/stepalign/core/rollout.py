@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from stepalign.core.problem import Problem
 from stepalign.core.text import clean_fields
-from stepalign.core.trace import Trace, parse_trace
+from stepalign.core.trace import Trace
 
 FinishReason = Literal["stop", "length"]
 
@@ -105,8 +105,8 @@ class Rollout:
 
     @property
     def trace(self) -> Trace:
-        """The text split into steps and an answer."""
-        return parse_trace(self.text)
+        """The text split into steps and an answer; of a problem that has tests, into the lines of the program."""
+        return self.problem.trace(self.text)
 
     def graded(self, grade: Grade) -> Rollout:
         """The same rollout with a grade."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from stepalign.core.rollout import Rollout
 from stepalign.core.tokenizer import Tokenizer
-from stepalign.core.trace import Trace, parse_trace
+from stepalign.core.trace import Trace
 
 WINDOW = 6  # tokens decoded before the current one; merges and spaces depend on near neighbours only
 ANCHOR = "a"  # a text before which no tokenizer drops a space
@@ -35,7 +35,7 @@ def rollout_tokens(tokenizer: Tokenizer, rollout: Rollout) -> RolloutTokens:
     text = tokenizer.decode(ids, skip_special_tokens=False)
     offsets = token_offsets(tokenizer, ids)
     # a special token at the end belongs to no step; elsewhere only the full text fits the offsets
-    trace = parse_trace(rollout.text if text.startswith(rollout.text) else text)
+    trace = rollout.problem.trace(rollout.text if text.startswith(rollout.text) else text)
     # tokens that are bytes of one character share its span: the first shows it
     texts = ["" if i and span == offsets[i - 1] else text[slice(*span)] for i, span in enumerate(offsets)]
     return RolloutTokens(texts, token_steps(trace, offsets))

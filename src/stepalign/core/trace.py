@@ -32,7 +32,7 @@ _SPOKEN_OF = r"(?!\s+(?:tag|block|section|marker|token)s?\b)"
 THINK_OPEN = re.compile(rf"<think>(?!(?<=[`'\"]<think>)[`'\"]){_SPOKEN_OF}", re.IGNORECASE)
 THINK_CLOSE = re.compile(rf"</think>(?!(?<=[`'\"]</think>)[`'\"]){_SPOKEN_OF}", re.IGNORECASE)
 
-Layout = Literal["tags", "paragraphs", "lines", "empty"]
+Layout = Literal["tags", "paragraphs", "lines", "code", "empty"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Trace:
     """A parsed response. `gaps` are the texts before, between and after the steps: one more than there are steps.
 
     `answer` is the stripped text of the last `<answer>`, None if there is none; `answer_start` and `answer_end` are its
-    unstripped offsets. `layout` tells how the steps were found.
+    unstripped offsets. `layout` tells how the steps were found; those of a program (`core.program`) are code.
     """
 
     steps: tuple[Step, ...]

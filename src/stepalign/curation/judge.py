@@ -51,7 +51,7 @@ class Judge:
         decision = Decision(candidate.position, problem.id, problem=problem)
         if isinstance(samples, str):
             return replace(decision, stage="sampled", reason=samples)
-        format_rate = sum(rollout.trace.layout == "tags" for rollout in samples) / len(samples)
+        format_rate = sum(rollout.trace.layout in ("tags", "code") for rollout in samples) / len(samples)
         if format_rate < self._arguments.min_format_rate:
             return replace(decision, stage="step_format", detail={"format_rate": format_rate})
         outcomes = await asyncio.to_thread(self._grade, samples)

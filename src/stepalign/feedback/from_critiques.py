@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from stepalign.core.critique import Context, Critique
+from stepalign.core.program import render_program
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import strip_thinking
 from stepalign.feedback.formats import FeedbackFormat, Rewrites, register_feedback
@@ -121,6 +122,8 @@ class RandomStep(FeedbackFormat):
 def correction(critique: Critique) -> str | None:
     """The steps of a critique that are not copied, in tags with their numbers, and its answer; None where all are."""
     new = [(i, step.text) for i, step in enumerate(critique.steps, start=1) if step.origin != "copied"]
+    if critique.answer is None:  # a program's lines have no numbers of their own
+        return render_program([text for _, text in new]) if new else None
     if not new and critique.case == "A":  # a wrong trace that is only cut short still has its answer corrected
         return None
     lines = [f"<step_{i}>{text}</step_{i}>" for i, text in new]

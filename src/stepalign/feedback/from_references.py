@@ -26,7 +26,6 @@ from functools import cached_property
 from stepalign.core.critique import Context
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
-from stepalign.core.trace import parse_trace
 from stepalign.feedback.formats import FeedbackFormat, register_feedback
 
 NUMBER = re.compile(r"</?\s*step_\d+\s*>|(\d+)", re.IGNORECASE)  # the digits of a step tag are no numbers
@@ -99,11 +98,11 @@ class Shifted(OfProblem):
 class Answer(OfProblem):
     """The right answer alone, in answer tags: isolates knowing the goal from knowing the way."""
 
-    needs = ""
+    needs = "an answer, which problems that ask for a program have not"
 
-    def text(self, problem: Problem) -> str:
-        """The answer."""
-        return f"<answer>{problem.answer}</answer>"
+    def text(self, problem: Problem) -> str | None:
+        """The answer, None where a program is asked for."""
+        return None if problem.tests is not None else f"<answer>{problem.answer}</answer>"
 
 
 @register_feedback("hint")
@@ -114,7 +113,7 @@ class Hint(OfProblem):
 
     def text(self, problem: Problem) -> str | None:
         """The first step."""
-        return first_steps(problem.solution, 1)
+        return first_steps(problem, 1)
 
 
 @register_feedback("first_half")
@@ -125,7 +124,7 @@ class FirstHalf(OfProblem):
 
     def text(self, problem: Problem) -> str | None:
         """The first half."""
-        return first_steps(problem.solution)
+        return first_steps(problem)
 
 
 @register_feedback("refsol")
@@ -137,7 +136,7 @@ class RefSol(OfProblem):
         return problem.solution or None
 
 
-def first_steps(solution: str | None, count: int | None = None) -> str | None:
+def first_steps(problem: Problem, count: int | None = None) -> str | None:
     """The beginning of a solution, verbatim, up to the end of a step.
 
     Args:
@@ -145,11 +144,12 @@ def first_steps(solution: str | None, count: int | None = None) -> str | None:
     Returns:
         None where nothing would be left out: no solution, or one of a single step.
     """
-    steps = parse_trace(solution or "").steps
+    solution = problem.solution or ""
+    steps = problem.trace(solution).steps
     if len(steps) < 2:
         return None
     last = steps[(count or len(steps) // 2) - 1]
-    return (solution or "")[: last.end + len(last.close_tag)]
+    return solution[: last.end + len(last.close_tag)]
 
 
 def shift_numbers(text: str, rng: random.Random) -> str:

@@ -22,9 +22,9 @@ from queue import LifoQueue
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.problem import Problem
+from stepalign.core.program import parses
 from stepalign.core.rollout import Grade, Outcome
 from stepalign.grading.answers import MAX_ANSWER_CHARS, check_patterns, extract_answer, unbox
-from stepalign.grading.blocks import parses
 from stepalign.grading.plain import plain_outcome
 from stepalign.grading.programs import ProgramGrader
 from stepalign.grading.spelling import normalize

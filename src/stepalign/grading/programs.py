@@ -13,7 +13,6 @@ the program runs (`stepalign.execution`).
 from __future__ import annotations
 
 import ast
-import builtins
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -21,9 +20,9 @@ from functools import lru_cache
 from queue import LifoQueue
 
 from stepalign.core.problem import Example, Problem, Tests
+from stepalign.core.program import Code, find_code, joined, parses
 from stepalign.core.rollout import Detail, Grade, Outcome
 from stepalign.execution.sandbox import Report, RunJob, Sandbox, TestJob
-from stepalign.grading.blocks import Code, find_code, joined, parses
 
 SHOWN = 200  # characters of a value in a message
 _NAMELESS = {Outcome.TIMEOUT: "Timeout", Outcome.MEMORY: "MemoryLimit"}
@@ -51,7 +50,7 @@ class ProgramGrader:
             thinking_open: the prompt ended inside `<think>`.
         """
         assert problem.tests is not None
-        code = find_code(text, _wanted(problem.tests), prompt=problem.problem, thinking_open=thinking_open)
+        code = find_code(text, problem.tests.function, prompt=problem.problem, thinking_open=thinking_open)
         if code is None:
             return Grade(Outcome.UNPARSEABLE)
         idle = self._idle
@@ -154,16 +153,6 @@ class _Task:
 
 
 @lru_cache(maxsize=1024)
-def _wanted(tests: Tests) -> str | None:
-    """The function that the problem asks for; where none is named, the first that the assertions call."""
-    if tests.entry_point or not tests.asserts:
-        return tests.entry_point
-    calls = (node for node in ast.walk(ast.parse(tests.asserts[0])) if isinstance(node, ast.Call))
-    names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
-    return next((name for name in names if not hasattr(builtins, name)), None)
-
-
-@lru_cache(maxsize=1024)
 def _task_of(prompt: str, solution: str, entry_point: str | None) -> _Task:
     head: list[ast.stmt] = []
     if parses(prompt):
@@ -178,7 +167,7 @@ def _task_of(prompt: str, solution: str, entry_point: str | None) -> _Task:
 
 def _task(problem: Problem) -> _Task:
     assert problem.tests is not None
-    return _task_of(problem.problem, problem.solution or "", _wanted(problem.tests))
+    return _task_of(problem.problem, problem.solution or "", problem.tests.function)
 
 
 def _redefines(source: str, helpers: dict[str, set[str]]) -> bool:

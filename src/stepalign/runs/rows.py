@@ -75,7 +75,7 @@ class CritiqueRow(Row):
     case: CritiqueCase
     first_wrong_step: int | None = None
     steps: Sequence[Mapping[str, Any]] = ()
-    answer: str = ""
+    answer: str | None = ""
     verified: bool = False
     source: str = ""
     judgement: str = ""

@@ -25,7 +25,7 @@ import yaml
 
 from stepalign.core.critique import Critique
 from stepalign.core.errors import ConfigError, DataError, suggest
-from stepalign.core.problem import Problem
+from stepalign.core.problem import Problem, Tests
 from stepalign.core.rollout import FinishReason, Rollout
 from stepalign.core.text import clean_value
 from stepalign.feedback.critiques import first_wrong_step
@@ -50,6 +50,7 @@ class Case:
         answer: the right answer, for the record.
         solution: the problem's reference solution, which `@solution` stands for on the command line.
         response_token_ids: ids as they were sampled; empty: those that the tokenizer gives for the response.
+        tests: of a problem that asks for a program; the steps of the response are then its program's lines.
         first_wrong_step_source: who said which step is wrong; None where nobody did.
         finish_reason: "length" where the token limit cut the response off.
         rollout: where the response is from, for the record.
@@ -68,13 +69,15 @@ class Case:
     answer: str | None = None
     solution: str | None = None
     response_token_ids: tuple[int, ...] = ()
+    tests: Tests | None = None
     first_wrong_step_source: str | None = None
     finish_reason: FinishReason = "stop"
     rollout: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def as_rollout(self, token_ids: tuple[int, ...] = ()) -> Rollout:
         """The response as critics and measures want it."""
-        problem = Problem(str(self.rollout.get("problem_id", "case")), self.problem, self.answer or "")
+        name = str(self.rollout.get("problem_id", "case"))
+        problem = Problem(name, self.problem, self.answer or "", self.solution, tests=self.tests)
         sample = int(self.rollout.get("sample", 0))
         return Rollout(problem, sample, self.response, token_ids or self.response_token_ids, self.finish_reason)
 
@@ -86,7 +89,7 @@ class Case:
         return replace(self, first_wrong_step=step or 0, first_wrong_step_source="critique")
 
 
-NOT_IN_FILES = ("first_wrong_step_source", "finish_reason", "rollout")
+NOT_IN_FILES = ("tests", "first_wrong_step_source", "finish_reason", "rollout")
 KEYS = tuple(f.name for f in fields(Case) if f.name not in NOT_IN_FILES)
 NAMES = ("model", "adapter", "prompt_templates")  # may be paths, whose bytes are what they are
 TEXTS = ("model", "problem", "response")

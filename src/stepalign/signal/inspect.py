@@ -24,7 +24,6 @@ from stepalign.core.errors import ConfigError, DataError, ModelError
 from stepalign.core.prompts import render_prompt
 from stepalign.core.spans import RolloutTokens, rollout_tokens
 from stepalign.core.tokenizer import Tokenizer
-from stepalign.core.trace import parse_trace
 from stepalign.feedback.alignment import alignment
 from stepalign.maths.detail import Detail
 from stepalign.maths.localization import localization, step_statistics, unlocalized
@@ -147,12 +146,12 @@ def _measures(case: Case, name: str, scores: TokenScores, tokens: RolloutTokens)
         **numbers,
         "steps": [step.to_json() for step in step_statistics(advantage, tokens.steps)],
         "localization": where.to_json(),
-        "alignment": alignment(parse_trace(case.response), case.contexts[name], wrong).to_json(),
+        "alignment": alignment(case.as_rollout().trace, case.contexts[name], wrong).to_json(),
     }
 
 
 def _check_step(case: Case) -> None:
-    steps = parse_trace(case.response).steps
+    steps = case.as_rollout().trace.steps
     if not 0 <= (case.first_wrong_step or 0) <= len(steps):
         raise DataError(
             f"first_wrong_step is {case.first_wrong_step}; the response has {len(steps)} steps, counted from 1. "

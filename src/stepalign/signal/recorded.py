@@ -73,6 +73,7 @@ def _case(
         loss=loss_of_run(settings),
         answer=problem.answer,
         solution=problem.solution,
+        tests=problem.tests,
         response_token_ids=tuple(row.token_ids),
         finish_reason=row.finish_reason,
         rollout={"run": str(directory), "index": index, **{key: kept[key] for key in KEPT if key in kept}},

@@ -13,7 +13,7 @@ back, a missed one costs a little alignment.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rapidfuzz.distance import Indel
 
@@ -39,8 +39,12 @@ def near_verbatim(a: str, b: str) -> bool:
     return Indel.normalized_similarity(" ".join(tokens_a), " ".join(tokens_b)) >= SIMILARITY
 
 
-def align(solver: Sequence[str], critic: Sequence[str]) -> list[CritiqueStep]:
+def align(
+    solver: Sequence[str], critic: Sequence[str], same: Callable[[str, str], bool] = near_verbatim
+) -> list[CritiqueStep]:
     """Mark the critic's steps: copied (with the solver's text), rewritten (in the place of one), or inserted.
+
+    `same` says of a solver's and a critic's step whether they are one; of lines of a program only equal ones are.
 
     Copies keep the order of the solver's steps. Between two copies, as many steps as the solver had there count as
     rewritten, the others as inserted.
@@ -49,7 +53,7 @@ def align(solver: Sequence[str], critic: Sequence[str]) -> list[CritiqueStep]:
     at = 0  # solver's steps passed by
     gap: list[str] = []
     for text in critic:
-        match = next((i for i in range(at, len(solver)) if near_verbatim(solver[i], text)), None)
+        match = next((i for i in range(at, len(solver)) if same(solver[i], text)), None)
         if match is None:
             gap.append(text)
             continue

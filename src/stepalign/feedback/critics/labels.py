@@ -39,8 +39,8 @@ def labelled_critique(rollout: Rollout, label: Label) -> Critique | None:
     """
     if label.first_wrong_step is not None:
         return spliced(rollout, label, label.first_wrong_step)
-    answer = rollout.problem.answer or rollout.trace.answer
-    if not answer:
+    answer = rollout.problem.own_answer or rollout.trace.answer
+    if not answer and rollout.problem.tests is None:
         return None
     copied = tuple(CritiqueStep(step.text, "copied") for step in rollout.trace.steps)
     return Critique("A", None, copied, answer, verified=True, source=SOURCE)

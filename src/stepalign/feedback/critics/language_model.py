@@ -24,7 +24,7 @@ from stepalign.feedback.critics.critic import CriticStopped, CritiqueRecord, OnR
 from stepalign.feedback.critics.prompts import render_messages
 from stepalign.feedback.critics.protocols import parse_edit, parse_rewrite, response_format
 from stepalign.feedback.critics.settings import CriticSettings
-from stepalign.feedback.critics.verify import GradeFunction, rejected_record, verify
+from stepalign.feedback.critics.verify import GradeFunction, rejected_record, to_grade, verify
 
 LAST_WORDS = 200  # characters of a reply
 
@@ -117,7 +117,7 @@ class LanguageModelCritic:
             copied = [s.text for s in rollout.trace.steps[: step - 1]]
             if [s.text for s in critique.steps[: step - 1]] != copied:
                 return rewrite_record(rollout, None, "other_step", reply.text)
-            graded = await asyncio.to_thread(self._grade, f"<answer>{critique.answer}</answer>", rollout.problem)
+            graded = await asyncio.to_thread(self._grade, to_grade(critique), rollout.problem)
             return rewrite_record(rollout, replace(critique, case="D", verified=graded.is_correct), "")
         except (Rejected, Failed, Stop) as error:
             return rewrite_record(rollout, None, error.reason, reply.text if reply else None)

@@ -27,7 +27,7 @@ CLOSE = re.compile(r"</attempt\s*>", re.IGNORECASE)  # an attempt must not be ab
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-VARIABLES = ("problem", "solution", "answer", "attempt", "num_steps", "is_cut_off", "judgement", "step")
+VARIABLES = ("problem", "solution", "answer", "attempt", "num_steps", "is_cut_off", "judgement", "step", "is_program")
 
 
 def check_prompts(name: str) -> None:
@@ -76,11 +76,12 @@ def render_messages(
     values = {
         "problem": problem.problem,
         "solution": problem.solution if truth == "solution" else None,
-        "answer": None if truth == "none" else problem.answer,
+        "answer": None if truth == "none" else problem.own_answer,
         "attempt": CLOSE.sub("< /attempt>", render_steps([step.text for step in trace.steps], trace.answer)),
         "num_steps": len(trace.steps),
         "is_cut_off": rollout.finish_reason == "length",
         "judgement": judgement,
         "step": step,
+        "is_program": problem.tests is not None,
     }
     return [{"role": role, "content": render(template, values)} for role, template in templates.items()]

@@ -10,6 +10,9 @@ reply amounts to instead of believing a label: near-verbatim steps get the solve
 case follows. A: every step copied, same answer. C: the trace had no answer or was cut off. B: same answer, other steps.
 D: another answer.
 
+Of a problem that asks for a program the steps are lines, an edit's `new_steps` are lines with their indents, a rewrite
+is the corrected program, and only equal lines count as copied. There is no answer: the tests say what is right.
+
     >>> reply = Reply('{"case": "D", "keep_steps": 1, "new_steps": ["Twice 85 is 170."], "answer": "170"}')
     >>> [step.origin for step in parse_edit(reply, rollout).steps]
     ['copied', 'rewritten']
@@ -21,6 +24,7 @@ from __future__ import annotations
 
 import json
 import re
+from operator import eq
 from typing import Any, get_args
 
 from stepalign.clients.client import Reply
@@ -28,7 +32,7 @@ from stepalign.core.critique import Critique, CritiqueCase, CritiqueStep
 from stepalign.core.rollout import Rollout
 from stepalign.core.text import clean_value
 from stepalign.core.trace import ANSWER_CLOSE, ANSWER_OPEN, STEP_TAG, parse_trace, strip_thinking
-from stepalign.feedback.critics.align import align, num_leading_copies
+from stepalign.feedback.critics.align import align, near_verbatim, num_leading_copies
 from stepalign.feedback.critics.critic import Rejected
 from stepalign.feedback.critics.latex import mend_latex
 
@@ -72,7 +76,8 @@ def parse_edit(reply: Reply, rollout: Rollout) -> Critique:
             A that keeps less than everything, or another case that changes nothing).
     """
     value = parse_object(visible(reply))
-    case, keep, new_steps, answer = _fields(value)
+    is_program = rollout.problem.tests is not None
+    case, keep, new_steps, answer = _fields(value, is_program)
     judgement = str(value.get("judgement") or "").strip()
     trace = rollout.trace
     steps = [step.text for step in trace.steps]
@@ -82,7 +87,7 @@ def parse_edit(reply: Reply, rollout: Rollout) -> Critique:
         if keep != len(steps) or new_steps:
             raise Rejected("contradiction")
         copied = tuple(CritiqueStep(text, "copied") for text in steps)
-        return Critique("A", None, copied, trace.answer or answer, judgement=judgement)
+        return Critique("A", None, copied, None if is_program else trace.answer or answer, judgement=judgement)
     if keep == len(steps) and not new_steps and answer == trace.answer:
         raise Rejected("contradiction")
     tail = steps[keep:]
@@ -91,7 +96,7 @@ def parse_edit(reply: Reply, rollout: Rollout) -> Critique:
         first_new, tail, new_steps = [CritiqueStep(new_steps[0], "rewritten")], tail[1:], new_steps[1:]
     kept = [CritiqueStep(text, "copied") for text in steps[:keep]]
     first_wrong = keep + 1 if keep < len(steps) else None
-    written = (*kept, *first_new, *align(tail, new_steps))
+    written = (*kept, *first_new, *align(tail, new_steps, eq if is_program else near_verbatim))
     return Critique(case, first_wrong, written, answer, judgement=judgement)
 
 
@@ -99,11 +104,11 @@ def render_edit(rollout: Rollout, critique: Critique) -> str:
     """The reply that describes a critique, as short as the prompt asks for it: one line, letters as they are."""
     keep = num_leading_copies([step.text for step in rollout.trace.steps], critique.steps)
     new_steps = [step.text for step in critique.steps[keep:]]
-    value = {"case": critique.case, "keep_steps": keep, "new_steps": new_steps, "answer": critique.answer}
+    value = {"case": critique.case, "keep_steps": keep, "new_steps": new_steps, "answer": critique.answer or ""}
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _fields(value: dict[str, Any]) -> tuple[CritiqueCase, int, list[str], str]:
+def _fields(value: dict[str, Any], is_program: bool) -> tuple[CritiqueCase, int, list[str], str | None]:
     case, keep, new_steps, answer = (value.get(name) for name in ("case", "keep_steps", "new_steps", "answer"))
     if type(answer) in (int, float):
         answer = str(answer)
@@ -117,6 +122,9 @@ def _fields(value: dict[str, Any]) -> tuple[CritiqueCase, int, list[str], str]:
     )
     if not is_well_shaped:
         raise Rejected("wrong_shape")
+    if is_program:  # indents mean something, and nothing in a line is a tag
+        lines = [line.rstrip() for text in new_steps or [] for line in text.splitlines()]
+        return case, keep, list(filter(None, lines)), None  # type: ignore[return-value]
     texts = [text for step in new_steps or [] for text in untagged_steps(mend_latex(step))]
     return case, keep, texts, _untagged_answer(mend_latex(answer))  # type: ignore[return-value]
 
@@ -151,8 +159,10 @@ def parse_rewrite(reply: Reply, rollout: Rollout) -> Critique:
     """The critique that a corrected trace amounts to, not yet verified.
 
     Raises:
-        Rejected: empty, cut_off, no_steps (no step tags), no_answer.
+        Rejected: empty, cut_off, no_steps (no step tags; of a problem that asks for one, no program), no_answer.
     """
+    if rollout.problem.tests is not None:
+        return _parse_program(reply, rollout)
     written = parse_trace(visible(reply))
     if written.layout != "tags":
         raise Rejected("no_steps")
@@ -170,6 +180,19 @@ def parse_rewrite(reply: Reply, rollout: Rollout) -> Critique:
     case: CritiqueCase = "C" if is_unfinished else "B" if same_answer else "D"
     first_wrong = num_kept + 1 if num_kept < len(solver) else None
     return Critique(case, first_wrong, tuple(steps), written.answer)
+
+
+def _parse_program(reply: Reply, rollout: Rollout) -> Critique:
+    written = rollout.problem.trace(visible(reply))
+    if written.layout != "code":
+        raise Rejected("no_steps")
+    solver = [step.text for step in rollout.trace.steps]
+    steps = tuple(align(solver, [step.text for step in written.steps], eq))
+    num_kept = num_leading_copies(solver, steps)
+    if num_kept == len(solver) == len(steps):
+        return Critique("A", None, steps, None)
+    case: CritiqueCase = "C" if rollout.finish_reason == "length" else "D"
+    return Critique(case, num_kept + 1 if num_kept < len(solver) else None, steps, None)
 
 
 def _plain(text: str) -> str:

@@ -20,7 +20,6 @@ from dataclasses import replace
 from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Grade, Outcome, Rollout
-from stepalign.core.trace import parse_trace
 from stepalign.feedback.critics.align import num_leading_copies
 from stepalign.feedback.critics.critic import CritiqueRecord, Rejected
 from stepalign.feedback.critics.settings import OnFailure
@@ -32,6 +31,7 @@ REASONS = {
     Outcome.UNPARSEABLE: "unparseable_answer",
     Outcome.TIMEOUT: "grading_timeout",
     Outcome.ERROR: "grading_error",
+    Outcome.MEMORY: "grading_memory",
 }
 # "reference angle" and the like are mathematics
 REFERENCE = (
@@ -55,24 +55,31 @@ async def verify(rollout: Rollout, critique: Critique, grade: GradeFunction) -> 
     """
     own_words = [critique.judgement, *(step.text for step in critique.steps if step.origin != "copied")]
     if critique.case != "A":
-        own_words.append(critique.answer)
+        own_words.append(critique.answer or "")
     if is_leak(own_words, rollout.problem.problem):
         raise Rejected("leak")
     trace = rollout.trace
     copied = {step.text for step in critique.steps if step.origin == "copied"}
     if not copied <= {step.text for step in trace.steps}:
         raise Rejected("not_verbatim")  # a function of the user's may err; the protocols cannot
-    text, answer = f"<answer>{critique.answer}</answer>", critique.answer
+    text, answer = to_grade(critique), critique.answer
     if critique.case == "A":
         text, answer = rollout.text, trace.answer
     truth = rollout.problem.answer
-    if answer is None or answer.strip() != truth.strip():  # the same text needs no grader
+    if (
+        rollout.problem.tests is not None or answer is None or answer.strip() != truth.strip()
+    ):  # else no grader is needed
         graded = await asyncio.to_thread(grade, text, rollout.problem)
         if not graded.is_correct:
             raise Rejected(REASONS[graded.outcome])
-        if critique.case == "A" and answer is None:
+        if critique.case == "A" and answer is None and rollout.problem.tests is None:
             critique = replace(critique, answer=graded.extracted or critique.answer)
     return replace(critique, verified=True)
+
+
+def to_grade(critique: Critique) -> str:
+    """What of a critique is graded: its answer, or the program that it is."""
+    return critique.text if critique.answer is None else f"<answer>{critique.answer}</answer>"
 
 
 def is_leak(texts: Iterable[str], problem: str) -> bool:
@@ -100,8 +107,8 @@ def reference_critique(rollout: Rollout) -> Critique | None:
     solution = rollout.problem.solution
     if not solution:
         return None
-    steps = tuple(CritiqueStep(step.text, "inserted") for step in parse_trace(solution).steps)
-    return Critique("D", None, steps, rollout.problem.answer, source=STAND_IN)
+    steps = tuple(CritiqueStep(step.text, "inserted") for step in rollout.problem.trace(solution).steps)
+    return Critique("D", None, steps, rollout.problem.own_answer, source=STAND_IN)
 
 
 def rejected_record(rollout: Rollout, reason: str, on_failure: OnFailure, reply: str | None = None) -> CritiqueRecord:

@@ -1,4 +1,4 @@
-r"""Find the program in a response, wherever a model puts it.
+r"""Find the program in a response, wherever a model puts it, and split it into steps: its lines.
 
 - Thinking is passed over.
 - A fence opens with three or more backticks or tildes at the start of a line and closes with as many alone on one, or
@@ -16,6 +16,13 @@ r"""Find the program in a response, wherever a model puts it.
     Code(text='    return x + 1\n', start=0, is_completion=True)
     >>> find_code("I do not know.", "f") is None
     True
+
+A step of a program is one of its lines that is not blank, with its indent and without the white space at its end; its
+comments are part of it. What a line of a program spans over several ones is several steps. A response without a program
+is split like any other.
+
+    >>> [step.text for step in program_trace("Sure:\n```python\ndef f(x):\n\n    return x\n```", "f").steps]
+    ['def f(x):', '    return x']
 """
 
 from __future__ import annotations
@@ -26,10 +33,11 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stepalign.core.trace import ANSWER_CLOSE, ANSWER_OPEN, strip_thinking
+from stepalign.core.trace import ANSWER_CLOSE, ANSWER_OPEN, Step, Trace, parse_trace, strip_thinking
 
 MAX_CODE_CHARS = 100_000
 _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^\n`]*)$", re.MULTILINE)
+_LINE = re.compile(r"(?:[^\S\n]*\S)+")  # without white space at its end
 _PYTHON = {"python", "python3", "py", "py3", "python2", "pycon", "ipython"}
 _STATEMENT = re.compile(
     r"^(?:(?:async )?def \w|class \w|@\w|from [\w.]+ import |import \w|if __name__|(?:for|while|with|if|try)\b.*:\s*$|"
@@ -77,6 +85,28 @@ def find_code(
     if blocks and not _defines(found.text, entry_point):
         is_completion = _continues(prompt, found.text)
     return Code(found.text, found.start + offset, is_completion)
+
+
+def program_trace(text: str, entry_point: str | None = None, prompt: str = "") -> Trace:
+    """A response that is or holds a program, its lines as the steps; see the module. Never raises.
+
+    Args:
+        entry_point, prompt: as for `find_code`.
+    """
+    code = find_code(text, entry_point, prompt=prompt)
+    if code is None or not text.startswith(code.text, code.start):  # an indented fence: offsets are not its own
+        return parse_trace(text)
+    steps: list[Step] = []
+    for line in _LINE.finditer(text, code.start, code.start + len(code.text)):
+        steps.append(Step(len(steps) + 1, len(steps) + 1, line[0], line.start()))
+    edges = [0, *(edge for step in steps for edge in (step.start, step.end)), len(text)]
+    gaps = tuple(text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+    return Trace(tuple(steps), gaps, "code")
+
+
+def render_program(lines: Sequence[str]) -> str:
+    """Lines of a program in a fence."""
+    return "\n".join(("```python", *lines, "```"))
 
 
 def fenced_blocks(text: str) -> list[Block]:

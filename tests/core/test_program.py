@@ -2,7 +2,9 @@ import textwrap
 
 import pytest
 
-from stepalign.grading.blocks import fenced_blocks, find_code, joined
+from stepalign.core.problem import Problem, Tests
+from stepalign.core.program import fenced_blocks, find_code, joined, program_trace
+from stepalign.core.rollout import Rollout
 
 PROMPT = 'from typing import List\n\n\ndef f(x: int) -> int:\n    """Add one.\n    >>> f(1)\n    2\n    """\n'
 DEFINED = "def f(x):\n    return x + 1\n"
@@ -120,3 +122,29 @@ def test_other_languages_are_passed_over():
 )
 def test_no_text_is_too_much(text):
     find_code(text, "f", prompt=PROMPT)
+
+
+def test_the_steps_of_a_program_are_its_lines_with_their_indents():
+    text = "Here:\n```python\ndef f(x):\n\n    y = x  \n    return y\n```\nDone."
+    trace = program_trace(text, "f")
+    assert [step.text for step in trace.steps] == ["def f(x):", "    y = x", "    return y"]
+    assert trace.layout == "code" and trace.answer is None and trace.render() == text
+    assert all(text[step.start : step.end] == step.text for step in trace.steps)
+
+
+def test_a_response_without_a_program_has_the_steps_that_any_other_has():
+    assert program_trace("First this.\n\nThen that.", "f").layout == "paragraphs"
+    assert program_trace("", "f").layout == "empty"
+
+
+def test_the_last_block_that_defines_the_function_is_what_is_split():
+    text = "```python\ndef g(): pass\n```\n```python\ndef f(): pass\n```\n```python\nprint(f())\n```"
+    assert [step.text for step in program_trace(text, "f").steps] == ["def f(): pass"]
+
+
+def test_a_problem_says_whether_its_responses_are_programs():
+    text = "<step_1>x</step_1>\n```python\ndef f(): pass\n```"
+    assert Problem("p", "?", "1").trace(text).layout == "tags"
+    asks = Problem("p", "?", tests=Tests(asserts=("assert f() is None",)))
+    assert asks.trace(text).layout == "code" and asks.tests.function == "f"
+    assert Rollout(asks, 0, text).trace.steps[0].text == "def f(): pass"
