@@ -22,16 +22,17 @@ def run(argv: Sequence[str]) -> None:
     argv, quick, dry, show_all, power = take(argv, "--quick", "--dry_run", "--show_all", "--power")
     from stepalign.cli.quiet import quieten
     from stepalign.settings.models import MICRO, resolve_model
-    from stepalign.settings.problems import is_of_micro_world
+    from stepalign.settings.problems import is_of_micro_world, own_world
 
     quieten()
     has_recipe = any(word.split("=")[0] == "--config" for word in argv)
     if quick and has_recipe:
         raise ConfigError("--quick is a recipe of its own; got --config as well. Give one of them.")
     given = read_given(COMPARE, argv)
-    if not has_recipe and is_of_micro_world(resolve_model(given.get("model_name_or_path") or MICRO)):
+    model = resolve_model(given.get("model_name_or_path") or MICRO)
+    if not has_recipe and is_of_micro_world(model):
         recipe = read_recipe("micro-quick" if quick else "micro")  # the micro models' settings, and no other model's
-        given = replace(given, values={**recipe, **given.values})
+        given = replace(given, values={**recipe, "micro_world": own_world(model), **given.values})
     if not given.get("output_dir"):
         directory = f"{DEFAULT_OUTPUT}-quick" if quick else DEFAULT_OUTPUT
         given = replace(given, values={**given.values, "output_dir": directory})

@@ -20,20 +20,22 @@ def run(argv: Sequence[str]) -> None:
     args = read_given(MICRO, argv).make(MicroProblemsSettings)
     from stepalign.core.files import write_jsonl
     from stepalign.data.labels import Label
-    from stepalign.micro import SOLVER_DIR, World, split_problems
-    from stepalign.micro.rollouts import labelled_rollouts
+    from stepalign.micro.worlds import labelled, make_world, split_problems
+    from stepalign.settings.models import micro_model, resolve_model
 
     dials = ("min_steps", "max_steps", "min_carries", "max_carries", "foreign", "condensed")
     counts = {"train": args.num_train, "validation": args.num_validation, "test": args.num_test}
     counts |= {LABELS: args.num_labels}
-    splits = split_problems(World(**{dial: getattr(args, dial) for dial in dials}), counts, args.seed)
-    labelled = labelled_rollouts(splits.pop(LABELS), args.seed)
-    if labelled:
+    world = make_world(args.world, **{dial: getattr(args, dial) for dial in dials})
+    splits = split_problems(world, counts, args.seed)
+    rollouts = labelled(splits.pop(LABELS), args.seed)
+    if rollouts:
         path = Path(args.output_dir) / f"{LABELS}.jsonl"
-        write_jsonl(path, (Label(rollout, wrong).to_json() for rollout, wrong in labelled))
-        print(f"{path}: {len(labelled)} labelled rollouts")
+        write_jsonl(path, (Label(rollout, wrong).to_json() for rollout, wrong in rollouts))
+        print(f"{path}: {len(rollouts)} labelled rollouts")
     for name, problems in splits.items():
         path = Path(args.output_dir) / f"{name}.jsonl"
         write_jsonl(path, (problem.to_json() for problem in problems))
         print(f"{path}: {len(problems)} problems")
-    print(f"solver: {SOLVER_DIR} (or --model micro)")
+    name = micro_model(args.world)
+    print(f"solver: {resolve_model(name)} (or --model {name})")

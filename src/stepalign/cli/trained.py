@@ -13,7 +13,7 @@ from stepalign.runs.row import read_rows
 from stepalign.runs.rows import MetricsRow
 from stepalign.settings.command_groups import EvaluateSettings, MicroProblemsSettings
 from stepalign.settings.groups import TrainSettings
-from stepalign.settings.models import MICRO, resolve_model
+from stepalign.settings.models import MICRO, MICRO_CODE, resolve_model
 from stepalign.settings.run import Run
 from stepalign.training.summary import changes, ends, validated
 
@@ -52,7 +52,7 @@ def next_commands(run: Run, checkpoint: Path) -> list[list[str]]:
         flags = [word for name, value in dials.items() for word in _flag(MicroProblemsSettings, name, value)]
         commands.append(["stepalign", "micro", "--output_dir", str(directory), *flags])
         problems = str(directory / "test.jsonl")
-    base = MICRO if run.model_name == resolve_model(MICRO) else run.model_name
+    base = next((name for name in (MICRO, MICRO_CODE) if run.model_name == resolve_model(name)), run.model_name)
     is_adapter = (checkpoint / "adapter_config.json").exists()
     model = ["--model", base, "--adapter", str(checkpoint)] if is_adapter else ["--model", str(checkpoint)]
     words = ["stepalign", "evaluate", *model, "--problems", problems]

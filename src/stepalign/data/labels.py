@@ -10,6 +10,7 @@
 
 `first_wrong_step` counts from 1 and is null where no step is wrong. `answer` may be empty where nobody knows it;
 `solution`, `reason` and `correction` (right steps in the place of the first wrong one and those behind) may be missing.
+Where a program is asked for, a row has tests (docs/code.md) in the place of `answer`, and its steps are lines.
 Rows of other datasets are known by their columns: Qwen/ProcessBench, MR-GSM8K (arXiv 2312.17080) and BIG-Bench Mistake
 (arXiv 2311.08516); the two that count from 0 are converted.
 
@@ -28,16 +29,20 @@ from typing import Any, NamedTuple, cast
 
 from stepalign.core.errors import DataError
 from stepalign.core.problem import Problem
+from stepalign.core.program import render_program
 from stepalign.core.rollout import Rollout
 from stepalign.core.text import clean_value
 from stepalign.core.trace import parse_trace, render_steps
 from stepalign.data.row import Row, all_of, show
 from stepalign.data.samples import read_rows
 from stepalign.data.sources import processbench
+from stepalign.data.tests import TestColumns, read_tests
 
 log = logging.getLogger(__name__)
 
 FORM = "id, problem, answer, steps and first_wrong_step (docs/localize.md)"
+OWN_COLUMNS = ("id", "problem", "answer", "steps", "first_wrong_step")
+TESTS = TestColumns(("test", "tests"), entry_point="entry_point", setup=("setup",))
 NOT_THERE = ("n/a", "none", "null", "nan", "")
 
 
@@ -65,10 +70,10 @@ class Label:
     def to_json(self) -> dict[str, Any]:
         """The row in our own form; what is not known is left out."""
         problem = self.rollout.problem
-        row: dict[str, Any] = {"id": problem.id, "problem": problem.problem, "answer": problem.answer}
-        row |= {"solution": problem.solution} if problem.solution else {}
+        row = problem.to_json()
+        row.pop("meta", None)
         row |= {"steps": self.steps, "first_wrong_step": self.first_wrong_step}
-        row |= {"response": self.rollout.text} if self.rollout.text != joined(self.steps) else {}
+        row |= {"response": self.rollout.text} if self.rollout.text != _written(problem, self.steps) else {}
         row |= {"finish_reason": "length"} if self.rollout.finish_reason == "length" else {}
         row |= {"reason": self.reason} if self.reason else {}
         return row | ({"correction": list(self.correction)} if self.correction else {})
@@ -132,11 +137,18 @@ def _shape(row: Row) -> Shape:
 
 
 def _check_columns(row: Row, shape: Shape) -> None:
-    missing = ", ".join(f"'{column}'" for column in shape.columns if column not in row.values)
+    missing = [column for column in shape.columns if column not in row.values]
     if missing:
-        has = ", ".join(f"'{column}'" for column in row.values) or "no columns"
-        kind = "a labelled rollout" if shape is OWN else f"a row as in {shape.name}"
-        raise row.error(f"{kind} lacks {missing}; got {has}. Expected {FORM}.")
+        raise _lacks(row, shape, missing)
+
+
+def _lacks(row: Row, shape: Shape, missing: Sequence[str]) -> DataError:
+    if shape is OWN and "answer" not in row.values and not TESTS.of(row):
+        missing = [column for column in OWN_COLUMNS if column in missing or column == "answer"]
+    has = ", ".join(f"'{column}'" for column in row.values) or "no columns"
+    kind = "a labelled rollout" if shape is OWN else f"a row as in {shape.name}"
+    lacks = ", ".join(f"'{column}'" for column in missing)
+    return row.error(f"{kind} lacks {lacks}; got {has}. Expected {FORM}.")
 
 
 def _with_id(label: Label, number: int) -> Label:
@@ -147,18 +159,22 @@ def _with_id(label: Label, number: int) -> Label:
 
 
 def _own(row: Row) -> Label:
+    is_program = bool(TESTS.of(row))
+    if not is_program and "answer" not in row.values:
+        raise _lacks(row, OWN, ["answer"])
     problem = Problem(
         row.string("id", numbers=True),
         row.string("problem"),
-        _optional(row, "answer"),
+        "" if is_program else _optional(row, "answer"),
         _optional(row, "solution") or None,
+        tests=read_tests(row, TESTS) if is_program else None,
     )
-    correction = _steps(row, "correction") if row.has("correction") else []
-    steps, place = _steps(row, "steps"), _place(row, "first_wrong_step")
+    correction = _steps(row, "correction", is_program) if row.has("correction") else []
+    steps, place = _steps(row, "steps", is_program), _place(row, "first_wrong_step")
     label = _label(row, problem, steps, place, _optional(row, "reason"), correction)
     if row.has("response"):
         label = replace(label, rollout=replace(label.rollout, text=row.string("response")))
-        if [step.strip() for step in label.steps] != steps:
+        if [step.rstrip() if is_program else step.strip() for step in label.steps] != steps:
             raise row.error(f"'response' has {len(label.steps)} steps, which are not its 'steps'. Correct one of them.")
     if row.value("finish_reason") == "length":
         label = replace(label, rollout=replace(label.rollout, finish_reason="length"))
@@ -199,7 +215,7 @@ def _of_big_bench_mistake(row: Row) -> Label:
     return _label(row, problem, steps, first_wrong)
 
 
-OWN = Shape("our own", ("id", "problem", "answer", "steps", "first_wrong_step"), _own)
+OWN = Shape("our own", ("id", "problem", "steps", "first_wrong_step"), _own)
 SHAPES = (
     OWN,
     Shape("Qwen/ProcessBench", ("id", "problem", "steps", "label", "final_answer_correct"), _of_processbench),
@@ -225,13 +241,17 @@ def _label(
             f"the first wrong step is {first_wrong}; expected 1 to {len(steps)}, the number of steps, or null where "
             "none is wrong. Steps count from 1."
         )
-    text = joined(steps)
+    text = _written(problem, steps)
     if text is None:
         raise row.error("the steps cannot be told apart in one text: one has tags of steps or answers. Take them out.")
     return Label(Rollout(problem, 0, text), first_wrong, reason.strip(), tuple(correction))
 
 
-def _steps(row: Row, key: str) -> list[str]:
+def _written(problem: Problem, steps: Sequence[str]) -> str | None:
+    return joined(steps) if problem.tests is None else render_program(steps)
+
+
+def _steps(row: Row, key: str, keeps_indent: bool = False) -> list[str]:
     value = row.value(key)
     if isinstance(value, str) and value.lstrip().startswith("["):  # as a table holds it
         try:
@@ -242,7 +262,7 @@ def _steps(row: Row, key: str) -> list[str]:
     if not items or not all(isinstance(item, str) and item.strip() for item in items):
         got = "is empty" if value == [] else f"is {show(value)}" if not items else "has a step that is empty or no text"
         raise row.error(f"'{key}' {got}; expected a list of texts, one a step. Correct the line.")
-    return [str(item).strip() for item in items]
+    return [str(item).rstrip() if keeps_indent else str(item).strip() for item in items]
 
 
 def _place(row: Row, key: str) -> int | None:

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from stepalign.core.errors import ConfigError, DataError
@@ -189,16 +187,3 @@ def make_problems(world: World, count: int, seed: int, prefix: str = "micro") ->
             )
         )
     return problems
-
-
-def split_problems(world: World, counts: Mapping[str, int], seed: int) -> dict[str, list[Problem]]:
-    """Problems for each split, all different from each other, in the order of `counts`.
-
-    Raises:
-        ConfigError: a negative count.
-    """
-    for name, count in counts.items():
-        if count < 0:
-            raise ConfigError(f"micro {name} problems: got {count}; expected 0 or more.")
-    problems = iter(make_problems(world, sum(counts.values()), seed))
-    return {name: list(islice(problems, count)) for name, count in counts.items()}

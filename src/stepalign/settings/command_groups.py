@@ -209,15 +209,20 @@ class MicroProblemsSettings(Settings):
     """Which problems of the micro world are written."""
 
     output_dir: str = setting(REQUIRED, "Where train.jsonl, validation.jsonl and test.jsonl go.")
+    world: Literal["arithmetic", "code"] = setting(
+        "arithmetic", "Chained column arithmetic, or functions of one loop that are run (code)."
+    )
     seed: int = setting(0, "Seed of the problems.")
     num_train: int = setting(282, "Training problems.")
     num_validation: int = setting(30, "Validation problems.")
     num_test: int = setting(60, "Test problems.")
-    num_labels: int = setting(0, "Rollouts with their first wrong step, made by dropping a carry: labels.jsonl.")
+    num_labels: int = setting(
+        0, "Rollouts with their first wrong step, made by dropping a carry, or by a slip: labels.jsonl."
+    )
     min_steps: int = setting(2, "Fewest operations of a problem.")
     max_steps: int = setting(3, "Most operations of a problem, at most 6.")
-    min_carries: int = setting(3, "Fewest carries of a problem.")
-    max_carries: int = setting(5, "Most carries of a problem.")
+    min_carries: int = setting(3, "Fewest carries of a problem; in code, places to slip.")
+    max_carries: int = setting(5, "Most carries of a problem; in code, places to slip, at most 6.")
     foreign: float = setting(1.0, "0 to 1; another author's share of reference words.")
     condensed: float = setting(0.0, "0 to 1; share of reference steps without working.")
 

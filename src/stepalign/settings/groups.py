@@ -83,12 +83,17 @@ class TrainSettings(GradingSettings, ColumnsSettings):
 class MicroSettings(Settings):
     """The dials of the micro world, which makes problems where no file of them is given."""
 
+    micro_world: Literal["arithmetic", "code"] = setting(
+        "arithmetic", "Which of the two: chained column arithmetic, or functions of one loop that are run (code)."
+    )
     micro_seed: int = setting(0, "Seed of the micro world's problems.")
     micro_num_train: int = setting(282, "Training problems that the micro world makes.")
     micro_min_steps: int = setting(2, "Fewest operations of a micro problem.")
     micro_max_steps: int = setting(3, "Most operations of a micro problem (at most 6).")
-    micro_min_carries: int = setting(3, "Fewest carries of a micro problem.")
-    micro_max_carries: int = setting(5, "Most carries of a micro problem.")
+    micro_min_carries: int = setting(
+        3, "Fewest carries of a micro problem; in code, places where the solver slips (2 to 6)."
+    )
+    micro_max_carries: int = setting(5, "Most carries of a micro problem; in code, places where the solver slips.")
     micro_foreign: float = setting(1.0, "Share (0 to 1) of another author's words in micro reference solutions.")
     micro_condensed: float = setting(0.0, "Share (0 to 1) of micro reference steps without their working.")
 

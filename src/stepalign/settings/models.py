@@ -6,13 +6,16 @@ import logging
 from typing import NamedTuple
 
 from stepalign.core.errors import ConfigError, ModelError
+from stepalign.micro.code.problems import CODE_SOLVER_DIR
 from stepalign.micro.problems import SOLVER_DIR
+from stepalign.micro.worlds import CODE
 from stepalign.models.loading import ADAPTER, check_model, is_adapter
 from stepalign.models.weights import base_of
 
 log = logging.getLogger(__name__)
 
-MICRO = "micro"
+MICRO, MICRO_CODE = "micro", "micro-code"
+SHIPPED = {MICRO: SOLVER_DIR, MICRO_CODE: CODE_SOLVER_DIR}
 
 
 class ModelNames(NamedTuple):
@@ -23,16 +26,22 @@ class ModelNames(NamedTuple):
 
 
 def resolve_model(name: object) -> str:
-    """The directory, GGUF file or hub name of a model; `micro` is the shipped micro solver.
+    """The directory, GGUF file or hub name of a model; `micro` and `micro-code` are the shipped micro solvers.
 
     Raises:
         ConfigError: no name.
     """
     if not name:
         raise ConfigError(
-            "no model: set model_name_or_path to a directory, a GGUF file, a hub name, or 'micro' (the shipped solver)."
+            "no model: set model_name_or_path to a directory, a GGUF file, a hub name, or one of the shipped solvers, "
+            "micro and micro-code."
         )
-    return str(SOLVER_DIR) if name == MICRO else str(name)
+    return str(SHIPPED.get(str(name), name))
+
+
+def micro_model(world: str) -> str:
+    """What the shipped solver of a micro world is called."""
+    return MICRO_CODE if world == CODE else MICRO
 
 
 def resolve_with_adapter(name: object, adapter: str | None) -> ModelNames:

@@ -8,9 +8,10 @@ from pathlib import Path
 from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.problem import Problem
 from stepalign.data.problems import load_problems
-from stepalign.micro.problems import World, split_problems
+from stepalign.micro.worlds import ARITHMETIC, make_world, split_problems
 from stepalign.models.loading import read_own_defaults
 from stepalign.settings.groups import ComparisonSettings, MicroSettings, ValidationSettings
+from stepalign.settings.models import micro_model
 
 
 def training_problems(path: str | None, micro: MicroSettings, model: str, columns: Sequence[str] = ()) -> list[Problem]:
@@ -22,7 +23,7 @@ def training_problems(path: str | None, micro: MicroSettings, model: str, column
     """
     if path is not None:
         return load_problems(path, columns, likely="train")
-    check_of_micro_world(model)
+    check_of_micro_world(model, micro.micro_world)
     return micro_splits(micro, 0, 0)["train"]
 
 
@@ -41,7 +42,7 @@ def compared_problems(
     """
     given = {"train": train, "validation": comparison.validation_problems, "test": comparison.test_problems}
     if not any(given.values()):
-        check_of_micro_world(model)
+        check_of_micro_world(model, micro.micro_world)
         problems = micro_splits(micro, comparison.micro_num_validation, comparison.micro_num_test)
     else:
         problems = {split: load_problems(str(path), columns, likely=split) for split, path in given.items()}
@@ -79,7 +80,8 @@ def validation_problems(
 
 def micro_splits(micro: MicroSettings, num_validation: int, num_test: int) -> dict[str, list[Problem]]:
     """Train, validation and test problems of the micro world that the settings describe."""
-    world = World(
+    world = make_world(
+        micro.micro_world,
         min_steps=micro.micro_min_steps,
         max_steps=micro.micro_max_steps,
         min_carries=micro.micro_min_carries,
@@ -91,13 +93,25 @@ def micro_splits(micro: MicroSettings, num_validation: int, num_test: int) -> di
     return split_problems(world, counts, micro.micro_seed)
 
 
-def check_of_micro_world(model: str) -> None:
-    """Raises ConfigError where problems are about to be made for a model that was not made for them."""
+def check_of_micro_world(model: str, world: str) -> None:
+    """Raises ConfigError where problems of a world are about to be made for a model that was not made for them."""
     if not is_of_micro_world(model):
         raise ConfigError(
             f"no problems: train_problems is not set, and problems are made for models of the micro world only, which "
             f"'{model}' is not. Give a file or a dataset: --train_problems train.jsonl"
         )
+
+    own = own_world(model)
+    if own != world:
+        raise ConfigError(
+            f"micro_world is {world}, and '{model}' is a solver of {own}. Set micro_world: {own}, or "
+            f"model_name_or_path: {micro_model(world)}."
+        )
+
+
+def own_world(model: str) -> str:
+    """Which micro world a model of one of them is made for."""
+    return read_own_defaults(model).get("world", ARITHMETIC)
 
 
 def is_of_micro_world(model: str) -> bool:

@@ -18,7 +18,7 @@ from stepalign.feedback.critics.build import build_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.critiques import judging
 from stepalign.grading import Grader
-from stepalign.micro.critic import exact_critique
+from stepalign.micro import exact
 from stepalign.signal.case import Case
 
 NO_ANSWER = (
@@ -43,7 +43,7 @@ def judge(cases: Sequence[Case], critic: CriticSettings | None) -> list[tuple[Ca
 
 def _exact(cases: Sequence[Case]) -> list[Critique]:
     """What the micro world's critic computes needs no test, and no answer to test it by."""
-    return [exact_critique(case.as_rollout()) for case in cases]
+    return [exact.critique(case.as_rollout()) for case in cases]
 
 
 def _asked(cases: Sequence[Case], settings: CriticSettings) -> list[Critique]:

@@ -55,10 +55,10 @@ def build_critic(settings: CriticSettings, grade: GradeFunction) -> Critic:
         CriticError: the cache cannot be opened.
     """
     if settings.critic == "exact":
-        from stepalign.micro.critic import exact_critique, exact_rewrite
+        from stepalign.micro import exact
 
         on_failure = settings.critic_on_failure
-        return FunctionCritic(exact_critique, grade, name="exact", on_failure=on_failure, rewrite=exact_rewrite)
+        return FunctionCritic(exact.critique, grade, name="exact", on_failure=on_failure, rewrite=exact.rewrite)
     if settings.critic == "results":
         from stepalign.feedback.critics.results import along_reference, along_reference_from
 
