@@ -29,3 +29,14 @@ def test_labelled_rollouts_are_of_problems_of_their_own(tmp_path, capsys):
     known = {p.problem for name in ("train", "validation", "test") for p in load_problems(tmp_path / f"{name}.jsonl")}
     assert len(labels) == 5 and not known & {label.rollout.problem.problem for label in labels}
     assert "5 labelled rollouts" in capsys.readouterr().out
+
+
+def test_problems_and_labels_of_the_code_world_are_read_back(tmp_path, capsys):
+    argv = ["micro", "--world", "code", "--output_dir", str(tmp_path), "--num_train", "3", "--num_labels", "2"]
+    assert main(argv) == 0
+    problems = load_problems(str(tmp_path / "train.jsonl"))
+    assert len(problems) == 3 and all(problem.tests.entry_point == "f" for problem in problems)
+    assert [len(label.steps) > 3 for label in load_labels(str(tmp_path / "labels.jsonl"))] == [True, True]
+    assert "--model micro-code" in capsys.readouterr().out
+    assert main([*argv, "--min_carries", "1"]) == 2
+    assert "2 <= min <= max <= 6" in capsys.readouterr().err
