@@ -29,7 +29,7 @@ lint: $(STAMP)  ## formatting, lint, types, layers
 	$(BIN)/pyright
 
 test: lint  ## lint, then all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 format: $(STAMP)  ## format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -17,14 +17,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.real_model]
 OWN = [
     ("add_one", "Return x plus one.", "x: int", "    return x + 1\n", "assert candidate(2) == 3"),
     ("twice", "Return two times x.", "x: int", "    return 2 * x\n", "assert candidate(4) == 8"),
-    ("largest", "Return the largest number of xs.", "xs: list", "    return max(xs)\n", "assert candidate([1, 3]) == 3"),
+    (
+        "largest",
+        "Return the largest number of xs.",
+        "xs: list",
+        "    return max(xs)\n",
+        "assert candidate([1, 3]) == 3",
+    ),
     ("is_even", "Say whether x is even.", "x: int", "    return x % 2 == 0\n", "assert candidate(4) is True"),
 ]
 CRITIC = '''
 from stepalign import Critique, CritiqueStep
 
 def critic(rollout):
-    """The solver's program where it passes; else its first line, if it has the reference's, and the reference's lines."""
+    """The solver's program where it passes; else the reference's lines, the first copied where it is the solver's."""
     problem = rollout.problem
     own = [step.text for step in rollout.trace.steps]
     if rollout.grade is not None and rollout.grade.is_correct:
@@ -51,7 +57,8 @@ def problems(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(CRITIC)
     path = SHARED / "data" / "human_eval" / "HumanEval.jsonl.gz"
-    rows = [json.loads(line) for line in gzip.open(path, "rt")][:8] if path.exists() else own_rows()
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines() if path.exists() else []
+    rows = [json.loads(line) for line in lines[:8]] or own_rows()
     for split, at in {"train": 0, "validation": 2, "test": 3}.items():
         write_jsonl(tmp_path / f"{split}.jsonl", rows[at : at + (2 if split == "train" else 1)])
     write_jsonl(tmp_path / "problems.jsonl", rows[:4])
@@ -64,7 +71,7 @@ def stepalign(*argv):
 
 SAMPLING = ("--temperature", "0.2", "--prompt_templates", "bare")
 SIZES = ("--per_device_train_batch_size", "2", "--max_steps", "1", "--save_steps", "1", "--seed", "1")
-PEFT = ("--use_peft", "true", "--lora_r", "4", "--lora_target_modules", "q_proj")
+PEFT = ("--use_peft", "true", "--lora_r", "4", "--lora_target_modules", "q_proj", "v_proj")
 
 
 def test_samples_are_graded_and_critiqued_by_running_them(smollm2, problems, tmp_path):
@@ -91,7 +98,7 @@ def test_a_step_of_training_and_its_rollout_in_lines(smollm2, problems, tmp_path
     stepalign(*argv, *SIZES, *SAMPLING, *PEFT, *more, "--output_dir", "run")
     rows = read_jsonl(tmp_path / "run" / "rollouts.jsonl")
     assert all(row["critique"]["answer"] is None and row["context"].startswith("```python") for row in rows)
-    stepalign("inspect", "run", "--rollout", "0", "--output_dir", "looked")
+    stepalign("inspect", "--run", "run", "--rollout", "0", "--output_dir", "looked")
     result = read_json(tmp_path / "looked" / "advantage.json")
     steps = {step["step"] for step in result["contexts"]["stepalign"]["steps"]}
     assert steps and all(math.isfinite(value) for value in result["contexts"]["stepalign"]["advantage"])
