@@ -2,9 +2,10 @@
 
     python -m scripts.code_cases --output_dir examples/cases
 
-fizzbuzz-execution.yaml has the program of fizzbuzz-syntax-error.yaml, micro-code-execution.yaml the first problem of the
-code world with a guard (seed 1), in the solver's words, the guard's colon left out. Each is really run; `execution` and `execution_aligned` are what the
-formats make of the outcome, `stepalign` is a critique that rewrites the wrong line, `refsol` another author's program.
+fizzbuzz-execution.yaml has the program of fizzbuzz-syntax-error.yaml, micro-code-execution.yaml the first problem of
+the code world with a guard (seed 1), in the solver's words, the guard's colon left out. Each is really run;
+`execution` and `execution_aligned` are what the formats make of the outcome, `stepalign` is a critique that rewrites
+the wrong line, `refsol` another author's program.
 """
 
 from __future__ import annotations

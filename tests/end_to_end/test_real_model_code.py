@@ -107,7 +107,7 @@ def test_a_step_of_training_and_its_rollout_in_lines(smollm2, problems, tmp_path
 def test_formats_of_what_happened_are_compared_with_a_control(smollm2, problems, tmp_path):
     files = [w for s in ("train", "validation", "test") for w in (f"--{s}_problems", f"{s}.jsonl")]
     conditions = ("--conditions", "execution", "execution_aligned", "none", "--max_steps_without_context", "0")
-    more = ("--max_completion_length", "48", "--num_samples", "1", "--max_new_tokens", "48")
+    more = ("--max_completion_length", "48", "--num_samples", "1", "--num_seen", "0")
     argv = ("compare", "--model_name_or_path", smollm2, *files, *conditions, *more)
     stepalign(*argv, *SIZES, *SAMPLING, *PEFT, "--output_dir", "compared")
     results = read_json(tmp_path / "compared" / "results.json")

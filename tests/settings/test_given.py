@@ -3,9 +3,10 @@ import pytest
 from stepalign.core.errors import ConfigError
 from stepalign.settings.commands import COMPARE, CURATE, TRAIN
 from stepalign.settings.curate import CurateSettings
-from stepalign.settings.given import read_given
+from stepalign.settings.given import given_values, read_given
 from stepalign.settings.groups import ComparisonSettings, TrainSettings
 from stepalign.settings.recipes import RECIPES, read_recipe
+from stepalign.settings.resolve import resolve_critic
 from stepalign.settings.trainer import parse_trainer
 
 
@@ -131,3 +132,10 @@ def test_a_recipe_may_be_shared_among_commands_a_flag_may_not(tmp_path):
     assert read_given(TRAIN, ["--config", str(recipe)]).make(TrainSettings).condition == "stepalign"
     with pytest.raises(ConfigError, match="command line: unknown setting 'seeds'; perhaps you meant 'seed'"):
         read_given(TRAIN, ["--seeds", "0", "1"])
+
+
+def test_the_record_of_a_run_without_a_critic_is_a_recipe(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("critic: null\nmax_steps: 3\n")
+    for given in (read_given(TRAIN, ["--config", str(path)]), given_values(COMPARE, None, {"critic": None})):
+        assert "critic" not in given.values and resolve_critic(given) is None

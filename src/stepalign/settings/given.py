@@ -22,6 +22,8 @@ from stepalign.settings.recipes import read_recipe
 from stepalign.settings.trl_table import trl_names
 
 Group = TypeVar("Group")
+CRITIC = "critic"
+CRITIC = "critic"
 ENV = "env"  # a recipe's key for environment variables, as TrlParser has it
 
 
@@ -116,7 +118,8 @@ def _checked(command: CommandSettings, values: Mapping[str, object], source: str
     if isinstance(environment, Mapping):
         pairs = cast("Mapping[object, object]", environment).items()
         os.environ.update({str(name): str(value) for name, value in pairs})
-    return {name: value for name, value in values.items() if name != ENV}
+    # a run without a critic writes critic: null, and its config.yaml must do as a recipe
+    return {n: value for n, value in values.items() if n != ENV and not (n == CRITIC and value is None)}
 
 
 def _spelled(argv: Sequence[str]) -> list[str]:
