@@ -10,7 +10,10 @@ from stepalign.core.errors import ConfigError, CriticError, DataError
 from stepalign.core.files import read_json, read_jsonl, write_jsonl
 from stepalign.data.labels import Label
 from stepalign.micro import World, make_problems
+from stepalign.micro.code import CodeWorld, code_problems
+from stepalign.micro.code.rollouts import labelled_programs
 from stepalign.micro.rollouts import labelled_rollouts
+from stepalign.report.write import write_report
 from stepalign.runs import files
 from stepalign.settings.commands import LOCALIZE
 from stepalign.settings.given import given_values
@@ -255,3 +258,14 @@ def test_what_it_took_is_added_up_over_sessions(start, tmp_path):
     second = json.loads((tmp_path / "out" / files.TIMING).read_text())
     assert second["num_sequences"] == 48
     assert second["cpu_s"] > first["cpu_s"] > 0
+
+
+def test_programs_are_run_and_their_lines_are_the_steps(start, tmp_path):
+    made = labelled_programs(code_problems(CodeWorld(), 6, seed=2), seed=1)
+    write_jsonl(tmp_path / "code.jsonl", [Label(rollout, wrong).to_json() for rollout, wrong in made])
+    names = ["stepalign", "whole_attempt", "execution", "refsol"]
+    found = start(labels=str(tmp_path / "code.jsonl"), model="micro-code", conditions=names)["conditions"]
+    assert found["execution"]["num_rollouts"] == 6  # each was run: a failing test, or that it passes
+    assert found["stepalign"]["mean_wrong"]["value"] < 0 < found["whole_attempt"]["mean_wrong"]["value"]
+    assert found["stepalign"]["auroc_step"]["value"] > 0.9
+    assert write_report(tmp_path / "out").is_file()

@@ -23,7 +23,6 @@ from stepalign.settings.trl_table import trl_names
 
 Group = TypeVar("Group")
 CRITIC = "critic"
-CRITIC = "critic"
 ENV = "env"  # a recipe's key for environment variables, as TrlParser has it
 
 

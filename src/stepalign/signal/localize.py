@@ -63,6 +63,7 @@ def localize(run: ResolvedLocalization) -> dict[str, Any]:
     records, rollouts = Records(run.directory), [label.rollout for label in run.labels]
     with make_grader(run.settings) as grader:
         critic = _critic(run, grader)
+        rollouts = [_ran(rollout, grader) for rollout in rollouts]
         for name in run.settings.conditions:
             _make_contexts(name, _format(name, critic, run), rollouts, records)
     _score(run, records)
@@ -70,6 +71,12 @@ def localize(run: ResolvedLocalization) -> dict[str, Any]:
     write_showcase(run.directory, run.labels, run.settings.conditions)
     write_json(run.directory / files.LOCALIZATION, result)
     return result
+
+
+def _ran(rollout: Rollout, grader: AnyGrader) -> Rollout:
+    """With its grade where it is a program: formats say what happened when it ran."""
+    is_program = rollout.problem.tests is not None
+    return rollout.graded(grader.grade(rollout.text, rollout.problem)) if is_program else rollout
 
 
 def _check_same_localization(run: ResolvedLocalization) -> None:

@@ -56,7 +56,7 @@ def render_page(directory: Path) -> str:
             "conditions": [],
             "signal": [row.to_json() for row in read_list(str(directory / files.SIGNAL), signal, SignalRow)],
             **browser_data(
-                [ProblemRow(id=row["id"], problem=row["problem"], answer=row["answer"]) for row in labels],
+                [ProblemRow(id=row["id"], problem=row["problem"], answer=row.get("answer", "")) for row in labels],
                 columns=("problem_id", "first_wrong_step", "num_steps"),
                 filters=("first_wrong_step", "num_steps"),
                 labels={"first_wrong_step": "First wrong step", "num_steps": "Steps"},
