@@ -90,7 +90,7 @@ def grade(
 
     values = settings(given, None)
     asked = given_values(GRADE, None, values).make(GradeSettings, problems=GIVEN, samples=GIVEN, output_dir=GIVEN)
-    graded = grade_samples(rollouts_of(rollouts, problems, asked.columns), asked)
+    graded = grade_samples(rollouts_of(rollouts, problems, asked.columns, asked), asked)
     rows = [rollout.to_json() for rollout in graded.rollouts]
     if output_dir is not None:
         write_graded(Path(output_dir), graded)
@@ -127,7 +127,7 @@ def critique(
     if critic_settings is None:
         raise ConfigError("critique needs a critic: a function or a name, or critic_base_url and critic_model.")
     ours = asked.make(CritiqueSettings, problems=GIVEN, samples=GIVEN, output_dir=GIVEN)
-    asked_about = rollouts_of(rollouts, problems, ours.columns)
+    asked_about = rollouts_of(rollouts, problems, ours.columns, ours)
     with make_grader(ours) as grader:
         critic = build_critic(critic_settings, grader.grade)
         try:

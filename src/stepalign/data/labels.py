@@ -11,7 +11,8 @@
 `first_wrong_step` counts from 1 and is null where no step is wrong. `answer` may be empty where nobody knows it;
 `solution`, `reason` and `correction` (right steps in the place of the first wrong one and those behind) may be missing.
 Rows of other datasets are known by their columns: Qwen/ProcessBench, MR-GSM8K (arXiv 2312.17080) and BIG-Bench Mistake
-(arXiv 2311.08516); the two that count from 0 are converted.
+(arXiv 2311.08516); the two that count from 0 are converted. So are rows that another trainer logged
+(`stepalign.data.logged`), with the columns first_wrong_step and an answer beside them: the steps are the response's.
 
 The text of a rollout is its `response`, where a row has one: it must have these steps. Else it is the steps, a line
 each, as such solvers write them; with a blank line between them where a step has lines of its own, and in step tags
@@ -31,7 +32,8 @@ from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.core.text import clean_value
 from stepalign.core.trace import parse_trace, render_steps
-from stepalign.data.row import Row, all_of, show
+from stepalign.data.logged import parse_rollouts, recognized
+from stepalign.data.row import MISSING, Row, all_of, show
 from stepalign.data.samples import read_rows
 from stepalign.data.sources import processbench
 
@@ -123,6 +125,8 @@ def joined(steps: Sequence[str]) -> str | None:
 
 
 def _shape(row: Row) -> Shape:
+    if recognized(row) is not None and row.value("first_wrong_step") is not MISSING:
+        return LOGGED
     missing = [sum(column not in row.values for column in shape.columns) for shape in SHAPES]
     near = SHAPES[missing.index(min(missing))]
     if min(missing) > len(near.columns) / 2:
@@ -165,6 +169,17 @@ def _own(row: Row) -> Label:
     return label
 
 
+def _of_log(row: Row) -> Label:
+    """The one rollout of a row, numbered as a label."""
+    rollouts = parse_rollouts([row], None, recognized(row))
+    if len(rollouts) != 1:
+        raise row.error(f"it holds {len(rollouts)} rollouts; expected one a row beside its first_wrong_step.")
+    rollout = replace(rollouts[0], problem=replace(rollouts[0].problem, id=""))
+    label = Label(rollout, _place(row, "first_wrong_step"), _optional(row, "reason").strip())
+    _check_place(row, label.first_wrong_step, len(label.steps))
+    return label
+
+
 def _of_processbench(row: Row) -> Label:
     problem = processbench.to_problem(row)
     return _label(row, problem, _steps(row, "steps"), cast("int | None", problem.meta["first_wrong_step"]))
@@ -200,6 +215,7 @@ def _of_big_bench_mistake(row: Row) -> Label:
 
 
 OWN = Shape("our own", ("id", "problem", "answer", "steps", "first_wrong_step"), _own)
+LOGGED = Shape("a log of another trainer", ("first_wrong_step",), _of_log)
 SHAPES = (
     OWN,
     Shape("Qwen/ProcessBench", ("id", "problem", "steps", "label", "final_answer_correct"), _of_processbench),
@@ -220,15 +236,19 @@ def _label(
     reason: str = "",
     correction: Sequence[str] = (),
 ) -> Label:
-    if first_wrong is not None and not 1 <= first_wrong <= len(steps):
-        raise row.error(
-            f"the first wrong step is {first_wrong}; expected 1 to {len(steps)}, the number of steps, or null where "
-            "none is wrong. Steps count from 1."
-        )
+    _check_place(row, first_wrong, len(steps))
     text = joined(steps)
     if text is None:
         raise row.error("the steps cannot be told apart in one text: one has tags of steps or answers. Take them out.")
     return Label(Rollout(problem, 0, text), first_wrong, reason.strip(), tuple(correction))
+
+
+def _check_place(row: Row, first_wrong: int | None, num_steps: int) -> None:
+    if first_wrong is not None and not 1 <= first_wrong <= num_steps:
+        raise row.error(
+            f"the first wrong step is {first_wrong}; expected 1 to {num_steps}, the number of steps, or null where "
+            "none is wrong. Steps count from 1."
+        )
 
 
 def _steps(row: Row, key: str) -> list[str]:
