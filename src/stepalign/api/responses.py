@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from stepalign.api.given import rollouts_of, settings
-from stepalign.api.results import ListResult, MappingResult, flat
+from stepalign.api.results import InspectionResult, ListResult, MappingResult, flat
 from stepalign.core.errors import ConfigError
 from stepalign.core.files import exclusive, read_jsonl
 from stepalign.core.problem import Problem  # noqa: F401 - the example above
@@ -185,7 +185,7 @@ def inspect_case(
     means = {name: sum(of["advantage"]) / len(of["advantage"]) for name, of in result["contexts"].items()}
     shown = ", ".join(f"{name} {mean:+.3f}" for name, mean in means.items())
     summary = f"{result['model']}, {len(result['tokens'])} tokens; mean A_t in nats: {shown or 'no context'}"
-    return MappingResult(result, summary, rows, _path(output_dir))
+    return InspectionResult(result, summary, rows, _path(output_dir))
 
 
 inspect = inspect_case
