@@ -186,7 +186,8 @@ class LocalizeSettings(GradingSettings):
     labels: str = setting(
         REQUIRED,
         "Rollouts with their first wrong step: rows with id, problem, answer, steps and first_wrong_step, or as in "
-        "ProcessBench, MR-GSM8K or BIG-Bench Mistake; docs/localize.md.",
+        "ProcessBench, MR-GSM8K or BIG-Bench Mistake, or as TRL or verl logs them, with first_wrong_step and answer "
+        "beside; docs/localize.md.",
         may_change=True,  # what they say is compared, not where they lie
     )
     conditions: list[str] = setting(
