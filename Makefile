@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo real test lint format clean
+.PHONY: help setup demo real test lint docs format clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | sort
@@ -30,6 +30,10 @@ lint: $(STAMP)  ## formatting, lint, types, layers
 
 test: lint  ## lint, then all tests
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+
+docs: $(STAMP)  ## build the site in docs/_build; warnings, such as dead links, are errors
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
+	@echo docs/_build/index.html
 
 format: $(STAMP)  ## format and fix what can be fixed
 	$(BIN)/ruff format .

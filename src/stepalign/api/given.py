@@ -18,6 +18,7 @@ from stepalign.data.logged import load_rollouts
 from stepalign.data.problems import Columns, load_problems
 from stepalign.feedback.formats import FeedbackFormat, feedback_class, feedback_names, register_feedback
 from stepalign.runs.files import problems_file
+from stepalign.settings.command_groups import LogSettings
 
 OWN = ("critic", "grader")
 PROBLEMS = ("train_problems", "validation_problems", "test_problems", "problems", "source")
@@ -43,20 +44,24 @@ def settings(values: Mapping[str, object], directory: Path | None) -> dict[str, 
     return plain | {name: _conditions(plain[name]) for name in ("condition", "conditions") if name in plain}
 
 
-def rollouts_of(source: object, problems: object = None, columns: object = ()) -> list[Rollout]:
+def rollouts_of(
+    source: object, problems: object = None, columns: object = (), log: LogSettings | None = None
+) -> list[Rollout]:
     """Rollouts as they are, or from what `load_rollouts` reads.
 
     Args:
         source: rollouts, or a path, a list of dictionaries or a dataset.
         problems: what `load_problems` reads; needed where the rollouts have none.
         columns: of the problems.
+        log: whose rows they are, and how their columns are called.
     Raises:
         DataError: the rows cannot be read, or the problems are missing.
     """
     if isinstance(source, list | tuple) and all(isinstance(item, Rollout) for item in cast("list[object]", source)):
         return list(cast("list[Rollout]", source))
     known = None if problems is None else load_problems(problems, cast("Columns", columns), likely="test")
-    return load_rollouts(source, known)
+    log = log or LogSettings()
+    return load_rollouts(source, known, log.rollouts_format, log.sample_columns)
 
 
 def check_for_processes(values: Mapping[str, object]) -> None:

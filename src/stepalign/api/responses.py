@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from stepalign.api.given import rollouts_of, settings
-from stepalign.api.results import ListResult, MappingResult, flat
+from stepalign.api.results import InspectionResult, ListResult, MappingResult, flat
 from stepalign.core.errors import ConfigError
 from stepalign.core.files import exclusive, read_jsonl
 from stepalign.core.problem import Problem  # noqa: F401 - the example above
@@ -90,7 +90,7 @@ def grade(
 
     values = settings(given, None)
     asked = given_values(GRADE, None, values).make(GradeSettings, problems=GIVEN, samples=GIVEN, output_dir=GIVEN)
-    graded = grade_samples(rollouts_of(rollouts, problems, asked.columns), asked)
+    graded = grade_samples(rollouts_of(rollouts, problems, asked.columns, asked), asked)
     rows = [rollout.to_json() for rollout in graded.rollouts]
     if output_dir is not None:
         write_graded(Path(output_dir), graded)
@@ -127,7 +127,7 @@ def critique(
     if critic_settings is None:
         raise ConfigError("critique needs a critic: a function or a name, or critic_base_url and critic_model.")
     ours = asked.make(CritiqueSettings, problems=GIVEN, samples=GIVEN, output_dir=GIVEN)
-    asked_about = rollouts_of(rollouts, problems, ours.columns)
+    asked_about = rollouts_of(rollouts, problems, ours.columns, ours)
     with make_grader(ours) as grader:
         critic = build_critic(critic_settings, grader.grade)
         try:
@@ -185,7 +185,7 @@ def inspect_case(
     means = {name: sum(of["advantage"]) / len(of["advantage"]) for name, of in result["contexts"].items()}
     shown = ", ".join(f"{name} {mean:+.3f}" for name, mean in means.items())
     summary = f"{result['model']}, {len(result['tokens'])} tokens; mean A_t in nats: {shown or 'no context'}"
-    return MappingResult(result, summary, rows, _path(output_dir))
+    return InspectionResult(result, summary, rows, _path(output_dir))
 
 
 inspect = inspect_case

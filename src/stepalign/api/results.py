@@ -1,4 +1,5 @@
 """What the functions return: mappings and lists that say in a line or two what they are, and are tables on request.
+In a notebook they show themselves.
 
 >>> result = MappingResult({"avg@2": 0.5}, "avg@2 50.0 on 3 problems", [{"problem_id": "p1", "grade": "correct"}])
 >>> result
@@ -10,6 +11,7 @@ avg@2 50.0 on 3 problems
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +32,15 @@ class Shown:
     def __repr__(self) -> str:
         return self._summary + (f"\nin {self.directory}" if self.directory is not None else "")
 
+    def _html(self) -> str:
+        """What a notebook shows under the line."""
+        from stepalign.report.notebook import table
+
+        return table(self._table) if self._table else ""
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{self._html()}"
+
     def to_pandas(self) -> DataFrame:
         """The rows behind the result: what they are is said where it is returned."""
         from pandas import DataFrame
@@ -45,6 +56,34 @@ class MappingResult(Shown, dict[str, Any]):
     ) -> None:
         super().__init__(values)
         self._summary, self._table, self.directory = summary, table, directory
+
+
+class InspectionResult(MappingResult):
+    """An inspection: in a notebook the response under each context, its tokens on the colours of their A_t."""
+
+    def _html(self) -> str:
+        from stepalign.report.notebook import token_map
+
+        return token_map(self)
+
+
+class ComparisonResult(MappingResult):
+    """A comparison: in a notebook a row for each condition, with the means of the selected checkpoints."""
+
+    def _html(self) -> str:
+        from stepalign.report.notebook import table
+
+        rows: list[dict[str, object]] = []
+        for condition, of in self["conditions"].items():
+            means = {key: points(mean) for key, mean in of["selected_mean"].items() if "@" in key}
+            rows.append({"condition": condition, "seeds": len(of["seeds"]), **means})
+        return table(rows)
+
+
+def points(mean: Mapping[str, Any]) -> str:
+    """A mean over seeds with its interval, times 100."""
+    low, high = mean["ci95"]
+    return f"{100 * mean['value']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 class ListResult(Shown, list[Item]):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stepalign.api.given import check_for_processes, settings
-from stepalign.api.results import ListResult, MappingResult, flat
+from stepalign.api.results import ComparisonResult, ListResult, MappingResult, flat, points
 from stepalign.core.errors import ConfigError
 from stepalign.core.files import exclusive, read_jsonl
 from stepalign.runs import files
@@ -88,9 +88,9 @@ def compared_result(results: Mapping[str, Any], directory: Path) -> MappingResul
     for condition, of in results["conditions"].items():
         metric = next((key for key in of["selected_mean"] if key.startswith("avg@")), None)
         if metric:
-            means.append(f"{condition} {_points(of['selected_mean'][metric])}")
+            means.append(f"{condition} {points(of['selected_mean'][metric])}")
     shown = f"avg@k on test of the checkpoints selected on validation: {', '.join(means)}"
-    return MappingResult(results, shown, rows, directory)
+    return ComparisonResult(results, shown, rows, directory)
 
 
 def preflight(config: str | None = None, **given: object) -> MappingResult:
@@ -147,8 +147,3 @@ def _given(command: CommandSettings, config: str | None, given: Mapping[str, obj
 
 def _micro(given: Mapping[str, object]) -> str | None:
     return MICRO if given.get("model_name_or_path", MICRO) == MICRO else None
-
-
-def _points(mean: Mapping[str, Any]) -> str:
-    low, high = mean["ci95"]
-    return f"{100 * mean['value']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"

@@ -89,7 +89,7 @@ def _read(settings: CritiqueSettings) -> tuple[list[Rollout], list[Label]]:
         labels = load_labels(settings.audit, settings.num_rollouts)
         return [label.rollout for label in labels], labels
     problems = None if settings.problems is None else load_problems(settings.problems, settings.columns)
-    return load_rollouts(settings.samples, problems, settings.rollouts_format), []
+    return load_rollouts(settings.samples, problems, settings.rollouts_format, settings.sample_columns), []
 
 
 def _audit(

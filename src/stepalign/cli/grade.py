@@ -22,7 +22,7 @@ def run(argv: Sequence[str]) -> None:
         return
     settings = read_given(GRADE, argv).make(GradeSettings)
     from stepalign.core.errors import ConfigError
-    from stepalign.data.logged import is_logged, parse_rollouts
+    from stepalign.data.logged import is_logged, named, parse_rollouts
     from stepalign.data.problems import load_problems
     from stepalign.data.samples import read_rows
     from stepalign.data.values import plain
@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> None:
     if output.resolve() == samples.resolve():
         raise ConfigError(f"{samples} would be overwritten by the graded samples. Choose another --output_dir.")
     problems = None if settings.problems is None else load_problems(settings.problems, settings.columns)
-    rows, format = read_rows(samples), settings.rollouts_format
+    rows, format = named(read_rows(samples), settings.sample_columns), settings.rollouts_format
     rollouts = parse_rollouts(rows, problems, format)
     is_own = format is None and not is_logged(rows[0])
     directory.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,8 @@
 `solution`, `reason` and `correction` (right steps in the place of the first wrong one and those behind) may be missing.
 Where a program is asked for, a row has tests (docs/code.md) in the place of `answer`, and its steps are lines.
 Rows of other datasets are known by their columns: Qwen/ProcessBench, MR-GSM8K (arXiv 2312.17080) and BIG-Bench Mistake
-(arXiv 2311.08516); the two that count from 0 are converted.
+(arXiv 2311.08516); the two that count from 0 are converted. So are rows that another trainer logged
+(`stepalign.data.logged`), with the columns first_wrong_step and an answer beside them: the steps are the response's.
 
 The text of a rollout is its `response`, where a row has one: it must have these steps. Else it is the steps, a line
 each, as such solvers write them; with a blank line between them where a step has lines of its own, and in step tags
@@ -33,7 +34,8 @@ from stepalign.core.program import render_program
 from stepalign.core.rollout import Rollout
 from stepalign.core.text import clean_value
 from stepalign.core.trace import parse_trace, render_steps
-from stepalign.data.row import Row, all_of, show
+from stepalign.data.logged import parse_rollouts, recognized
+from stepalign.data.row import MISSING, Row, all_of, show
 from stepalign.data.samples import read_rows
 from stepalign.data.sources import processbench
 from stepalign.data.tests import TestColumns, read_tests
@@ -41,7 +43,6 @@ from stepalign.data.tests import TestColumns, read_tests
 log = logging.getLogger(__name__)
 
 FORM = "id, problem, answer, steps and first_wrong_step (docs/localize.md)"
-OWN_COLUMNS = ("id", "problem", "answer", "steps", "first_wrong_step")
 TESTS = TestColumns(("test", "tests"), entry_point="entry_point", setup=("setup",))
 NOT_THERE = ("n/a", "none", "null", "nan", "")
 
@@ -128,7 +129,9 @@ def joined(steps: Sequence[str]) -> str | None:
 
 
 def _shape(row: Row) -> Shape:
-    missing = [sum(column not in row.values for column in shape.columns) for shape in SHAPES]
+    if recognized(row) is not None and row.value("first_wrong_step") is not MISSING:
+        return LOGGED
+    missing = [len(_missing(row, shape)) for shape in SHAPES]
     near = SHAPES[missing.index(min(missing))]
     if min(missing) > len(near.columns) / 2:
         near = OWN
@@ -137,18 +140,16 @@ def _shape(row: Row) -> Shape:
 
 
 def _check_columns(row: Row, shape: Shape) -> None:
-    missing = [column for column in shape.columns if column not in row.values]
+    missing = ", ".join(f"'{column}'" for column in _missing(row, shape))
     if missing:
-        raise _lacks(row, shape, missing)
+        has = ", ".join(f"'{column}'" for column in row.values) or "no columns"
+        kind = "a labelled rollout" if shape is OWN else f"a row as in {shape.name}"
+        raise row.error(f"{kind} lacks {missing}; got {has}. Expected {FORM}.")
 
 
-def _lacks(row: Row, shape: Shape, missing: Sequence[str]) -> DataError:
-    if shape is OWN and "answer" not in row.values and not TESTS.of(row):
-        missing = [column for column in OWN_COLUMNS if column in missing or column == "answer"]
-    has = ", ".join(f"'{column}'" for column in row.values) or "no columns"
-    kind = "a labelled rollout" if shape is OWN else f"a row as in {shape.name}"
-    lacks = ", ".join(f"'{column}'" for column in missing)
-    return row.error(f"{kind} lacks {lacks}; got {has}. Expected {FORM}.")
+def _missing(row: Row, shape: Shape) -> list[str]:
+    is_program = shape is OWN and bool(TESTS.of(row))  # which has no answer
+    return [c for c in shape.columns if c not in row.values and not (c == "answer" and is_program)]
 
 
 def _with_id(label: Label, number: int) -> Label:
@@ -160,8 +161,6 @@ def _with_id(label: Label, number: int) -> Label:
 
 def _own(row: Row) -> Label:
     is_program = bool(TESTS.of(row))
-    if not is_program and "answer" not in row.values:
-        raise _lacks(row, OWN, ["answer"])
     problem = Problem(
         row.string("id", numbers=True),
         row.string("problem"),
@@ -178,6 +177,17 @@ def _own(row: Row) -> Label:
             raise row.error(f"'response' has {len(label.steps)} steps, which are not its 'steps'. Correct one of them.")
     if row.value("finish_reason") == "length":
         label = replace(label, rollout=replace(label.rollout, finish_reason="length"))
+    return label
+
+
+def _of_log(row: Row) -> Label:
+    """The one rollout of a row, numbered as a label."""
+    rollouts = parse_rollouts([row], None, recognized(row))
+    if len(rollouts) != 1:
+        raise row.error(f"it holds {len(rollouts)} rollouts; expected one a row beside its first_wrong_step.")
+    rollout = replace(rollouts[0], problem=replace(rollouts[0].problem, id=""))
+    label = Label(rollout, _place(row, "first_wrong_step"), _optional(row, "reason").strip())
+    _check_place(row, label.first_wrong_step, len(label.steps))
     return label
 
 
@@ -215,7 +225,8 @@ def _of_big_bench_mistake(row: Row) -> Label:
     return _label(row, problem, steps, first_wrong)
 
 
-OWN = Shape("our own", ("id", "problem", "steps", "first_wrong_step"), _own)
+OWN = Shape("our own", ("id", "problem", "answer", "steps", "first_wrong_step"), _own)
+LOGGED = Shape("a log of another trainer", ("first_wrong_step",), _of_log)
 SHAPES = (
     OWN,
     Shape("Qwen/ProcessBench", ("id", "problem", "steps", "label", "final_answer_correct"), _of_processbench),
@@ -236,15 +247,19 @@ def _label(
     reason: str = "",
     correction: Sequence[str] = (),
 ) -> Label:
-    if first_wrong is not None and not 1 <= first_wrong <= len(steps):
-        raise row.error(
-            f"the first wrong step is {first_wrong}; expected 1 to {len(steps)}, the number of steps, or null where "
-            "none is wrong. Steps count from 1."
-        )
+    _check_place(row, first_wrong, len(steps))
     text = _written(problem, steps)
     if text is None:
         raise row.error("the steps cannot be told apart in one text: one has tags of steps or answers. Take them out.")
     return Label(Rollout(problem, 0, text), first_wrong, reason.strip(), tuple(correction))
+
+
+def _check_place(row: Row, first_wrong: int | None, num_steps: int) -> None:
+    if first_wrong is not None and not 1 <= first_wrong <= num_steps:
+        raise row.error(
+            f"the first wrong step is {first_wrong}; expected 1 to {num_steps}, the number of steps, or null where "
+            "none is wrong. Steps count from 1."
+        )
 
 
 def _written(problem: Problem, steps: Sequence[str]) -> str | None:

@@ -3,6 +3,8 @@
     trl        prompt and completion, texts or messages: completions_00010.parquet (log_completions)
     ms-swift   prompt and completion, lists of one step a row: completions.jsonl
     verl       input, output, gts, score, step: a JSONL a step (trainer.rollout_data_dir)
+    prime-rl   rollouts/step_N/train/effective/traces.jsonl: an episode of verifiers a row, with its traces
+    tinker     train_logtree.json of an iteration; trajectories.jsonl of tinker-cookbook's evaluations
     messages   a conversation, of which the last turn is the assistant's
 
     >>> rows = [{"input": "user\\nWhat is 2 + 2?\\nassistant\\n", "output": "<answer>4</answer>", "gts": "4"}]
@@ -11,36 +13,43 @@
     ('user\\nWhat is 2 + 2?\\nassistant', '4', 0)
 
 Given problems, a row belongs to the one whose text its prompt holds; the longest, where it holds several. Without them
-each prompt is a problem, with the row's right answer: a column gts, ground_truth, answer, gold or target.
+each prompt is a problem, with the row's right answer: a column gts, ground_truth, answer, gold, target, expected or
+reference_answer. Columns of other names are named: `columns=["prompt=asked", "text=said"]`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from stepalign.core.errors import DataError
+from stepalign.core.errors import ConfigError, DataError, suggest
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
 from stepalign.data.chat import turns_of
 from stepalign.data.columns import plain_name
-from stepalign.data.row import Row, all_of
+from stepalign.data.nested import ANSWERS, of_ms_swift, of_prime_rl, of_tinker
+from stepalign.data.row import MISSING, Row, all_of
 from stepalign.data.samples import NAMES, parse_samples, read_rows
 from stepalign.data.values import number_text
 
 log = logging.getLogger(__name__)
 
-RolloutsFormat = Literal["trl", "ms-swift", "verl", "messages"]
-ANSWERS = ("gts", "ground_truth", "answer", "gold", "target")
+RolloutsFormat = Literal["trl", "ms-swift", "verl", "prime-rl", "tinker", "messages"]
+PARTS = ("prompt", "text", "answer", "problem_id", "sample")
+OF_TINKER = ({"root", "started_at"}, {"turns", "benchmark"}, {"traj_idx", "steps"}, {"step_idx", "ac_len"})
+SAID_AS = {"messages": "conversations"}
 
 
 def load_rollouts(
-    source: object, problems: Sequence[Problem] | None, format: RolloutsFormat | None = None
+    source: object,
+    problems: Sequence[Problem] | None,
+    format: RolloutsFormat | None = None,
+    columns: Iterable[str] = (),
 ) -> list[Rollout]:
     """Our own samples, or a log: by `format`, else by the columns of the first row; see `parse_rollouts`."""
-    return parse_rollouts(read_rows(source), problems, format)
+    return parse_rollouts(named(read_rows(source), columns), problems, format)
 
 
 def parse_rollouts(
@@ -61,26 +70,68 @@ def parse_rollouts(
     found = format or recognized(rows[0])
     assert found is not None
     if format is None:
-        log.warning("rollouts: read as %s logs them", "conversations" if found == "messages" else found)
+        log.warning("rollouts: read as %s logs them", SAID_AS.get(found, found))
     problem_of = _new() if problems is None else _own(problems)
-    numbers, errors, rollouts = Counter[str](), list[DataError](), list[Rollout]()
-    for row in _single(rows) if found == "ms-swift" else rows:
+    numbers, errors, rollouts, num_empty = Counter[str](), list[DataError](), list[Rollout](), 0
+    for row in rows:
         try:
-            prompt, text = READERS[found](row)
-            problem = problem_of(row, prompt)
+            singles = [(one, *READERS[found](one)) for one in UNFOLDED.get(found, _itself)(row)]
+            made = [(problem_of(one, prompt), text) for one, prompt, text in singles]
         except DataError as error:
             errors.append(error)
             continue
-        rollouts.append(Rollout(problem, numbers[problem.id], text))
-        numbers[problem.id] += 1
+        num_empty += not made
+        for problem, text in made:
+            rollouts.append(Rollout(problem, numbers[problem.id], text))
+            numbers[problem.id] += 1
     if errors:
         raise all_of(errors, rows[0].where.rpartition(",")[0], len(rows))
+    if not rollouts:
+        raise rows[0].error(f"none of {len(rows)} rows holds a rollout: their traces are empty.")
+    if num_empty:
+        log.warning("rollouts: %d of %d rows hold none, and are passed over", num_empty, len(rows))
     return rollouts
+
+
+def named(rows: Sequence[Row], words: Iterable[str]) -> Sequence[Row]:
+    """The rows with the columns that were named, such as `prompt=asked`, under the names that are read.
+
+    Raises:
+        ConfigError: no such part.
+        DataError: no such column.
+    """
+    columns: dict[str, str] = {}
+    for piece in (piece for word in words for piece in word.split(",") if piece.strip()):
+        part, equals, column = piece.strip().partition("=")
+        if not equals or not column:
+            raise ConfigError(f"sample_columns: got '{piece}'; expected part=column, for example text=reply.")
+        if part not in PARTS:
+            raise ConfigError(f"sample_columns: unknown part '{part}'{suggest(part, PARTS)}")
+        columns[part] = column
+    if not columns:
+        return rows
+    is_logged = "prompt" in columns or ("problem_id" not in columns and recognized(rows[0]) == "trl")
+    names = {"text": "completion"} if is_logged else {}
+    named_rows: list[Row] = []
+    for row in rows:
+        values = {names.get(part, part): row.value(column) for part, column in columns.items()}
+        lacking = next((column for column in columns.values() if row.value(column) is MISSING), None)
+        if lacking is not None:
+            row.string(lacking)  # raises
+        others = {key: value for key, value in row.values.items() if "prompt" not in columns or not _is_id(key)}
+        named_rows.append(Row(row.where, {**others, **values}))
+    return named_rows
 
 
 def is_logged(row: Row) -> bool:
     """Whether a row is one of these, and none of our own, which names its problem."""
-    return not any(plain_name(column) in NAMES["problem_id"] for column in row.values) and recognized(row) is not None
+    if recognized(row) in UNFOLDED and "completion" not in row.values:
+        return True  # an episode's own id is none of a problem
+    return not any(map(_is_id, row.values)) and recognized(row) is not None
+
+
+def _is_id(column: str) -> bool:
+    return plain_name(column) in NAMES["problem_id"]
 
 
 def recognized(row: Row) -> RolloutsFormat | None:
@@ -92,17 +143,15 @@ def recognized(row: Row) -> RolloutsFormat | None:
         texts = values["completion"]
         is_step = isinstance(texts, list) and all(isinstance(text, str) for text in texts) and bool(texts)
         return "ms-swift" if is_step else "trl"
+    if "task" in values and {"traces", "nodes"} & values.keys():
+        return "prime-rl"
+    if any(columns <= values.keys() for columns in OF_TINKER):
+        return "tinker"
     return "messages" if turns_of(values.get("messages")) else None
 
 
-def _single(rows: Sequence[Row]) -> Iterator[Row]:
-    """A row a rollout, of rows that hold a step's in lists."""
-    for row in rows:
-        lists = {key: value for key, value in row.values.items() if isinstance(value, list)}
-        count = len(lists.get("completion", ()))
-        for i in range(count):
-            one = {key: value[i] for key, value in lists.items() if len(value) == count}
-            yield Row(f"{row.where}, number {i + 1}", {**row.values, **one})
+def _itself(row: Row) -> Iterator[Row]:
+    yield row
 
 
 def _prompted(row: Row) -> tuple[str, str]:
@@ -120,10 +169,17 @@ def _conversation(row: Row) -> tuple[str, str]:
     return _said(row, "messages", "user"), _said(row, "messages", "assistant")
 
 
+UNFOLDED: Mapping[RolloutsFormat, Callable[[Row], Iterator[Row]]] = {
+    "ms-swift": of_ms_swift,
+    "prime-rl": of_prime_rl,
+    "tinker": of_tinker,
+}
 READERS: Mapping[RolloutsFormat, Callable[[Row], tuple[str, str]]] = {
     "trl": _prompted,
     "ms-swift": _prompted,
     "verl": _verl,
+    "prime-rl": _prompted,
+    "tinker": _prompted,
     "messages": _conversation,
 }
 

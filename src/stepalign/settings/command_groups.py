@@ -16,7 +16,23 @@ from stepalign.feedback.export import ExportFormat, check_export
 from stepalign.settings.grading import GradingSettings
 from stepalign.settings.groups import ColumnsSettings
 
-ROLLOUTS_FORMAT = "Whose log the samples are: trl, ms-swift, verl or messages; none: by their columns, which is said."
+SAMPLES = "or what TRL, verl, ms-swift, prime-rl or tinker-cookbook logged, or conversations; docs/data.md."
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings(Settings):
+    """Whose responses are read, and how their columns are called."""
+
+    rollouts_format: RolloutsFormat | None = setting(
+        None,
+        "Whose log the samples are: trl, ms-swift, verl, prime-rl, tinker or messages; none: by their columns, which "
+        "is said.",
+    )
+    sample_columns: list[str] = setting(
+        [],
+        "Columns of the samples, as part=column: text=reply,prompt=asked,answer=gold, or problem_id=..., sample=... "
+        "What is not named is recognized.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +88,11 @@ class EvaluateSettings(GradingSettings, ColumnsSettings, ServerSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CritiqueSettings(GradingSettings, ColumnsSettings):
+class CritiqueSettings(GradingSettings, ColumnsSettings, LogSettings):
     """Which samples are critiqued, or by which labels the critic is audited; the critic has settings of its own."""
 
     problems: str | None = setting(None, "File, directory or dataset of problems; docs/data.md.")
-    samples: str | None = setting(
-        None,
-        "The solver's responses: problem_id, sample, text; or what TRL, verl or ms-swift logged, or conversations.",
-    )
-    rollouts_format: RolloutsFormat | None = setting(None, ROLLOUTS_FORMAT)
+    samples: str | None = setting(None, f"The solver's responses: problem_id, sample, text; {SAMPLES}")
     audit: str | None = setting(
         None,
         "In their place: rollouts with their first wrong step, as for localize. How often the critic finds it, how "
@@ -110,16 +122,13 @@ class CritiqueSettings(GradingSettings, ColumnsSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradeSettings(GradingSettings, ColumnsSettings):
+class GradeSettings(GradingSettings, ColumnsSettings, LogSettings):
     """Which responses are graded, and within which bounds."""
 
     problems: str | None = setting(
         None, "File, directory or dataset of problems; docs/data.md. Samples that carry prompt and answer need none."
     )
-    samples: str = setting(
-        REQUIRED, "Responses: problem_id, sample, text; or what TRL, verl or ms-swift logged, or conversations."
-    )
-    rollouts_format: RolloutsFormat | None = setting(None, ROLLOUTS_FORMAT)
+    samples: str = setting(REQUIRED, f"Responses: problem_id, sample, text; {SAMPLES}")
     output_dir: str = setting(REQUIRED, "Where the results go; made if missing.")
     timeout_s: float = setting(5.0, "Seconds that one comparison, or one program, may take.")
     memory_limit_mb: int = setting(1024, "Memory of one worker, or one program, in MB.")
@@ -127,7 +136,7 @@ class GradeSettings(GradingSettings, ColumnsSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InspectSettings(ColumnsSettings):
+class InspectSettings(ColumnsSettings, LogSettings):
     """Which response is looked at, under which contexts. A text may be @FILE, read less a final line break."""
 
     case: str | None = setting(None, "CASE.yaml: what to look at; flags win over it.", positional=True)
@@ -142,8 +151,11 @@ class InspectSettings(ColumnsSettings):
         "step; NAME=@solution: the reference solution. Several may follow each other.",
     )
     run: str | None = setting(None, "Look at rollouts of a run: directory of one condition and seed.")
-    rollout: list[int] = setting([], "Which rows of its rollouts.jsonl, from 0.")
-    problems: str | None = setting(None, "The run's problems, where it keeps none; they must be those it was given.")
+    samples: str | None = setting(None, f"Look at these responses: problem_id, sample, text; {SAMPLES}")
+    rollout: list[int] = setting([], "Which of its rollouts or of the samples, from 0.")
+    problems: str | None = setting(
+        None, "Of the samples; or the run's, where it keeps none: they must be those it was given."
+    )
     first_wrong_step: int | None = setting(None, "Which step is wrong first, from 1; 0: none is.")
     answer: str | None = setting(None, "The right answer, for the record.")
     prompt_templates: str | None = setting(
@@ -174,7 +186,8 @@ class LocalizeSettings(GradingSettings):
     labels: str = setting(
         REQUIRED,
         "Rollouts with their first wrong step: rows with id, problem, answer, steps and first_wrong_step, or as in "
-        "ProcessBench, MR-GSM8K or BIG-Bench Mistake; docs/localize.md.",
+        "ProcessBench, MR-GSM8K or BIG-Bench Mistake, or as TRL or verl logs them, with first_wrong_step and answer "
+        "beside; docs/localize.md.",
         may_change=True,  # what they say is compared, not where they lie
     )
     conditions: list[str] = setting(

@@ -1,4 +1,4 @@
-"""The cases of `stepalign inspect`: one from a file or from flags, or as many as rollouts of a run were named."""
+"""The cases of `stepalign inspect`: one from a file or from flags, or rollouts of a run or of a file of samples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stepalign.core.errors import ConfigError, DataError
+from stepalign.core.rollout import Rollout
 from stepalign.core.text import clean_text
+from stepalign.data.logged import load_rollouts
+from stepalign.data.problems import load_problems
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.runs.files import CONFIG
 from stepalign.runs.reading import read_rollouts
@@ -37,6 +40,8 @@ def cases_of(args: InspectSettings, critic: CriticSettings | None = None) -> lis
             given[key] = _text(given[key])
     if args.run is not None:
         cases = [_overridden(case, given) for case in _run_cases(args, Path(args.run))]
+    elif args.samples is not None:
+        cases = _sampled(args, args.samples, given)
     else:
         values = read_case_file(Path(args.case)) if args.case is not None else {}
         where = args.case if args.case is not None else "command line"
@@ -46,6 +51,8 @@ def cases_of(args: InspectSettings, critic: CriticSettings | None = None) -> lis
 
 
 def _run_cases(args: InspectSettings, directory: Path) -> list[Case]:
+    if args.samples is not None:
+        raise ConfigError("got both --run and --samples; expected rollouts of one of them. Leave one out.")
     if args.case is not None:
         raise ConfigError(f"got both {args.case} and --run; expected a case or rollouts of a run. Leave one out.")
     if not args.rollout:
@@ -53,6 +60,29 @@ def _run_cases(args: InspectSettings, directory: Path) -> list[Case]:
     rows, settings = read_rollouts(directory), read_mapping(directory / CONFIG)
     problems = problems_of(directory, rows, args.problems, args.columns)
     return rollout_cases(directory, rows, args.rollout, problems, settings)
+
+
+def _sampled(args: InspectSettings, path: str, given: Mapping[str, Any]) -> list[Case]:
+    """Of responses that were sampled or logged elsewhere."""
+    for key in ("case", "problem", "response"):
+        if getattr(args, key) is not None:
+            raise ConfigError(f"got both --{key} and --samples, whose rows have it. Leave one out.")
+    problems = None if args.problems is None else load_problems(args.problems, args.columns)
+    rollouts = load_rollouts(path, problems, args.rollouts_format, args.sample_columns)
+    if not args.rollout:
+        raise ConfigError(f"--samples needs --rollout: which of its {len(rollouts)} responses, such as --rollout 0 5.")
+    for index in args.rollout:
+        if not 0 <= index < len(rollouts):
+            raise DataError(f"no response {index} in {path}; expected 0 to {len(rollouts) - 1}.")
+    return [_of_rollout(rollouts[index], path, index, given) for index in args.rollout]
+
+
+def _of_rollout(rollout: Rollout, path: str, index: int, given: Mapping[str, Any]) -> Case:
+    problem, source = rollout.problem, "command line" if "first_wrong_step" in given else "case file"
+    known = {"problem": problem.problem, "response": rollout.text, "answer": problem.answer}
+    case = make_case({**known, "solution": problem.solution, **given}, f"{path}, response {index}", source)
+    record = {"run": path, "index": index, "problem_id": problem.id, "sample": rollout.sample}
+    return replace(case, finish_reason=rollout.finish_reason, rollout=record)
 
 
 def _overridden(case: Case, given: Mapping[str, Any]) -> Case:
