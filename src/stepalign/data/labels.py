@@ -71,8 +71,7 @@ class Label:
     def to_json(self) -> dict[str, Any]:
         """The row in our own form; what is not known is left out."""
         problem = self.rollout.problem
-        row = problem.to_json()
-        row.pop("meta", None)
+        row = {key: value for key, value in problem.to_json().items() if key != "meta"}
         row |= {"steps": self.steps, "first_wrong_step": self.first_wrong_step}
         row |= {"response": self.rollout.text} if self.rollout.text != _written(problem, self.steps) else {}
         row |= {"finish_reason": "length"} if self.rollout.finish_reason == "length" else {}
@@ -281,8 +280,7 @@ def _steps(row: Row, key: str, keeps_indent: bool = False) -> list[str]:
 
 
 def _place(row: Row, key: str) -> int | None:
-    value = row.value(key)
-    return None if value is None else _whole(row, key, value)
+    return None if (value := row.value(key)) is None else _whole(row, key, value)
 
 
 def _whole(row: Row, key: str, value: object) -> int:
@@ -298,5 +296,5 @@ def _optional(row: Row, key: str) -> str:
 
 
 def by_id(labels: Sequence[Label]) -> Mapping[str, Label]:
-    """The labels by the ids of their rollouts."""
+    """By the ids of their rollouts."""
     return {label.rollout.problem.id: label for label in labels}
