@@ -85,7 +85,7 @@ def test_every_chart_has_a_table_with_its_numbers(browser, report):
     open_report(browser, report)
     assert browser.execute_script(
         "return [...document.querySelectorAll('svg[role=img]')]"
-        ".every(s => s.closest('.probe, #curves figure').querySelector('details'))"
+        ".every(s => s.closest('.probe, figure[data-bars], #curves figure').querySelector('details'))"
         " && [...document.querySelectorAll('.probe')].every(p => p.querySelector('details'))"
     )
     browser.find_element("css selector", "#accuracy-charts figure:nth-child(3) summary").click()

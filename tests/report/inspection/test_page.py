@@ -239,7 +239,9 @@ class TestInTheBrowser:
             "const s = document.querySelector('#signal-controls select');"
             "s.value = '10'; s.dispatchEvent(new Event('change'));"
         )
-        ends = "[...document.querySelectorAll('svg .axis text:first-of-type')].map(t => t.textContent).join()"
+        ends = (
+            "[...document.querySelectorAll('#signal-maps svg .axis text:first-of-type')].map(t => t.textContent).join()"
+        )
         wait(browser, f"return {ends} === '+10,+10'")
         assert browser.execute_script("return document.querySelectorAll('svg .clip').length") == 0
 

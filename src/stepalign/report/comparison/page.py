@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stepalign.report import numbers
+from stepalign.report.comparison.headline import class_chart_of, headline, picture
 from stepalign.report.comparison.summary import summarize
 from stepalign.report.comparison.tables import result_tables
 from stepalign.report.curves import chart_data, curves
-from stepalign.report.page.sections import Cell, Charts, Column, Section, Signal, Summary, Table, Words, render
+from stepalign.report.page.sections import Bars, Cell, Charts, Column, Section, Signal, Summary, Table, Words, render
 from stepalign.report.records import records, version_of, warnings_table
 from stepalign.report.rollouts import Shown, browser_data, context_side, pack_rollouts
 from stepalign.runs.reading import Run
@@ -77,14 +78,15 @@ def rollouts_of(run: Run) -> list[Shown]:
 def _summary(run: Run) -> Section:
     summary = summarize(run)
     left = [("What was compared", summary.compared), ("What came out", summary.outcome)]
-    sure = summary.certainty or ["Nothing can be said yet."]
-    return Section("summary", "Summary", [Summary(left, [("How sure", sure), ("Keep in mind", summary.cautions)])])
+    right = [("How sure", summary.certainty or ["Nothing can be said yet."]), ("Keep in mind", summary.cautions)]
+    lead = headline(run).replace(" %", "\u00a0%")
+    return Section("summary", "Summary", [Summary(left, right, [lead] if lead else [], picture(run))])
 
 
-def _signal(run: Run) -> list[Signal | Words]:
+def _signal(run: Run) -> list[Signal | Words | Bars | None]:
     if run.signal is None:
         return []
-    return [Signal(OF_BASE) if run.signal else Words([NO_SIGNAL])]
+    return [Signal(OF_BASE), class_chart_of(run)] if run.signal else [Words([NO_SIGNAL])]
 
 
 def _results(run: Run) -> Section:

@@ -8,12 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from stepalign.core.files import stream_jsonl
-from stepalign.report.localization.measures import CLASSES, MEANINGS, MEASURES, mean, notes
+from stepalign.report.localization.measures import MEANINGS, MEASURES, mean, notes
 from stepalign.report.numbers import MISSING, duration
-from stepalign.report.page.sections import Cell, Column, Fold, Section, Signal, Summary, Table, Words, render
+from stepalign.report.page.sections import (
+    Bar,
+    Bars,
+    Cell,
+    Chart,
+    Column,
+    Fold,
+    Section,
+    Signal,
+    Summary,
+    Table,
+    Words,
+    render,
+)
 from stepalign.report.records import critics_section, environment_section, settings_table, version_of
 from stepalign.report.rollouts import Shown, Side, browser_data, pack_rollouts
 from stepalign.report.settings import flatten
+from stepalign.report.token_classes import CLASSES
 from stepalign.runs import files
 from stepalign.runs.row import read_list, read_mapping
 from stepalign.runs.rows import LedgerRow, ProblemRow, RolloutRow, SignalRow
@@ -77,8 +91,28 @@ def _summary(result: Mapping[str, Any], settings: Mapping[str, Any], num_labels:
         return Summary([("What was scored", [tried]), ("What came out", [waits])], [])
     wrong, right = result["num_wrong"], result["num_right"]
     tried += f" {wrong:,} have a wrong step, {right:,} have none." + took
-    lines = [_best(result["conditions"]), *(_sentence(name, of) for name, of in result["conditions"].items())]
-    return Summary([("What was scored", [tried]), ("What came out", lines)], [("Keep in mind", notes(result))])
+    lines = [_sentence(name, of) for name, of in result["conditions"].items()]
+    left = [("What came out", lines), ("What was scored", [tried])]
+    return Summary(left, [("Keep in mind", notes(result))], [_best(result["conditions"])], _picture(result))
+
+
+def _picture(result: Mapping[str, Any]) -> Bars | None:
+    """Where each context's signal falls."""
+    parts = {"mean_correct": "correct steps", "mean_wrong": "first wrong step"}
+    groups = [
+        (name, [_bar(of[key], label) for key, label in parts.items()]) for name, of in result["conditions"].items()
+    ]
+    told = [("", [_bar(of["auroc_step"], name) for name, of in result["conditions"].items()])]
+    charts = [
+        Chart("Where the signal falls: mean A_t", "nats", groups, signal=True),
+        Chart("AUROC of the first wrong step", "chance 0.5", told),
+    ]
+    shown = [chart for chart in charts if not chart.is_empty]
+    return Bars(shown, "With 95 % intervals over rollouts.") if shown else None
+
+
+def _bar(entry: Mapping[str, Any], label: str) -> Bar:
+    return Bar(label, entry["value"], entry["ci95"])
 
 
 def _best(conditions: Mapping[str, Mapping[str, Any]]) -> str:
@@ -118,13 +152,30 @@ def _tables(result: Mapping[str, Any]) -> list[Table]:
     return [Table("Each context", columns, rows, aside), meanings]
 
 
-def _parts(result: Mapping[str, Any]) -> list[Table | Fold]:
+def _parts(result: Mapping[str, Any]) -> list[Table | Fold | Bars]:
     """Tables of groups of rollouts, and of kinds of tokens."""
     conditions: Mapping[str, Mapping[str, Any]] = result.get("conditions", {})
     groups = {"by_place": "first wrong step", "by_num_steps": "number of steps"}
     folds = [Fold(f"By {title}", [_by_group(conditions, key, title)]) for key, title in groups.items() if conditions]
     classes = [_by_class(conditions, part, title) for part, title in PARTS.items() if conditions]
-    return [*folds, *classes]
+    return [_class_charts(conditions), *folds, *classes] if conditions else []
+
+
+def _class_charts(conditions: Mapping[str, Mapping[str, Any]]) -> Bars:
+    """A chart for each part of a rollout: contexts as groups, kinds of tokens as bars."""
+    charts = [
+        Chart(
+            title,
+            "nats",
+            [
+                (name, [_bar(of["token_classes"][kind][part], words) for kind, words in CLASSES.items()])
+                for name, of in conditions.items()
+            ],
+            signal=True,
+        )
+        for part, title in PARTS.items()
+    ]
+    return Bars([chart for chart in charts if not chart.is_empty], "Means over rollouts, with 95 % intervals.")
 
 
 def _by_group(conditions: Mapping[str, Mapping[str, Any]], key: str, title: str) -> Table:

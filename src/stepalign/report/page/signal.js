@@ -14,7 +14,7 @@ function probe(rollout) {
     el("h3", {}, KINDS[rollout.kind] ?? String(rollout.kind)),
     el("p", { class: "status" }, `Problem ${rollout.problem_id}${from}${wrong}.`),
     el("div", { class: "maps" }, maps),
-    tokenTable(rollout, `advantages, ${KINDS[rollout.kind] ?? rollout.kind}`));
+    tokenTable(rollout, `advantages, ${KINDS[rollout.kind] ?? rollout.kind}`, signal.scale));
 }
 
 function drawSignal() {

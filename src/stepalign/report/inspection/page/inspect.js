@@ -21,7 +21,7 @@ function drawMaps(scale) {
     const figure = el("figure", { class: "probe" }, el("figcaption", {}, `Context: ${name}`), body, more, card, curve);
     return { figure, body, card, marked: [...below.keys()] };
   });
-  document.getElementById("signal-maps").replaceChildren(...maps.map((map) => map.figure), tokenTable(inspection, "A_t of every token"));
+  document.getElementById("signal-maps").replaceChildren(...maps.map((map) => map.figure), tokenTable(inspection, "A_t of every token", scale));
   document.querySelector(".scale").replaceChildren(...scaleLegend(scale));
   moveTogether(maps, count, chosen, (i) => { chosen = i; });
 }
