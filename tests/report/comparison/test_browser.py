@@ -118,7 +118,7 @@ def test_rollouts_can_be_filtered_searched_and_read(browser, report):
     wait(browser, "return document.querySelector('.detail h3').textContent.includes('train-17')")
     detail = browser.find_element("css selector", ".detail").text
     assert "case D, first wrong step" in detail and "rewritten" in detail and "<answer>" in detail
-    assert browser.execute_script("return document.querySelectorAll('.detail mark').length") == 1
+    assert browser.execute_script("return document.querySelectorAll('.detail pre mark').length") == 1
 
 
 def test_every_control_is_reached_by_keyboard(browser, report):

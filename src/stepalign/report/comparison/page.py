@@ -15,6 +15,7 @@ from stepalign.report.comparison.summary import summarize
 from stepalign.report.comparison.tables import result_tables
 from stepalign.report.curves import chart_data, curves
 from stepalign.report.page.sections import Bars, Cell, Charts, Column, Section, Signal, Summary, Table, Words, render
+from stepalign.report.probes import scored_rollouts
 from stepalign.report.records import records, version_of, warnings_table
 from stepalign.report.rollouts import Shown, browser_data, context_side, pack_rollouts
 from stepalign.runs.reading import Run
@@ -68,11 +69,14 @@ def render_page(run: Run) -> str:
 
 def rollouts_of(run: Run) -> list[Shown]:
     """All training rollouts with their context, by condition and seed."""
-    return [
-        Shown(row, {"condition": seed.condition, "seed": seed.seed}, [context_side(row)])
-        for seed in run.seed_runs
-        for row in seed.rollouts()
-    ]
+    shown: list[Shown] = []
+    for seed in run.seed_runs:
+        scored = scored_rollouts(seed.directory, seed.condition, run.signal or ())
+        labels = {"condition": seed.condition, "seed": seed.seed}
+        for row in seed.rollouts():
+            of = scored.get((row.problem_id, row.sample, row.text))
+            shown.append(Shown(row, labels, [context_side(row)], scored=of))
+    return shown
 
 
 def _summary(run: Run) -> Section:

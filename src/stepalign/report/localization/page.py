@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from stepalign.report.page.sections import (
     render,
 )
 from stepalign.report.records import critics_section, environment_section, settings_table, version_of
-from stepalign.report.rollouts import Shown, Side, browser_data, pack_rollouts
+from stepalign.report.rollouts import Scored, Shown, Side, browser_data, pack_rollouts
 from stepalign.report.settings import flatten
 from stepalign.report.token_classes import CLASSES
 from stepalign.runs import files
@@ -201,14 +202,21 @@ def _rollouts(directory: Path, labels: Sequence[Mapping[str, Any]], names: Seque
     contexts: dict[tuple[str, str], str | None] = {
         (row["format"], row["problem_id"]): row["context"] for row in stream_jsonl(directory / files.CONTEXTS)
     }
-    texts = {row["problem_id"]: "".join(row["tokens"]) for row in stream_jsonl(directory / files.TOKENS)}
+    tokens = {row["problem_id"]: row for row in stream_jsonl(directory / files.TOKENS)}
+    scores: dict[str, dict[str, array[float]]] = {}
+    for row in stream_jsonl(directory / files.SCORES):
+        if row["status"] == "ok" and row["format"] in names:
+            scores.setdefault(row["problem_id"], {})[row["format"]] = array("d", row["advantage"])
     shown: list[Shown] = []
     for label in labels:
         name, wrong = label["id"], label["first_wrong_step"]
-        text = label.get("response") or texts.get(name) or "\n".join(label["steps"])
+        of = tokens.get(name)
+        text = label.get("response") or "".join(of["tokens"] if of else ()) or "\n".join(label["steps"])
         sides = [Side(f"Context: {format}", contexts.get((format, name)), "No context.") for format in names]
         facts = [("Annotator", label["reason"])] if label.get("reason") else []
         facts.append(("First wrong step", MISSING if wrong is None else str(wrong)))
         marks = {"first_wrong_step": wrong, "num_steps": len(label["steps"])}
-        shown.append(Shown(RolloutRow(problem_id=name, sample=0, text=text), marks, sides, facts))
+        by_format = {format: [scores[name][format]] for format in names if format in scores.get(name, {})}
+        scored = Scored(of["tokens"], of["token_steps"], wrong, by_format) if of and by_format else None
+        shown.append(Shown(RolloutRow(problem_id=name, sample=0, text=text), marks, sides, facts, scored=scored))
     return shown

@@ -4,10 +4,12 @@ const LEAST = 16, JOINED = 50000; // characters; texts beyond that are not joine
 
 // Lines and elements: [from, to] of what stands between tags and line breaks, outer spaces left out.
 function segmentsOf(text) {
-  const segments = [];
-  for (const match of text.slice(0, JOINED).matchAll(/[^<>\n]+(?![^<]*>)|[<>](?![^<>\n]*>)[^<>\n]*/g)) {
-    const inner = match[0].trim(), from = match.index + match[0].indexOf(inner);
+  const segments = [], part = text.slice(0, JOINED);
+  let behind = 0;
+  for (const { 0: between, index } of [...part.matchAll(/<\/?[A-Za-z][\w-]*\s*\/?>|\n/g), { 0: "", index: part.length }]) {
+    const piece = part.slice(behind, index), inner = piece.trim(), from = behind + piece.indexOf(inner);
     if (inner) segments.push([from, from + inner.length]);
+    behind = index + between.length;
   }
   return segments;
 }
@@ -69,7 +71,7 @@ function besideTrace(trace, wrong, sides) {
   const texts = sides.map(({ label, text, note }, side) => {
     if (text === null) return el("figure", {}, el("figcaption", {}, label), el("p", { class: "status" }, note));
     const ranges = joined[side].map(({ at, end }, n) => [at, end, "copied", `${side}-${n}`]);
-    const changed = wrong ? changedIn(text, joined[side], wrong) : null;
+    const changed = wrong ? changedIn(trace, text, joined[side], wrong) : null;
     if (changed) ranges.push([...changed, "changed"]);
     return longText(label, cutByRanges(text, ranges, (piece, within) => (pairs(within)
       ? el("span", { class: "copied", "data-pairs": pairs(within), tabindex: 0, title: "copied from the trace" }, piece)
@@ -85,13 +87,15 @@ function besideTrace(trace, wrong, sides) {
   for (const type of ["pointerover", "pointerout", "focusin", "focusout"]) pair.addEventListener(type, show);
   const copied = joined.some((found) => found.length);
   return [pair, copied ? el("p", { class: "status" }, el("span", { class: "copied" }, "Underlined"), ": word for word in trace and context; point at it, or move the focus to it, to see where. ",
-    wrong ? [el("mark", {}, "Wavy"), ": the first wrong step, and what a context has in its place."] : null) : null];
+    wrong ? [el("mark", {}, "Wavy"), ": the first wrong step, and what a context has in its place."] : null) : ""];
 }
 
-// Where a context goes another way: the first line or element behind all that is copied from before the wrong step, in so
-// far as it is in no stretch; null where everything is copied.
-function changedIn(text, found, wrong) {
-  const before = found.filter(({ to }) => to <= wrong[0]), behind = before.length ? before.at(-1).end : 0;
-  if (!found.length) return null;
+// Where a context goes another way: the first line or element behind what it has copied up to the wrong step, of which the
+// part that is in no stretch is marked; null where it has not copied the step before, or has copied everything.
+function changedIn(trace, text, found, wrong) {
+  const steps = segmentsOf(trace), last = steps.filter(([, to]) => to <= wrong[0]).at(-1);
+  const before = found.filter(({ to }) => to <= wrong[0]);
+  if (last && before.at(-1)?.to !== last[1]) return null;
+  const behind = before.at(-1)?.end ?? 0;
   return segmentsOf(text).find(([at, end]) => at >= behind && !found.some((copy) => copy.at <= at && end <= copy.end)) ?? null;
 }

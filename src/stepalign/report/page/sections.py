@@ -170,7 +170,7 @@ class Browser:
 
 
 Part = Words | Table | Texts | Fold | Bars | Summary | Charts | Signal | Browser
-SCRIPTS = {"charts": "curves.js", "signal": "signal.js", "browser": "rollouts.js"}
+SCRIPTS = {"charts": ["curves.js"], "signal": ["signal.js"], "browser": ["join.js", "rollouts.js"]}
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def render(
     return build_page(
         SHARED,
         "report.html.jinja",
-        scripts=[script for kind, script in SCRIPTS.items() if kind in kinds],
+        scripts=[script for kind, scripts in SCRIPTS.items() if kind in kinds for script in scripts],
         content=clean(content) | {"chunks": chunks},
         data=clean(data) | dict(packed or {}),
     )

@@ -9,17 +9,15 @@ function firstWrong(response) {
   return response.first_wrong_step ? response.token_steps.indexOf(response.first_wrong_step) : -1;
 }
 
-// `below`: second lines by token. The map is [body, button]; `show(i)` of the body marks a token as the one that is told of.
-function tokenMap(response, advantages, label, scale, below = new Map(), hint = true) {
+// `below`: second lines by token. The map is [body, button].
+function tokenMap(response, advantages, label, scale, below) {
   const first = firstWrong(response);
   function token(i) {
     const value = advantages[i], text = response.tokens[i];
     const known = typeof value === "number";
     const share = known ? Math.min(1, Math.abs(value) / scale) : 0;
     const names = known ? [value < 0 ? "down" : "up", share >= 0.1 ? "signed" : "", i === first ? "first-wrong" : ""] : [];
-    const step = response.token_steps[i] === null ? "outside the steps" : `step ${response.token_steps[i]}`;
-    const title = !hint ? null : known ? `${signed(value)} nats, ${step}` : "no advantage";
-    const span = el("span", { class: names.join(" ").trim() || null, title, "data-token": i }, text);
+    const span = el("span", { class: names.join(" ").trim() || null, "data-token": i }, text);
     span.style.setProperty("--a", Math.round(share * 100));
     if (!below.has(i)) return span;
     const line = el("rt", {}, below.get(i));
