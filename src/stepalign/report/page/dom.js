@@ -104,7 +104,7 @@ function tableBehind(label, head, rows, files) {
     const texts = rows();
     const row = (i) => el("tr", {}, texts[i].map((text, n) => (n ? el("td", { class: "num" }, text) : el("th", { scope: "row" }, text))));
     const [body, more] = byPieces(el("tbody"), texts.length, ROWS, row, (left) => `Show more: ${thousands(left)} rows are left`);
-    details.append(saveControls(label, files), scrollable(label, el("table", {},
+    details.append(saveControls(label, files), scrollable(`Numbers: ${label}`, el("table", {},
       el("thead", {}, el("tr", {}, head.map((text, i) => el("th", { scope: "col", class: i ? "num" : null }, text)))), body)), more);
   });
   return details;
