@@ -71,11 +71,13 @@ function drawChart(host, group, metric, width) {
     [seeds.length > 1 ? `${name} (${i + 1})` : name, String(p.step), short(p.x / divisor), shown(metric, p.y), p.ci ? p.ci.map((v) => shown(metric, v)).join(" to ") : ""])));
   const csv = () => [["condition", "run", "step", view.axis, metric, "low", "high"], byCondition.flatMap(({ name, seeds }) =>
     seeds.flatMap((points, i) => points.map((p) => [name, i + 1, p.step, p.x, p.y, ...(p.ci ?? ["", ""])])))];
+  const legend = byCondition.map(({ name }) => [name, cssOf(`--c${style(name)}`), DASHES[style(name)]]);
+  const pictures = () => [[label, () => host.querySelector("svg"), legend]];
   const details = host.querySelector("details");
   host.replaceChildren(
     el("figcaption", { title: data.metrics[metric]?.label ?? "" }, isShare(metric) ? `${metric}, %` : metric),
     svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `${label} against ${axisName}; the values are in the table that follows` }, grid, marks),
-    tableBehind(label, ["condition", "step", axisName, metric, "95 % interval"], rows, { csv, pictures: () => [[label, () => host.querySelector("svg")]] }));
+    tableBehind(label, ["condition", "step", axisName, metric, "95 % interval"], rows, { csv, pictures }));
   if (details?.open) host.querySelector("details").open = true;
 }
 

@@ -96,7 +96,7 @@ function longText(label, parts) {
 const ROWS = 2000;
 
 // What lies behind a chart, built when it is first opened: its numbers as a table, rows() gives arrays of text, and as
-// files to save. `files` has csv(): [head, rows], and pictures(): [name, () => svg element] of each picture.
+// files to save. `files` has csv(): [head, rows], and pictures(): [name, () => svg element, legend] of each picture.
 function tableBehind(label, head, rows, files) {
   const details = el("details", {}, el("summary", {}, `Table and files: ${label}`));
   details.addEventListener("toggle", () => {

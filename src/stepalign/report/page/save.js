@@ -3,23 +3,34 @@ const STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dashar
 const SHARP = 2, MOST_PIXELS = 16000; // of a PNG: dots a pixel, and what a canvas can hold
 const cssOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// A picture that stands alone: with its size, its styles as attributes, and paper behind it.
-function standalone(picture) {
-  const copy = picture.cloneNode(true);
-  const [, , width, height] = picture.getAttribute("viewBox").split(" ").map(Number);
+// A picture that stands alone: with its size, its styles as attributes, paper behind it, and over it, where it is part of
+// the page, its name and a legend: [text, colour, dash] of each entry.
+function standalone([name, made, legend = []]) {
+  const picture = made(), copy = picture.cloneNode(true);
+  const [, , width, under] = picture.getAttribute("viewBox").split(" ").map(Number);
+  const over = !picture.isConnected ? 0 : legend.length ? 44 : 24;
   if (picture.isConnected) {
     const copies = copy.querySelectorAll("*");
     picture.querySelectorAll("*").forEach((node, i) => {
       if (node.localName === "title") return;
       const style = getComputedStyle(node);
-      for (const name of STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
+      for (const property of STYLES) copies[i].setAttribute(property, style.getPropertyValue(property));
       copies[i].removeAttribute("class");
     });
   }
-  for (const name of ["role", "data-advantages"]) copy.removeAttribute(name);
-  fill(copy, { width, height }, []);
-  copy.prepend(svg("rect", { width, height, fill: cssOf("--paper") }));
-  return { width, height, text: new XMLSerializer().serializeToString(copy) };
+  const words = { "font-family": "sans-serif", "font-size": 12, fill: cssOf("--ink") };
+  let x = 6;
+  const entries = legend.map(([text, colour, dash]) => {
+    const at = x;
+    x += 42 + 7 * text.length;
+    return [svg("line", { x1: at, x2: at + 24, y1: 34, y2: 34, stroke: colour, "stroke-width": 2, "stroke-dasharray": dash }), svg("text", { ...words, x: at + 30, y: 38 }, text)];
+  });
+  const height = under + over;
+  const whole = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height },
+    svg("rect", { width, height, fill: cssOf("--paper") }),
+    over ? svg("text", { ...words, "font-weight": 600, x: 6, y: 16 }, name) : null, entries,
+    svg("g", { transform: `translate(0 ${over})` }, [...copy.childNodes]));
+  return { width, height, text: new XMLSerializer().serializeToString(whole) };
 }
 
 function asPng({ width, height, text }) {
@@ -70,7 +81,7 @@ function saveControls(label, { csv, pictures }) {
       said.textContent = `Not done: ${error.message}.`;
     }
   } }, text);
-  const picture = () => standalone(shown[chosen][1]());
+  const picture = () => standalone(shown[chosen]);
   const numbers = () => asCsv(csv());
   return el("div", { class: "save" },
     shown.length > 1 ? dropdown("Picture", shown.map(([name], i) => [String(i), name]), "0", (value) => { chosen = Number(value); }) : null,
