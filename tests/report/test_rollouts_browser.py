@@ -90,6 +90,10 @@ class TestAddresses:
     def test_an_address_of_nothing_opens_the_page_as_ever(self, browser, localized, address):
         open_at(browser, localized, address)
         wait(browser, "return !!document.querySelector('.detail h3')")
+        said = browser.execute_script("return document.querySelector('.detail .note')?.textContent ?? ''")
+        wanted = "The address names problem nobody, sample 0, of which there is no rollout on this page."
+        assert said == (wanted if address.startswith("rollout=nobody") else said)
+        assert bool(said) == address.startswith(("rollout=nobody", "rollout=&"))
         assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
     def test_conditions_that_share_a_problem_are_told_apart(self, browser, run):

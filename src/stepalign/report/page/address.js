@@ -7,7 +7,7 @@ function readAddress() {
   const found = {};
   try {
     for (const part of location.hash.slice(1).split("&")) {
-      const at = part.indexOf("="), name = part.slice(0, at), value = part.slice(at + 1);
+      const at = part.indexOf("="), name = at < 0 ? null : part.slice(0, at), value = part.slice(at + 1);
       if (name === "rollout") {
         const slash = value.lastIndexOf("/");
         found.problem_id = decodeURIComponent(slash < 0 ? value : value.slice(0, slash));

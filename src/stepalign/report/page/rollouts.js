@@ -106,9 +106,11 @@ function openAddress() {
   const found = index.problem_id.flatMap((_, i) => (named.every((name) => String(index[name][i]) === wanted[name]) ? [i] : []));
   const i = found.find((n) => index.scored[n] !== "no") ?? found[0];
   if (i === undefined) {
-    heading.replaceChildren(el("p", { class: "note" }, `The address names rollout ${wanted.problem_id}, sample ${wanted.sample}; it is not on this page.`));
+    const sample = wanted.sample === undefined ? "" : `, sample ${wanted.sample}`;
+    notice.replaceChildren(el("p", { class: "note" }, `The address names problem ${wanted.problem_id}${sample}, of which there is no rollout on this page.`));
     return false;
   }
+  notice.replaceChildren();
   if (browser.found.includes(i)) browser.page = Math.floor(browser.found.indexOf(i) / PAGE_ROWS);
   showRollout(i, { scroll: "always", token: wanted.token });
   return true;
@@ -144,7 +146,7 @@ function shownIn(field, i) {
   const value = index[field][i];
   if (field === "grade") return GRADES[value] ?? String(value ?? "not graded");
   if (field !== "problem_id") return String(value ?? "–");
-  return el("button", { type: "button", "data-rollout": i, "aria-label": `Show ${nameOf(i)}`, onclick: () => { writeAddress(addressOf(i)); showRollout(i, { scroll: true }); } }, String(value).slice(0, 24));
+  return el("button", { type: "button", "data-rollout": i, "aria-label": `Show ${nameOf(i)}`, onclick: () => { notice.replaceChildren(); writeAddress(addressOf(i)); showRollout(i, { scroll: true }); } }, String(value).slice(0, 24));
 }
 
 function listRollouts(progress) {
@@ -169,6 +171,7 @@ const place = el("span");
 const status = el("p", { class: "status", role: "status" });
 const body = el("tbody");
 const heading = el("div", { "aria-live": "polite" });
+const notice = el("div", { role: "status" });
 const detail = el("div");
 
 if (document.getElementById("rollout-browser")) {
@@ -195,7 +198,7 @@ if (document.getElementById("rollout-browser")) {
   const head = COLUMNS.map(([, label, isNumber]) => el("th", { scope: "col", class: isNumber ? "num" : null }, label));
   document.getElementById("rollout-browser").append(el("div", { class: "browser" },
     el("div", {}, status, scrollable("What was found", el("table", {}, el("thead", {}, el("tr", {}, head)), body)), el("div", { class: "pages" }, previous, next, place)),
-    el("div", { class: "detail" }, heading, detail)));
+    el("div", { class: "detail" }, notice, heading, detail)));
   findRollouts().then(() => openAddress() || showRollout(0));
   addEventListener("hashchange", openAddress);
 }
