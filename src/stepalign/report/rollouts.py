@@ -17,12 +17,13 @@ import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any, NamedTuple
 
 from stepalign.core.trace import parse_trace
 from stepalign.maths.localization import lowest_step_hit
 from stepalign.report.page.sections import Browser
-from stepalign.report.page.text import clean
+from stepalign.report.page.text import clean, visible
 from stepalign.runs.rows import CritiqueRow, ProblemRow, RolloutRow
 
 CHUNK_SIZE = 200
@@ -72,10 +73,14 @@ class Scored:
     at: Sequence[int] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """What the page's script reads."""
-        rounded = {n: [[round(a, DIGITS) for a in row] for row in rows] for n, rows in self.contexts.items()}
+        """What the page's script reads, clean."""
+        rounded = {visible(name): [*map(_rounded, rows)] for name, rows in self.contexts.items()}
         contexts = {n: {"advantage": rows[0], **({"by_step": rows} if self.at else {})} for n, rows in rounded.items()}
-        kept = {"tokens": list(self.tokens), "token_steps": list(self.token_steps), "at": list(self.at)}
+        kept = {
+            "tokens": [visible(token) for token in self.tokens],
+            "token_steps": list(self.token_steps),
+            "at": list(self.at),
+        }
         return {**kept, "first_wrong_step": self.first_wrong_step, "contexts": contexts}
 
     @property
@@ -211,16 +216,20 @@ def _texts(shown: Shown) -> dict[str, Any]:
     """What is read one rollout at a time. `trace` is split before and after the first wrong step."""
     critique = shown.judged
     wrong = critique.first_wrong_step if critique else None
-    return clean(
+    texts = clean(
         {
             "trace": split_trace(str(shown.row.text), wrong if isinstance(wrong, int) else None),
             "extracted": shown.row.extracted,
             "sides": [asdict(side) for side in shown.sides],
             "critique": critique.to_json() if critique else None,
             "facts": [list(fact) for fact in shown.facts],
-            **({"signal": shown.scored.to_json()} if shown.scored else {}),
         }
     )
+    return texts | ({"signal": shown.scored.to_json()} if shown.scored else {})
+
+
+def _rounded(values: Sequence[float]) -> list[float | None]:
+    return [round(value, DIGITS) if isfinite(value) else None for value in values]
 
 
 def split_trace(text: str, first_wrong_step: int | None) -> list[str]:
