@@ -18,7 +18,7 @@ from stepalign.core.token_classes import token_classes
 from stepalign.signal.localization_measures import Collected, Known
 from stepalign.signal.trial import judge_rows
 
-from .comparison.synthetic_run import WARNINGS, write_run
+from .comparison.synthetic_run import WARNINGS, write_probes, write_run
 
 TRACE = "<step_1>2 + 2 = 4</step_1><step_2>4 + 1 = 6</step_2><answer>6</answer>"
 CONTEXT = "<step_1>2 + 2 = 4</step_1><step_2>4 + 1 = 5</step_2><answer>5</answer>"
@@ -57,12 +57,16 @@ def train(directory: Path, text: str | None) -> None:
     run = write_run(directory.with_name(f"{directory.name}-of"), num_rollouts=64)
     shutil.copytree(run / "conditions/stepalign/seed_0", directory)
     shutil.copy(run / "environment.json", directory / "environment.json")
+    probed = write_probes(directory, text or "stepalign")
     write_jsonl(directory / "problems.used.jsonl", problems(text))
     write_jsonl(directory / "warnings.jsonl", [row | ({"message": text} if text else {}) for row in WARNINGS])
     if text:
         critique = {"case": text, "first_wrong_step": 1, "steps": [{"origin": text}], "source": text}
         row = {"step": 1, **sample(0, 0, text, text), "context": text, "context_status": text, "critique": critique}
         write_jsonl(directory / "rollouts.jsonl", [row])
+        hostile = probed | {"problem_id": text, "text": text, "tokens": [text] * len(probed["tokens"])}
+        prompts = {"student_prompt_ids": [], "teacher_prompt_ids": []}
+        write_jsonl(directory / "probes/rollouts.jsonl", [hostile | prompts])
         write_json(directory / "prompts.json", {"student": text, "teacher": text})
         write_jsonl(directory / "metrics.jsonl", [{"step": 1, text: 0.5, "wall_s": 1.0}])
         write_text(directory / "config.yaml", yaml.safe_dump({"condition": "refsol", "run_note": text}))
@@ -146,6 +150,8 @@ def localize(directory: Path, text: str | None) -> None:
     write_jsonl(directory / "labels.used.jsonl", [label] if text else [label, right])
     write_jsonl(directory / "tokens.jsonl", [{**where, "tokens": [text or t for t in tokens], "token_steps": steps}])
     write_jsonl(directory / "contexts.jsonl", [{"format": n, **where, "context": text or CONTEXT} for n in formats])
+    scored = [{"format": n, **where, "status": "ok", "num_context_tokens": 9, "advantage": values} for n in formats]
+    write_jsonl(directory / "scores.jsonl", scored)
     collected = Collected()
     collected.add(0, values, Known(steps, token_classes(tokens), 2))
     conditions = {

@@ -5,11 +5,13 @@ import gzip
 import html
 import json
 import re
+from random import Random
 
 import pytest
 
 from stepalign.cli import main
 from stepalign.core.errors import DataError
+from stepalign.core.files import write_jsonl
 from stepalign.report.write import write_report
 from stepalign.runs.kinds import kind_of_directory
 
@@ -177,3 +179,29 @@ def test_the_command(tmp_path, capsys):
     (directory / "samples.jsonl").write_text('{"sample": 0}\n')
     assert main(["report", str(directory)]) == 2
     assert "samples.jsonl, row 1: expected an object with 'text', 'problem_id'" in capsys.readouterr().err
+
+
+def test_a_response_of_two_thousand_tokens_is_below_a_megabyte(tmp_path):
+    random = Random(0)
+    directory = write("localize", tmp_path / "localized")
+    tokens = [f"w{random.randrange(3000)} " for _ in range(2000)]
+    formats = ["refsol", "stepalign"]
+    write_jsonl(
+        directory / "tokens.jsonl", [{"problem_id": "p0", "sample": 0, "tokens": tokens, "token_steps": [2] * 2000}]
+    )
+    scores = [
+        {
+            "format": name,
+            "problem_id": "p0",
+            "sample": 0,
+            "status": "ok",
+            "advantage": [random.gauss(0, 3) for _ in tokens],
+        }
+        for name in formats
+    ]
+    write_jsonl(directory / "scores.jsonl", scores)
+    signal = json.loads((directory / "signal.json").read_text())
+    contexts = {row["format"]: {"advantage": row["advantage"]} for row in scores}
+    signal["rollouts"][0] |= {"tokens": tokens, "token_steps": [2] * 2000, "contexts": contexts}
+    (directory / "signal.json").write_text(json.dumps(signal))
+    assert len(write_report(directory).read_bytes()) < 1_000_000

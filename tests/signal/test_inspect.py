@@ -11,6 +11,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from stepalign.core.errors import ConfigError, DataError, ModelError
+from stepalign.core.token_classes import token_classes
 from stepalign.micro import exact_critique
 from stepalign.models.prompts import Prompt, boundary, chat_prompts, encode
 from stepalign.report.alternatives import instead
@@ -103,7 +104,8 @@ def test_without_alternatives_all_other_numbers_are_the_same(result, micro_solve
 
 def test_every_list_is_as_long_as_the_response(result):
     length = len(result["response_token_ids"])
-    assert len(result["tokens"]) == len(result["token_steps"]) == length
+    assert len(result["tokens"]) == len(result["token_steps"]) == len(result["token_classes"]) == length
+    assert result["token_classes"] == token_classes(result["tokens"])
     for context in result["contexts"].values():
         assert {len(context[key]) for key in ("student_logp", "teacher_logp", "advantage", "divergence")} == {length}
     assert "".join(result["tokens"]) == RESPONSE

@@ -142,6 +142,8 @@ def test_the_student_of_now_is_scored_against_the_teacher_of_the_loss(trainer, t
         for row, probe in zip(read_jsonl(tmp_path / PROBES)[-2:], read_jsonl(tmp_path / PROBED), strict=True):
             assert row["step"] == 2
             assert row["mean_advantage"] == pytest.approx(expected_advantage(student, teacher, probe), abs=1e-4)
+            assert sum(row["advantage"]) / len(probe["tokens"]) == pytest.approx(row["mean_advantage"], abs=1e-4)
+            assert len(row["advantage"]) == len(probe["tokens"]) and "".join(probe["tokens"]).startswith(probe["text"])
 
 
 def test_scoring_draws_no_random_number_and_restores_the_mode(trainer, tmp_path):

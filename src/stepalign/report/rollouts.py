@@ -17,11 +17,13 @@ import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Any, NamedTuple
 
 from stepalign.core.trace import parse_trace
+from stepalign.maths.localization import lowest_step_hit
 from stepalign.report.page.sections import Browser
-from stepalign.report.page.text import clean
+from stepalign.report.page.text import clean, visible
 from stepalign.runs.rows import CritiqueRow, ProblemRow, RolloutRow
 
 CHUNK_SIZE = 200
@@ -38,10 +40,12 @@ LABELS = {
     "grade": "Grade",
     "context_status": "Context",
     "case": "Critique case",
+    "changed": "Critique changed",
 }
 NUMBERS = ("step", "sample")
 COLUMNS = ("condition", "step", "problem_id", "sample", "grade")
-FILTERS = ("condition", "seed", "step", "grade", "context_status", "case")
+FILTERS = ("condition", "seed", "step", "grade", "context_status", "case", "changed")
+DIGITS = 3  # of A_t in a page
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,48 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A_t of a rollout's tokens under one or more contexts, in nats.
+
+    Attributes:
+        tokens: their texts; `token_steps`: the step of each, None outside of the steps.
+        contexts: A_t by context, a number a token; by step of training where `at` names steps.
+    """
+
+    tokens: Sequence[str]
+    token_steps: Sequence[int | None]
+    first_wrong_step: int | None
+    contexts: Mapping[str, Sequence[Sequence[float]]]
+    at: Sequence[int] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What the page's script reads, clean."""
+        rounded = {visible(name): [*map(_rounded, rows)] for name, rows in self.contexts.items()}
+        contexts = {n: {"advantage": rows[0], **({"by_step": rows} if self.at else {})} for n, rows in rounded.items()}
+        kept = {
+            "tokens": [visible(token) for token in self.tokens],
+            "token_steps": list(self.token_steps),
+            "at": list(self.at),
+        }
+        return {**kept, "first_wrong_step": self.first_wrong_step, "contexts": contexts}
+
+    @property
+    def said(self) -> str:
+        """At how many steps it was scored."""
+        return f"at {len(self.at)} steps of training" if self.at else "yes"
+
+    def labels(self) -> dict[str, object]:
+        """By which it is found: the lowest A_t of its steps under each context, and where that is."""
+        found: dict[str, object] = {}
+        for name, (advantage, *_) in self.contexts.items():
+            inside = [a for a, step in zip(advantage, self.token_steps, strict=True) if step is not None]
+            found[f"low {name}"] = round(min(inside), DIGITS) if inside else None
+            hit = lowest_step_hit(advantage, self.token_steps, self.first_wrong_step)
+            found[f"aim {name}"] = None if hit is None else "in the wrong step" if hit.hit == 1 else "elsewhere"
+        return found
+
+
+@dataclass(frozen=True)
 class Shown:
     """A rollout with its own labels, by which it can be found, and what is shown with it.
 
@@ -63,6 +109,7 @@ class Shown:
         sides: texts beside the trace.
         facts: names and values above it.
         critique: of the rollout, where its row has none.
+        scored: A_t of its tokens, where they are known.
     """
 
     row: RolloutRow
@@ -70,6 +117,7 @@ class Shown:
     sides: Sequence[Side] = ()
     facts: Sequence[tuple[str, str]] = ()
     critique: CritiqueRow | None = None
+    scored: Scored | None = None
 
     @property
     def judged(self) -> CritiqueRow | None:
@@ -78,11 +126,13 @@ class Shown:
 
 
 class Archive(NamedTuple):
-    """`index`: columns of equal length; `chunks`: packed texts; `num_total`: rollouts before sampling."""
+    """`index`: columns of equal length; `chunks`: packed texts; `num_total`: rollouts before sampling; `scored`: the
+    contexts that some have A_t under."""
 
     index: dict[str, list[Any]]
     chunks: list[str]
     num_total: int
+    scored: Sequence[str] = ()
     chunk_size: int = CHUNK_SIZE
 
     @property
@@ -92,7 +142,7 @@ class Archive(NamedTuple):
 
     def packed(self) -> dict[str, Any]:
         """What the browser's script finds in the page's data; clean."""
-        return {"rollouts": self.index, "chunk_size": self.chunk_size}
+        return {"rollouts": self.index, "chunk_size": self.chunk_size, "scored": list(self.scored)}
 
     def browser(self, noun: str, none: str) -> Browser:
         """The browser over rollouts that are called so; `none` is said where there are none."""
@@ -108,14 +158,34 @@ def pack_rollouts(
     rollouts: Sequence[Shown], max_rollouts: int = MAX_ROLLOUTS, max_characters: int = MAX_CHARACTERS
 ) -> Archive:
     """Index and texts of rollouts, evenly sampled where there are more than the page should carry."""
-    characters = sum(len(str(it.row.text)) + sum(len(str(side.text or "")) for side in it.sides) for it in rollouts)
+    characters = sum(map(_size, rollouts))
     stride = max(1, -(-len(rollouts) // max_rollouts), -(-characters // max_characters))
     kept = rollouts[::stride]
     index = {name: [clean(it.labels.get(name)) for it in kept] for name in (kept[0].labels if kept else ())}
     index |= {name: [clean(getattr(it.row, name)) for it in kept] for name in FIELDS}
     index["case"] = [clean(it.judged.get("case")) if it.judged else None for it in kept]
+    index["changed"] = [_changed(it.judged) for it in kept]
+    index["scored"] = [it.scored.said if it.scored else "no" for it in kept]
+    names = dict.fromkeys(name for it in kept if it.scored for name in it.scored.contexts)
+    found = [it.scored.labels() if it.scored else {} for it in kept]
+    index |= {clean(key): [of.get(key) for of in found] for name in names for key in (f"low {name}", f"aim {name}")}
     chunks = [pack([_texts(it) for it in kept[at : at + CHUNK_SIZE]]) for at in range(0, len(kept), CHUNK_SIZE)]
-    return Archive(index, chunks, len(rollouts))
+    return Archive(index, chunks, len(rollouts), clean(list(names)))
+
+
+def _size(it: Shown) -> int:
+    """Characters that a rollout takes, about."""
+    numbers = len(it.scored.tokens) * sum(map(len, it.scored.contexts.values())) if it.scored else 0
+    return len(str(it.row.text)) + sum(len(str(side.text or "")) for side in it.sides) + 7 * numbers
+
+
+def _changed(critique: CritiqueRow | None) -> str | None:
+    """The first step that a critique does not take over as it is."""
+    if critique is None:
+        return None
+    steps = enumerate(critique.steps if isinstance(critique.steps, list | tuple) else (), 1)
+    changed = (n for n, step in steps if not isinstance(step, dict) or step.get("origin") != "copied")
+    return f"step {number}" if (number := next(changed, None)) else "no step"
 
 
 def browser_data(
@@ -146,7 +216,7 @@ def _texts(shown: Shown) -> dict[str, Any]:
     """What is read one rollout at a time. `trace` is split before and after the first wrong step."""
     critique = shown.judged
     wrong = critique.first_wrong_step if critique else None
-    return clean(
+    texts = clean(
         {
             "trace": split_trace(str(shown.row.text), wrong if isinstance(wrong, int) else None),
             "extracted": shown.row.extracted,
@@ -155,6 +225,11 @@ def _texts(shown: Shown) -> dict[str, Any]:
             "facts": [list(fact) for fact in shown.facts],
         }
     )
+    return texts | ({"signal": shown.scored.to_json()} if shown.scored else {})
+
+
+def _rounded(values: Sequence[float]) -> list[float | None]:
+    return [round(value, DIGITS) if isfinite(value) else None for value in values]
 
 
 def split_trace(text: str, first_wrong_step: int | None) -> list[str]:

@@ -14,6 +14,7 @@ from stepalign.core.rollout import Outcome
 from stepalign.report.curves import chart_data, curves
 from stepalign.report.numbers import count, duration, percent, percent_interval
 from stepalign.report.page.sections import Cell, Charts, Column, Section, Summary, Table, render
+from stepalign.report.probes import scored_rollouts
 from stepalign.report.records import audit_sentence, records, version_of, warnings_table
 from stepalign.report.rollouts import Shown, browser_data, context_side, pack_rollouts
 from stepalign.runs import files
@@ -36,7 +37,13 @@ def render_page(directory: Path) -> str:
     run, environment = read_training(directory), read_mapping(directory / files.ENVIRONMENT)
     keys = accuracy_keys(row.on(split) for row in run.checkpoints for split in ("validation", "test"))
     rows, problems = run.rollouts(), used_problems(directory)
-    archive = pack_rollouts([Shown(row, sides=[context_side(row)]) for row in rows])
+    scored = scored_rollouts(directory, run.condition)
+    archive = pack_rollouts(
+        [
+            Shown(row, sides=[context_side(row)], scored=scored.get((row.problem_id, row.sample, row.text)))
+            for row in rows
+        ]
+    )
     path = directory / files.CONFIG
     evaluated = [_evaluations(run, split, keys) for split in ("validation", "test")]
     summary = Summary(

@@ -157,6 +157,7 @@ class PreflightCritique(Row):
 class ProbedRow(RolloutRow):
     """`probes/rollouts.jsonl`: a rollout that is probed, with the two prompts that it is scored under."""
 
+    tokens: Sequence[str] = ()
     token_steps: Sequence[int | None]
     student_prompt_ids: Sequence[int]
     teacher_prompt_ids: Sequence[int]
@@ -164,13 +165,14 @@ class ProbedRow(RolloutRow):
 
 
 class ProbeRow(Row):
-    """`probes.jsonl`: a probe at a step (0: before training), with the figures of `Localization`."""
+    """`probes.jsonl`: a probe at a step (0: before training), A_t of each token, and the figures of `Localization`."""
 
     step: int
     probe: int
     problem_id: str
     context: str
     mean_advantage: float
+    advantage: Sequence[float] = ()
 
 
 class TeacherRow(Row):

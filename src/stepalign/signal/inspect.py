@@ -23,6 +23,7 @@ from stepalign.core.critique import Context
 from stepalign.core.errors import ConfigError, DataError, ModelError
 from stepalign.core.prompts import render_prompt
 from stepalign.core.spans import RolloutTokens, rollout_tokens
+from stepalign.core.token_classes import token_classes
 from stepalign.core.tokenizer import Tokenizer
 from stepalign.feedback.alignment import alignment
 from stepalign.maths.detail import Detail
@@ -84,6 +85,7 @@ def inspect_response(
         "response_token_ids": list(prepared.response_ids),
         "tokens": tokens.texts,
         "token_steps": tokens.steps,
+        "token_classes": token_classes(tokens.texts),
         "student_top": described.student_top,
         "contexts": {
             name: {

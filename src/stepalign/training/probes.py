@@ -9,7 +9,7 @@ below 0 on correct steps is a pull away from them that training has not overcome
 A probe's rollout stays the one that the initial policy wrote: it is the student that moves. Probing draws no random
 number, restores the model's mode, and leaves the run's own numbers alone. It keeps nothing from step to step but files:
 
-    probes.jsonl              step (0: before training), probe, problem_id, context, mean_advantage, localization
+    probes.jsonl              step (0: before training), probe, problem_id, context, A_t of each token, localization
     probes/rollouts.jsonl     what is probed
     probes/ledger.json        of the critic, where it was asked for the probes alone
 
@@ -41,6 +41,7 @@ from stepalign.runs.row import append_rows, read_rows
 from stepalign.runs.rows import ProbedRow, ProbeRow
 from stepalign.training.self_distillation import SelfDistillationTrainer
 
+DIGITS = 4  # of A_t in the file
 CANDIDATES = 4  # rollouts looked at for each probe that is wanted: the most that a critic is asked about
 METRICS = (
     "mean_advantage",
@@ -147,7 +148,8 @@ class Probes(TrainerCallback):
         for probe, scored in zip(self.probes, scores, strict=True):
             advantage = scored[self.context].advantage.tolist()
             located = localization(advantage, probe.token_steps, probe.first_wrong_step)
-            measured.append({"mean_advantage": fmean(advantage), **located.to_json()})
+            kept = [round(value, DIGITS) for value in advantage]
+            measured.append({"mean_advantage": fmean(advantage), "advantage": kept, **located.to_json()})
         for key in METRICS:
             values = [row[key] for row in measured if row[key] is not None]
             if values:
@@ -170,12 +172,14 @@ class Probes(TrainerCallback):
         trainer = self.trainer
         text = render_prompt(trainer.prompt_templates, "student", problem=rollout.problem)
         (prompt,) = chat_prompts(trainer._tokenizer, [text], trainer.chat_template_kwargs)
+        tokens = rollout_tokens(trainer._tokenizer, rollout)
         return ProbedRow(
             problem_id=rollout.problem.id,
             sample=rollout.sample,
             text=rollout.text,
             token_ids=list(rollout.token_ids),
-            token_steps=list(rollout_tokens(trainer._tokenizer, rollout).steps),
+            tokens=list(tokens.texts),
+            token_steps=list(tokens.steps),
             student_prompt_ids=prompt.ids,
             teacher_prompt_ids=teacher_prompt_ids,
             first_wrong_step=first_wrong_step,

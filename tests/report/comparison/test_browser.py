@@ -10,7 +10,7 @@ import pytest
 
 from stepalign.report.write import write_report
 
-from .synthetic_run import probe, write_run
+from .synthetic_run import probe, write_probes, write_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -25,6 +25,7 @@ SHOWN = "⟨U+202E⟩gnp⟨U+2066⟩⟨U+0000⟩\ufffd⟨U+200B⟩"
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     path = write_run(tmp_path_factory.mktemp("runs") / "run", seeds=("0", "1"), num_rollouts=300)
+    write_probes(path / "conditions/stepalign/seed_0", "stepalign")
     return write_report(path)
 
 
@@ -85,7 +86,7 @@ def test_every_chart_has_a_table_with_its_numbers(browser, report):
     open_report(browser, report)
     assert browser.execute_script(
         "return [...document.querySelectorAll('svg[role=img]')]"
-        ".every(s => s.closest('.probe, #curves figure').querySelector('details'))"
+        ".every(s => s.closest('.probe, figure[data-bars], #curves figure').querySelector('details'))"
         " && [...document.querySelectorAll('.probe')].every(p => p.querySelector('details'))"
     )
     browser.find_element("css selector", "#accuracy-charts figure:nth-child(3) summary").click()
@@ -118,7 +119,7 @@ def test_rollouts_can_be_filtered_searched_and_read(browser, report):
     wait(browser, "return document.querySelector('.detail h3').textContent.includes('train-17')")
     detail = browser.find_element("css selector", ".detail").text
     assert "case D, first wrong step" in detail and "rewritten" in detail and "<answer>" in detail
-    assert browser.execute_script("return document.querySelectorAll('.detail mark').length") == 1
+    assert browser.execute_script("return document.querySelectorAll('.detail pre mark').length") == 1
 
 
 def test_every_control_is_reached_by_keyboard(browser, report):
@@ -164,7 +165,8 @@ def hostile(tmp_path_factory):
     signal = probe(random.Random(1), "wrong_step")
     signal |= {"kind": EVIL, "problem_id": EVIL, "tokens": [EVIL] * len(signal["tokens"])}
     signal["contexts"] = {EVIL: signal["contexts"]["refsol"]}
-    (path / "signal.json").write_text(json.dumps({"rollouts": [signal]}))
+    scored = signal | {"text": EVIL, "sample": EVIL, "step": 1}
+    (path / "signal.json").write_text(json.dumps({"rollouts": [signal, scored]}))
     name = EVIL.replace("/", "∕").replace("\x00", "").replace("\ud800", "")[:60]
     shutil.copytree(path / "conditions/refsol", path / "conditions" / name)
     (path / "problems/train.jsonl").write_text(json.dumps({"id": EVIL, "problem": EVIL, "answer": EVIL}) + "\n")
@@ -183,7 +185,16 @@ def test_hostile_output_neither_runs_nor_hides(browser, hostile):
     handlers = "[...document.querySelectorAll('*')].some(e => [...e.attributes].some(a => a.name.startsWith('on')))"
     assert browser.execute_script(f"return {handlers}") is False
     assert browser.execute_script("return document.querySelectorAll('script:not([type])').length") == 1
-    for place in (".detail", "#signal-maps", "#prompts", "#critics", "#environment", "#training-control"):
+    for place in (
+        "#summary figure",
+        ".detail",
+        ".detail .tokens",
+        "#signal-maps",
+        "#prompts",
+        "#critics",
+        "#environment",
+        "#training-control",
+    ):
         text = browser.execute_script("return document.querySelector(arguments[0]).textContent", place)
         assert SHOWN in text.replace("⟨U+D800⟩", "\ufffd"), place  # rows lose half pairs when read
     assert not set("\u202e\u2066\x00\u200b") & set(browser.execute_script("return document.body.textContent"))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+from html import unescape
 from pathlib import Path
 from random import Random
 
@@ -68,6 +69,16 @@ def test_each_context_has_a_table_of_steps(inspection_result):
         ["1", "4", "+0.25", "+1.00", "+0.00", "+0.50", "100 %"],
         ["2 first wrong", "3", "−2.50", "−7.50", "−8.00", "+0.50", MISSING],
     ]
+
+
+def test_bars_by_kind_of_token(inspection_result):
+    bars = re.findall(r'data-bars="(.*?)"', render_page(inspection_result()))
+    whole, wrong = (json.loads(unescape(text)) for text in bars)
+    assert whole["groups"][0][0] == "aligned" and whole["signal"] and whole["unit"] == "nats"
+    values = {bar["label"]: bar["value"] for bar in whole["groups"][0][1]}
+    assert values == {"digits": pytest.approx((0.5 + 0.0 + 0.25 + 0.5 - 8.0) / 5), "operators": 0.125, "tags": 0.0}
+    assert [bar["value"] for bar in wrong["groups"][1][1]] == [-2.0, 0.0]  # digits: "4" and "1=6"; operators: "+"
+    assert len(re.findall('data-bars="', render_page(inspection_result(first_wrong_step=None)))) == 1
 
 
 def test_notes_are_shown(inspection_result):
@@ -239,7 +250,9 @@ class TestInTheBrowser:
             "const s = document.querySelector('#signal-controls select');"
             "s.value = '10'; s.dispatchEvent(new Event('change'));"
         )
-        ends = "[...document.querySelectorAll('svg .axis text:first-of-type')].map(t => t.textContent).join()"
+        ends = (
+            "[...document.querySelectorAll('#signal-maps svg .axis text:first-of-type')].map(t => t.textContent).join()"
+        )
         wait(browser, f"return {ends} === '+10,+10'")
         assert browser.execute_script("return document.querySelectorAll('svg .clip').length") == 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import json
+import re
 
 import pytest
 from rich.console import Console
@@ -36,6 +38,22 @@ def test_the_page_says_what_was_measured(directory):
         assert f'<section id="{section}"' in text
     assert "Mean A_t on the tokens of the first wrong step, by their kind" in text
     assert "first rollout whose second step is the first wrong one" in text
+
+
+def test_the_first_screen_and_the_kinds_of_tokens_are_drawn(directory):
+    text = write_report(directory).read_text()
+    where, auroc, *kinds = (json.loads(html.unescape(found)) for found in re.findall(r'data-bars="(.*?)"', text))
+    assert [name for name, _ in where["groups"]] == ["refsol", "stepalign"]
+    assert [(bar["label"], bar["value"]) for bar in where["groups"][0][1]] == [
+        ("correct steps", 0.375),
+        ("first wrong step", -1.875),
+    ]
+    assert [bar["label"] for bar in auroc["groups"][0][1]] == ["refsol", "stepalign"]
+    assert [chart["title"] for chart in kinds] == [
+        "Mean A_t on the tokens of correct steps, by their kind",
+        "Mean A_t on the tokens of the first wrong step, by their kind",
+    ]
+    assert text.index('class="lead"') < text.index("data-bars") < text.index("<table")
 
 
 def test_an_unfinished_localization_has_a_page(directory):

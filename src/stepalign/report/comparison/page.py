@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stepalign.report import numbers
+from stepalign.report.comparison.headline import class_chart_of, headline, picture
 from stepalign.report.comparison.summary import summarize
 from stepalign.report.comparison.tables import result_tables
 from stepalign.report.curves import chart_data, curves
-from stepalign.report.page.sections import Cell, Charts, Column, Section, Signal, Summary, Table, Words, render
+from stepalign.report.page.sections import Bars, Cell, Charts, Column, Section, Signal, Summary, Table, Words, render
+from stepalign.report.probes import scored_rollouts
 from stepalign.report.records import records, version_of, warnings_table
 from stepalign.report.rollouts import Shown, browser_data, context_side, pack_rollouts
 from stepalign.runs.reading import Run
@@ -67,24 +69,28 @@ def render_page(run: Run) -> str:
 
 def rollouts_of(run: Run) -> list[Shown]:
     """All training rollouts with their context, by condition and seed."""
-    return [
-        Shown(row, {"condition": seed.condition, "seed": seed.seed}, [context_side(row)])
-        for seed in run.seed_runs
-        for row in seed.rollouts()
-    ]
+    shown: list[Shown] = []
+    for seed in run.seed_runs:
+        scored = scored_rollouts(seed.directory, seed.condition, run.signal or ())
+        labels = {"condition": seed.condition, "seed": seed.seed}
+        for row in seed.rollouts():
+            of = scored.get((row.problem_id, row.sample, row.text))
+            shown.append(Shown(row, labels, [context_side(row)], scored=of))
+    return shown
 
 
 def _summary(run: Run) -> Section:
     summary = summarize(run)
     left = [("What was compared", summary.compared), ("What came out", summary.outcome)]
-    sure = summary.certainty or ["Nothing can be said yet."]
-    return Section("summary", "Summary", [Summary(left, [("How sure", sure), ("Keep in mind", summary.cautions)])])
+    right = [("How sure", summary.certainty or ["Nothing can be said yet."]), ("Keep in mind", summary.cautions)]
+    lead = headline(run).replace(" %", "\u00a0%")
+    return Section("summary", "Summary", [Summary(left, right, [lead] if lead else [], picture(run))])
 
 
-def _signal(run: Run) -> list[Signal | Words]:
+def _signal(run: Run) -> list[Signal | Words | Bars | None]:
     if run.signal is None:
         return []
-    return [Signal(OF_BASE) if run.signal else Words([NO_SIGNAL])]
+    return [Signal(OF_BASE), class_chart_of(run)] if run.signal else [Words([NO_SIGNAL])]
 
 
 def _results(run: Run) -> Section:

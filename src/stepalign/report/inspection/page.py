@@ -9,14 +9,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from stepalign.core.files import write_text
+from stepalign.core.token_classes import token_classes
 from stepalign.report.alternatives import PARTS, instead, pack
 from stepalign.report.inspection.measures import MEASURES, MISSING, number, share
 from stepalign.report.page.document import build_page
+from stepalign.report.page.sections import Bars
 from stepalign.report.page.text import clean
+from stepalign.report.token_classes import class_chart
 
 PAGE = Path(__file__).parent / "page"
 DECIMALS = 4  # of the numbers behind the picture; advantage.json has them in full
@@ -49,8 +53,22 @@ def render_page(result: Mapping[str, Any]) -> str:
         "notes": result["notes"],
         "told": any(context.get("teacher_top") for context in contexts.values()),
         "contexts": [_steps(name, context) for name, context in contexts.items()],
+        "classes": asdict(_classes(result)),
     }
     return build_page(PAGE, "inspect.html.jinja", scripts=("inspect.js",), content=clean(content), data=clean(data))
+
+
+def _classes(result: Mapping[str, Any]) -> Bars:
+    """Mean A_t by kind of token: of the whole response, and of its first wrong step where one is known."""
+    kinds, wrong = result.get("token_classes") or token_classes(result["tokens"]), result["first_wrong_step"]
+    values = {name: context["advantage"] for name, context in result["contexts"].items()}
+    inside = [i for i, step in enumerate(result["token_steps"]) if wrong and step == wrong]
+    of_step = {name: [row[i] for i in inside] for name, row in values.items()}
+    charts = [
+        class_chart("Mean A_t by kind of token, whole response", values, kinds),
+        class_chart("The same in the first wrong step", of_step, [kinds[i] for i in inside]),
+    ]
+    return Bars([chart for chart in charts if not chart.is_empty])
 
 
 def _wrong_in_words(result: Mapping[str, Any]) -> str:

@@ -51,14 +51,6 @@ MEANINGS = {
     "lowest of all, % (chance)": "Rollouts whose first wrong step has, of all steps, the token with the lowest "
     "A_t; in brackets what it would be by chance, the mean of 1 over the number of steps.",
 }
-CLASSES = {
-    "digit": "digits",
-    "operator": "operators",
-    "word": "words",
-    "tag": "tags",
-    "hedge": "hedges",
-    "other": "punctuation, spaces",
-}
 
 
 def notes(result: Mapping[str, Any]) -> list[str]:

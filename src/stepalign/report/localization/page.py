@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stepalign.core.files import stream_jsonl
-from stepalign.report.localization.measures import CLASSES, MEANINGS, MEASURES, mean, notes
+from stepalign.report.localization.measures import MEANINGS, MEASURES, mean, notes
 from stepalign.report.numbers import MISSING, duration
-from stepalign.report.page.sections import Cell, Column, Fold, Section, Signal, Summary, Table, Words, render
+from stepalign.report.page.sections import (
+    Bar,
+    Bars,
+    Cell,
+    Chart,
+    Column,
+    Fold,
+    Section,
+    Signal,
+    Summary,
+    Table,
+    Words,
+    render,
+)
 from stepalign.report.records import critics_section, environment_section, settings_table, version_of
-from stepalign.report.rollouts import Shown, Side, browser_data, pack_rollouts
+from stepalign.report.rollouts import Scored, Shown, Side, browser_data, pack_rollouts
 from stepalign.report.settings import flatten
+from stepalign.report.token_classes import CLASSES
 from stepalign.runs import files
 from stepalign.runs.row import read_list, read_mapping
 from stepalign.runs.rows import LedgerRow, ProblemRow, RolloutRow, SignalRow
@@ -77,8 +92,28 @@ def _summary(result: Mapping[str, Any], settings: Mapping[str, Any], num_labels:
         return Summary([("What was scored", [tried]), ("What came out", [waits])], [])
     wrong, right = result["num_wrong"], result["num_right"]
     tried += f" {wrong:,} have a wrong step, {right:,} have none." + took
-    lines = [_best(result["conditions"]), *(_sentence(name, of) for name, of in result["conditions"].items())]
-    return Summary([("What was scored", [tried]), ("What came out", lines)], [("Keep in mind", notes(result))])
+    lines = [_sentence(name, of) for name, of in result["conditions"].items()]
+    left = [("What came out", lines), ("What was scored", [tried])]
+    return Summary(left, [("Keep in mind", notes(result))], [_best(result["conditions"])], _picture(result))
+
+
+def _picture(result: Mapping[str, Any]) -> Bars | None:
+    """Where each context's signal falls."""
+    parts = {"mean_correct": "correct steps", "mean_wrong": "first wrong step"}
+    groups = [
+        (name, [_bar(of[key], label) for key, label in parts.items()]) for name, of in result["conditions"].items()
+    ]
+    told = [("", [_bar(of["auroc_step"], name) for name, of in result["conditions"].items()])]
+    charts = [
+        Chart("Where the signal falls: mean A_t", "nats", groups, signal=True),
+        Chart("AUROC of the first wrong step", "chance 0.5", told),
+    ]
+    shown = [chart for chart in charts if not chart.is_empty]
+    return Bars(shown, "With 95 % intervals over rollouts.") if shown else None
+
+
+def _bar(entry: Mapping[str, Any], label: str) -> Bar:
+    return Bar(label, entry["value"], entry["ci95"])
 
 
 def _best(conditions: Mapping[str, Mapping[str, Any]]) -> str:
@@ -118,13 +153,30 @@ def _tables(result: Mapping[str, Any]) -> list[Table]:
     return [Table("Each context", columns, rows, aside), meanings]
 
 
-def _parts(result: Mapping[str, Any]) -> list[Table | Fold]:
+def _parts(result: Mapping[str, Any]) -> list[Table | Fold | Bars]:
     """Tables of groups of rollouts, and of kinds of tokens."""
     conditions: Mapping[str, Mapping[str, Any]] = result.get("conditions", {})
     groups = {"by_place": "first wrong step", "by_num_steps": "number of steps"}
     folds = [Fold(f"By {title}", [_by_group(conditions, key, title)]) for key, title in groups.items() if conditions]
     classes = [_by_class(conditions, part, title) for part, title in PARTS.items() if conditions]
-    return [*folds, *classes]
+    return [_class_charts(conditions), *folds, *classes] if conditions else []
+
+
+def _class_charts(conditions: Mapping[str, Mapping[str, Any]]) -> Bars:
+    """A chart for each part of a rollout: contexts as groups, kinds of tokens as bars."""
+    charts = [
+        Chart(
+            title,
+            "nats",
+            [
+                (name, [_bar(of["token_classes"][kind][part], words) for kind, words in CLASSES.items()])
+                for name, of in conditions.items()
+            ],
+            signal=True,
+        )
+        for part, title in PARTS.items()
+    ]
+    return Bars([chart for chart in charts if not chart.is_empty], "Means over rollouts, with 95 % intervals.")
 
 
 def _by_group(conditions: Mapping[str, Mapping[str, Any]], key: str, title: str) -> Table:
@@ -150,14 +202,21 @@ def _rollouts(directory: Path, labels: Sequence[Mapping[str, Any]], names: Seque
     contexts: dict[tuple[str, str], str | None] = {
         (row["format"], row["problem_id"]): row["context"] for row in stream_jsonl(directory / files.CONTEXTS)
     }
-    texts = {row["problem_id"]: "".join(row["tokens"]) for row in stream_jsonl(directory / files.TOKENS)}
+    tokens = {row["problem_id"]: row for row in stream_jsonl(directory / files.TOKENS)}
+    scores: dict[str, dict[str, array[float]]] = {}
+    for row in stream_jsonl(directory / files.SCORES):
+        if row["status"] == "ok" and row["format"] in names:
+            scores.setdefault(row["problem_id"], {})[row["format"]] = array("d", row["advantage"])
     shown: list[Shown] = []
     for label in labels:
         name, wrong = label["id"], label["first_wrong_step"]
-        text = label.get("response") or texts.get(name) or "\n".join(label["steps"])
+        of = tokens.get(name)
+        text = label.get("response") or "".join(of["tokens"] if of else ()) or "\n".join(label["steps"])
         sides = [Side(f"Context: {format}", contexts.get((format, name)), "No context.") for format in names]
         facts = [("Annotator", label["reason"])] if label.get("reason") else []
         facts.append(("First wrong step", MISSING if wrong is None else str(wrong)))
         marks = {"first_wrong_step": wrong, "num_steps": len(label["steps"])}
-        shown.append(Shown(RolloutRow(problem_id=name, sample=0, text=text), marks, sides, facts))
+        by_format = {format: [scores[name][format]] for format in names if format in scores.get(name, {})}
+        scored = Scored(of["tokens"], of["token_steps"], wrong, by_format) if of and by_format else None
+        shown.append(Shown(RolloutRow(problem_id=name, sample=0, text=text), marks, sides, facts, scored=scored))
     return shown

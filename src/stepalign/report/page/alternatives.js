@@ -48,7 +48,8 @@ document.addEventListener("copy", (event) => {
 });
 
 // Several maps of one response move together: pointing shows a token in all of them, a click or the arrow keys stay there.
-// A map is {body, card, marked}: its tokens, its card, and the tokens with a second line; `stay` hears where it stays.
+// A map is {body, more, card, marked}: its tokens, the button for more of them, its card, and the tokens with a second
+// line; `stay` hears where it stays. `goTo(i)` of what is returned goes to a token that was asked for by its number.
 function moveTogether(maps, count, start, stay) {
   let chosen = start;
   const spanOf = (map, i) => map.body.querySelector(`[data-token="${i}"]`);
@@ -81,5 +82,13 @@ function moveTogether(maps, count, start, stay) {
       spanOf(map, chosen)?.scrollIntoView({ block: "nearest" });
     });
   }
-  show(start);
+  function goTo(i) {
+    chosen = Math.max(0, Math.min(count - 1, i));
+    for (const { body, more } of maps) while (!body.querySelector(`[data-token="${chosen}"]`) && !more.hidden) more.click();
+    show(chosen);
+    maps[0].body.focus({ preventScroll: true });
+    spanOf(maps[0], chosen)?.scrollIntoView({ block: "center" });
+  }
+  if (count) show(start);
+  return { goTo };
 }

@@ -7,14 +7,6 @@ const view = { axis: "step", split: SPLITS[0] ?? "test", metric: null };
 const isShare = (metric) => ["accuracy", "share"].includes(data.metrics[metric]?.kind) || metric.endsWith("_rate");
 const shown = (metric, value) => (isShare(metric) ? `${(100 * value).toFixed(1)} %` : short(value));
 
-function ticks(low, high, count) {
-  const rough = (high - low || 1) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const size = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) * power;
-  const first = Math.ceil(low / size - 1e-9);
-  return Array.from({ length: Math.floor(high / size + 1e-9) - first + 1 }, (_, i) => (first + i) * size);
-}
-
 // Unit of the horizontal axis: its name, and what to divide the raw numbers by.
 function unit(axis, high) {
   if (axis === "step") return ["steps", 1];
@@ -77,11 +69,15 @@ function drawChart(host, group, metric, width) {
   });
   const rows = () => byCondition.flatMap(({ name, seeds }) => seeds.flatMap((points, i) => points.map((p) =>
     [seeds.length > 1 ? `${name} (${i + 1})` : name, String(p.step), short(p.x / divisor), shown(metric, p.y), p.ci ? p.ci.map((v) => shown(metric, v)).join(" to ") : ""])));
+  const csv = () => [["condition", "run", "step", view.axis, metric, "low", "high"], byCondition.flatMap(({ name, seeds }) =>
+    seeds.flatMap((points, i) => points.map((p) => [name, i + 1, p.step, p.x, p.y, ...(p.ci ?? ["", ""])])))];
+  const legend = byCondition.map(({ name }) => [name, cssOf(`--c${style(name)}`), DASHES[style(name)]]);
+  const pictures = () => [[label, () => host.querySelector("svg"), legend]];
   const details = host.querySelector("details");
   host.replaceChildren(
     el("figcaption", { title: data.metrics[metric]?.label ?? "" }, isShare(metric) ? `${metric}, %` : metric),
     svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `${label} against ${axisName}; the values are in the table that follows` }, grid, marks),
-    tableBehind(label, ["condition", "step", axisName, metric, "95 % interval"], rows));
+    tableBehind(label, ["condition", "step", axisName, metric, "95 % interval"], rows, { csv, pictures }));
   if (details?.open) host.querySelector("details").open = true;
 }
 

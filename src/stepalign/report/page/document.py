@@ -23,7 +23,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stepalign.report.page.text import script_json
 
 SHARED = Path(__file__).parent
-SCRIPTS = ("dom.js", "tokens.js", "alternatives.js")
+SCRIPTS = ("dom.js", "address.js", "save.js", "bars.js", "tokens.js", "alternatives.js", "maps.js")
 READY = 'document.documentElement.dataset.ready = "true";\n'  # after all scripts
 
 

@@ -13,7 +13,7 @@ const el = (tag, attributes = {}, ...children) => fill(document.createElement(ta
 const svg = (tag, attributes = {}, ...children) =>
   fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
-const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+const signed = (value, digits = 2) => (Number(value.toFixed(digits)) < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
 const thousands = (value) => value.toLocaleString("en-US");
 
 function short(value) {
@@ -21,6 +21,15 @@ function short(value) {
   for (const [limit, unit, name] of [[1e9, 1e9, " G"], [1e6, 1e6, " M"], [1e4, 1e3, " k"]])
     if (size >= limit) return String(Number((value / unit).toPrecision(3))) + name;
   return String(Number(value.toPrecision(4)));
+}
+
+// Round numbers between two ends, about `count` of them.
+function ticks(low, high, count) {
+  const rough = (high - low || 1) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const size = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) * power;
+  const first = Math.ceil(low / size - 1e-9);
+  return Array.from({ length: Math.floor(high / size + 1e-9) - first + 1 }, (_, i) => (first + i) * size);
 }
 
 function radios(legend, name, options, chosen, onchange) {
@@ -86,15 +95,16 @@ function longText(label, parts) {
 
 const ROWS = 2000;
 
-// A table behind a chart, built when it is first opened: rows() gives arrays of text.
-function tableBehind(label, head, rows) {
-  const details = el("details", {}, el("summary", {}, `Table: ${label}`));
+// What lies behind a chart, built when it is first opened: its numbers as a table, rows() gives arrays of text, and as
+// files to save. `files` has csv(): [head, rows], and pictures(): [name, () => svg element, legend] of each picture.
+function tableBehind(label, head, rows, files) {
+  const details = el("details", {}, el("summary", {}, `Table and files: ${label}`));
   details.addEventListener("toggle", () => {
     if (!details.open || details.children.length > 1) return;
     const texts = rows();
     const row = (i) => el("tr", {}, texts[i].map((text, n) => (n ? el("td", { class: "num" }, text) : el("th", { scope: "row" }, text))));
     const [body, more] = byPieces(el("tbody"), texts.length, ROWS, row, (left) => `Show more: ${thousands(left)} rows are left`);
-    details.append(scrollable(label, el("table", {},
+    details.append(saveControls(label, files), scrollable(`Numbers: ${label}`, el("table", {},
       el("thead", {}, el("tr", {}, head.map((text, i) => el("th", { scope: "col", class: i ? "num" : null }, text)))), body)), more);
   });
   return details;

@@ -4,7 +4,7 @@ const GRADES = { correct: "✓ correct", wrong: "✗ wrong", unparseable: "? unp
 const index = data.rollouts;
 const { columns: COLUMNS, filters: FILTERS } = data.browser; // each [field, label]; columns are numbers where a third says so
 const count = index.problem_id.length;
-const browser = { filters: {}, query: "", found: [], page: 0, chosen: null, search: 0 };
+const browser = { filters: {}, query: "", order: "", found: [], page: 0, chosen: null, search: 0 };
 
 const cache = new Map();
 function unpack(number) {
@@ -23,8 +23,6 @@ const nameOf = (i) => [["", "condition"], ["step ", "step"], ["problem ", "probl
 
 const problemOf = (i) => (Object.hasOwn(data.problems, index.problem_id[i]) ? data.problems[index.problem_id[i]] : ["", null]);
 
-const markWrong = (text) => el("mark", { title: "first wrong step" }, text);
-
 function facts(pairs) {
   return el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
     .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
@@ -35,24 +33,87 @@ function critiqueFacts(critique) {
   const origins = (critique.steps ?? []).map((step, n) => `${n + 1} ${step?.origin}`).join(", ");
   const verified = critique.verified ? "verified" : "not verified";
   const wrong = critique.first_wrong_step ? `, first wrong step ${critique.first_wrong_step}` : "";
-  return [["Critique", `case ${critique.case}${wrong}, ${verified}${critique.source ? `, by ${critique.source}` : ""}`], ["Steps of the critique", origins]];
+  return [["Critique", `case ${critique.case}${wrong}, ${verified}${critique.source ? `, by ${critique.source}` : ""}`], ["Steps of the critique", origins], ["The critic's words", critique.judgement]];
 }
 
-async function showRollout(i, scroll) {
+// Where the first wrong step stands in a trace: as its parts say, or else its tokens; null where nobody says.
+function wrongIn({ trace, signal }) {
+  if (trace.length === 3) return [trace[0].length, trace[0].length + trace[1].length];
+  const first = signal ? firstWrong(signal) : -1;
+  if (first < 0) return null;
+  const last = signal.token_steps.lastIndexOf(signal.first_wrong_step);
+  const from = signal.tokens.slice(0, first).join("").length, to = signal.tokens.slice(0, last + 1).join("").length;
+  return trace[0].slice(0, to) === signal.tokens.slice(0, last + 1).join("") ? [from, to] : null;
+}
+
+// The address of a rollout: with condition, seed and step where another one has its problem and sample.
+function addressOf(i, token) {
+  const { problem_id, sample } = index;
+  const found = { problem_id: problem_id[i], sample: sample[i], token };
+  const others = problem_id.some((id, n) => n !== i && id === problem_id[i] && sample[n] === sample[i]);
+  for (const name of others ? PLACES : []) found[name] = index[name]?.[i];
+  return found;
+}
+
+// The token maps of a rollout; where it was scored at several steps of training, a slider over them.
+function scoredMaps(i, response) {
+  const steps = response.at ?? [];
+  const host = el("div"), said = el("output");
+  const scale = el("div", { class: "scale" });
+  let now = 0, shown = 5, maps, chosen = lowestToken(response);
+  function draw() {
+    const contexts = Object.entries(response.contexts).map(([name, context]) => [name, steps.length ? { advantage: context.by_step[now] } : context]);
+    maps = responseMaps({ ...response, contexts: Object.fromEntries(contexts) }, { scale: shown, label: "this rollout", start: chosen, stay });
+    host.replaceChildren(el("div", { class: "maps" }, maps.figures), maps.table);
+    scale.replaceChildren(...scaleLegend(shown));
+    if (steps.length) said.textContent = steps[now] ? `after step ${steps[now]}` : "before training";
+    slider.setAttribute("aria-valuetext", said.textContent);
+  }
+  function stay(token) {
+    chosen = token;
+    writeAddress(addressOf(i, token));
+  }
+  const slider = el("input", { type: "range", min: 0, max: Math.max(0, steps.length - 1), step: 1, value: 0, oninput: (event) => { now = Number(event.target.value); draw(); } });
+  draw();
+  const controls = el("form", { class: "controls" }, scaleControl("5", (value) => { shown = value; draw(); }),
+    steps.length > 1 ? el("label", { class: "field" }, "Training step", el("span", { class: "slide" }, slider, said)) : null, scale);
+  controls.addEventListener("submit", (event) => event.preventDefault());
+  return { node: el("div", { class: "scored" }, el("h4", {}, "Token by token"), controls, host), goTo: (token) => { chosen = token; maps.goTo(token); } };
+}
+
+async function showRollout(i, { scroll = false, token } = {}) {
   browser.chosen = i;
   listRollouts();
   const texts = await textsOf(i);
   if (browser.chosen !== i) return;
   const [problem, answer] = problemOf(i);
   const stopped = { length: "token limit reached", stop: "ended by itself" }[index.finish_reason[i]] ?? index.finish_reason[i];
-  heading.replaceChildren(el("h3", {}, nameOf(i)));
-  const sides = texts.sides.map(({ label, text, note }) => (text === null
-    ? el("figure", {}, el("figcaption", {}, label), el("p", { class: "status" }, note)) : longText(label, [[text]])));
+  const scored = texts.signal ? scoredMaps(i, texts.signal) : null;
+  heading.replaceChildren(el("h3", { tabindex: -1 }, nameOf(i)));
   detail.replaceChildren(
     facts([["Problem", problem], ["Answer", answer], ["Extracted", texts.extracted], ["Grade", GRADES[index.grade[i]] ?? index.grade[i]],
       ["Length", index.num_tokens[i] === null ? stopped : `${thousands(index.num_tokens[i])} tokens, ${stopped}`], ...critiqueFacts(texts.critique), ...texts.facts]),
-    el("div", { class: "pair" }, longText("Trace", texts.trace.map((text, part) => [text, part === 1 ? markWrong : null])), sides));
-  if (scroll && heading.getBoundingClientRect().top > innerHeight) heading.scrollIntoView();
+    ...besideTrace(texts.trace.join(""), wrongIn(texts), texts.sides), scored?.node ?? "");
+  if (scored && token !== undefined) scored.goTo(token);
+  else if (scroll && (scroll === "always" || heading.getBoundingClientRect().top > innerHeight)) heading.scrollIntoView();
+}
+
+// Show the rollout that the address names, on the page of the list that has it; false where it names none.
+function openAddress() {
+  const wanted = readAddress();
+  if (wanted?.problem_id === undefined) return false;
+  const named = ["problem_id", "sample", ...PLACES].filter((name) => wanted[name] !== undefined && index[name]);
+  const found = index.problem_id.flatMap((_, i) => (named.every((name) => String(index[name][i]) === wanted[name]) ? [i] : []));
+  const i = found.find((n) => index.scored[n] !== "no") ?? found[0];
+  if (i === undefined) {
+    const sample = wanted.sample === undefined ? "" : `, sample ${wanted.sample}`;
+    notice.replaceChildren(el("p", { class: "note" }, `The address names problem ${wanted.problem_id}${sample}, of which there is no rollout on this page.`));
+    return false;
+  }
+  notice.replaceChildren();
+  if (browser.found.includes(i)) browser.page = Math.floor(browser.found.indexOf(i) / PAGE_ROWS);
+  showRollout(i, { scroll: "always", token: wanted.token });
+  return true;
 }
 
 function matches(i) {
@@ -64,6 +125,8 @@ const contains = (text) => typeof text === "string" && text.toLowerCase().includ
 async function findRollouts() {
   const search = ++browser.search;
   const candidates = index.problem_id.flatMap((_, i) => (matches(i) ? [i] : []));
+  const by = index[browser.order];
+  if (by) candidates.sort((a, b) => (by[a] ?? Infinity) - (by[b] ?? Infinity) || a - b);
   browser.found = browser.query ? [] : candidates;
   browser.page = 0;
   for (let at = 0; browser.query && at < candidates.length; at++) {
@@ -83,7 +146,7 @@ function shownIn(field, i) {
   const value = index[field][i];
   if (field === "grade") return GRADES[value] ?? String(value ?? "not graded");
   if (field !== "problem_id") return String(value ?? "–");
-  return el("button", { type: "button", "data-rollout": i, "aria-label": `Show ${nameOf(i)}`, onclick: () => showRollout(i, true) }, String(value).slice(0, 24));
+  return el("button", { type: "button", "data-rollout": i, "aria-label": `Show ${nameOf(i)}`, onclick: () => { notice.replaceChildren(); writeAddress(addressOf(i)); showRollout(i, { scroll: true }); } }, String(value).slice(0, 24));
 }
 
 function listRollouts(progress) {
@@ -108,14 +171,17 @@ const place = el("span");
 const status = el("p", { class: "status", role: "status" });
 const body = el("tbody");
 const heading = el("div", { "aria-live": "polite" });
+const notice = el("div", { role: "status" });
 const detail = el("div");
 
 if (document.getElementById("rollout-browser")) {
-  const selects = FILTERS.flatMap(([name, label]) => {
+  const aims = data.scored.map((name) => [`aim ${name}`, `Lowest A_t, ${name}`]);
+  const selects = [...FILTERS, ...aims, ["scored", "Token by token"]].flatMap(([name, label]) => {
     const counts = new Map();
     for (const value of index[name] ?? []) counts.set(value, (counts.get(value) ?? 0) + 1);
     const known = [...counts].filter(([value]) => value !== null);
     if (known.length < 2) return [];
+    if (name !== "condition") known.sort(([a], [b]) => String(a).localeCompare(String(b), "en", { numeric: true }));
     const options = known.map(([value, n]) => [String(value), `${value} (${thousands(n)})`]);
     return [dropdown(label, [["", "all"], ...options], "", (value) => { browser.filters[name] = value; findRollouts(); })];
   });
@@ -126,10 +192,13 @@ if (document.getElementById("rollout-browser")) {
   } });
   const form = document.getElementById("rollout-controls");
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.append(...selects, el("label", { class: "field" }, "Search", search));
+  const orders = [["", "as recorded"], ...data.scored.map((name) => [`low ${name}`, `lowest A_t first, ${name}`])];
+  form.append(...selects, orders.length > 1 ? dropdown("Order", orders, "", (value) => { browser.order = value; findRollouts(); }) : "",
+    el("label", { class: "field" }, "Search", search));
   const head = COLUMNS.map(([, label, isNumber]) => el("th", { scope: "col", class: isNumber ? "num" : null }, label));
   document.getElementById("rollout-browser").append(el("div", { class: "browser" },
     el("div", {}, status, scrollable("What was found", el("table", {}, el("thead", {}, el("tr", {}, head)), body)), el("div", { class: "pages" }, previous, next, place)),
-    el("div", { class: "detail" }, heading, detail)));
-  findRollouts().then(() => showRollout(0));
+    el("div", { class: "detail" }, notice, heading, detail)));
+  findRollouts().then(() => openAddress() || showRollout(0));
+  addEventListener("hashchange", openAddress);
 }

@@ -92,11 +92,55 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A number as a bar from zero; `ci95`: its interval, where there is one."""
+
+    label: str
+    value: float | None
+    ci95: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Bars in named groups over one axis.
+
+    Attributes:
+        signal: the numbers are A_t, and bars have the colours of reinforced and suppressed tokens.
+    """
+
+    title: str
+    unit: str
+    groups: Sequence[tuple[str, Sequence[Bar]]]
+    signal: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no number to show."""
+        return all(bar.value is None for _, bars in self.groups for bar in bars)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bar charts beside each other; `aside`: a line on all of them."""
+
+    charts: Sequence[Chart]
+    aside: str = ""
+    kind: str = field(default="bars", init=False)
+
+
+@dataclass(frozen=True)
 class Summary:
-    """The first section's words in two columns, each of (title, paragraphs); the last of `left` in large type."""
+    """The first section: what matters in a sentence and a picture, then words in two columns of (title, paragraphs).
+
+    Attributes:
+        lead: the sentences in large type; where there are none, the last of `left` are.
+        picture: what they say, drawn.
+    """
 
     left: Sequence[tuple[str, Sequence[str]]]
     right: Sequence[tuple[str, Sequence[str]]]
+    lead: Sequence[str] = ()
+    picture: Bars | None = None
     kind: str = field(default="summary", init=False)
 
 
@@ -125,8 +169,8 @@ class Browser:
     kind: str = field(default="browser", init=False)
 
 
-Part = Words | Table | Texts | Fold | Summary | Charts | Signal | Browser
-SCRIPTS = {"charts": "curves.js", "signal": "signal.js", "browser": "rollouts.js"}
+Part = Words | Table | Texts | Fold | Bars | Summary | Charts | Signal | Browser
+SCRIPTS = {"charts": ["curves.js"], "signal": ["signal.js"], "browser": ["join.js", "rollouts.js"]}
 
 
 @dataclass(frozen=True)
@@ -170,7 +214,7 @@ def render(
     return build_page(
         SHARED,
         "report.html.jinja",
-        scripts=[script for kind, script in SCRIPTS.items() if kind in kinds],
+        scripts=[script for kind, scripts in SCRIPTS.items() if kind in kinds for script in scripts],
         content=clean(content) | {"chunks": chunks},
         data=clean(data) | dict(packed or {}),
     )

@@ -9,17 +9,15 @@ function firstWrong(response) {
   return response.first_wrong_step ? response.token_steps.indexOf(response.first_wrong_step) : -1;
 }
 
-// `below`: second lines by token. The map is [body, button]; `show(i)` of the body marks a token as the one that is told of.
-function tokenMap(response, advantages, label, scale, below = new Map(), hint = true) {
+// `below`: second lines by token. The map is [body, button].
+function tokenMap(response, advantages, label, scale, below) {
   const first = firstWrong(response);
   function token(i) {
     const value = advantages[i], text = response.tokens[i];
     const known = typeof value === "number";
     const share = known ? Math.min(1, Math.abs(value) / scale) : 0;
     const names = known ? [value < 0 ? "down" : "up", share >= 0.1 ? "signed" : "", i === first ? "first-wrong" : ""] : [];
-    const step = response.token_steps[i] === null ? "outside the steps" : `step ${response.token_steps[i]}`;
-    const title = !hint ? null : known ? `${signed(value)} nats, ${step}` : "no advantage";
-    const span = el("span", { class: names.join(" ").trim() || null, title, "data-token": i }, text);
+    const span = el("span", { class: names.join(" ").trim() || null, "data-token": i }, text);
     span.style.setProperty("--a", Math.round(share * 100));
     if (!below.has(i)) return span;
     const line = el("rt", {}, below.get(i));
@@ -63,7 +61,7 @@ function drawAdvantages(host, response, advantages, label, scale, width) {
   });
   const first = firstWrong(response);
   host.replaceChildren(
-    svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${label}: advantage over token position; the values are in the table that follows` },
+    svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "data-advantages": true, "aria-label": `${label}: advantage over token position; the values are in the table that follows` },
       svg("g", { class: "axis" }, [scale, 0, -scale].map((v) => [
         svg("line", { class: v ? null : "zero", x1: left, x2: width - right, y1: y(v), y2: y(v) }),
         svg("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, v ? `${v < 0 ? "−" : "+"}${scale}` : "0")]),
@@ -72,11 +70,18 @@ function drawAdvantages(host, response, advantages, label, scale, width) {
       first < 0 ? null : svg("line", { class: "dash", x1: x(first), x2: x(first), y1: top, y2: height - bottom }, svg("title", {}, "first wrong step"))));
 }
 
-// The same numbers as a table: one row a token, one column a context.
-function tokenTable(response, label) {
+// The same numbers as a table, and as files: one row a token, one column a context. A token in a file is written as JSON,
+// which keeps its spaces and can be no formula.
+function tokenTable(response, label, scale) {
   const names = Object.keys(response.contexts);
-  return tableBehind(label, ["token", "step", ...names], () => response.tokens.map((token, i) => [JSON.stringify(token), String(response.token_steps[i] ?? ""),
-    ...names.map((name) => { const value = response.contexts[name].advantage[i]; return typeof value === "number" ? signed(value) : ""; })]));
+  const values = (i) => names.map((name) => response.contexts[name].advantage[i]);
+  const csv = () => [["token", "text", "step", ...names], response.tokens.map((token, i) => [i, JSON.stringify(token), response.token_steps[i] ?? "", ...values(i).map((value) => value ?? "")])];
+  const pictures = (host) => names.flatMap((name, n) => [
+    [`Tokens under ${name}`, () => tokenPicture(response, name, scale)],
+    [`A_t over position under ${name}`, () => host.parentElement.querySelectorAll("svg[data-advantages]")[n]]]);
+  const details = tableBehind(label, ["token", "step", ...names], () => response.tokens.map((token, i) => [JSON.stringify(token), String(response.token_steps[i] ?? ""),
+    ...values(i).map((value) => (typeof value === "number" ? signed(value) : ""))]), { csv, pictures: () => pictures(details) });
+  return details;
 }
 
 function scaleControl(chosen, onchange) {
