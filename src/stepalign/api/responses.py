@@ -42,7 +42,7 @@ def evaluate(
     """Sample a model on problems, grade, and measure pass@k, maj@k and avg@k.
 
     Args:
-        model: a directory, GGUF file or hub name of a causal LM; micro: the shipped solver; with a server its
+        model: a directory, GGUF file or hub name of a causal LM; micro, micro-code: the shipped solvers; with a server its
             name there.
         problems: what `load_problems` reads.
         adapter: of a PEFT adapter for it.
@@ -197,7 +197,7 @@ def localize(
     """Rollouts whose first wrong step somebody marked, under the contexts of feedback formats: what finds the error?
 
     Args:
-        model: a directory or hub name of a causal LM; micro: the shipped solver.
+        model: a directory or hub name of a causal LM; micro, micro-code: the shipped solvers.
         labels: what `load_labels` reads: a path, or a list of dictionaries.
         output_dir: where scores and report go, and an interrupted localization goes on.
         config: a recipe's path.

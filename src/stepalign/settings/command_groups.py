@@ -61,7 +61,8 @@ class EvaluateSettings(GradingSettings, ColumnsSettings, ServerSettings):
 
     model: str = setting(
         REQUIRED,
-        "Directory, GGUF file or hub name of a causal LM; micro: the shipped solver; with a server its name there.",
+        "Directory, GGUF file or hub name of a causal LM; micro, micro-code: the shipped solvers; with a server its "
+        "name there.",
     )
     adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for the model.")
     problems: str = setting(REQUIRED, "File, directory or dataset of problems; docs/data.md.")
@@ -141,7 +142,9 @@ class InspectSettings(ColumnsSettings, LogSettings):
 
     case: str | None = setting(None, "CASE.yaml: what to look at; flags win over it.", positional=True)
     output_dir: str = setting(REQUIRED, "For advantage.json and inspect.html.")
-    model: str | None = setting(None, "Directory, GGUF file or hub name of a causal LM; micro: the shipped solver.")
+    model: str | None = setting(
+        None, "Directory, GGUF file or hub name of a causal LM; micro, micro-code: the shipped solvers."
+    )
     adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for it.")
     problem: str | None = setting(None, "What the solver was asked.")
     response: str | None = setting(None, "What it wrote.")
@@ -181,7 +184,7 @@ class InspectSettings(ColumnsSettings, LogSettings):
 class LocalizeSettings(GradingSettings):
     """Which labelled rollouts are scored, under which contexts, by which model."""
 
-    model: str = setting(REQUIRED, "Directory or hub name of a causal LM; micro: the shipped solver.")
+    model: str = setting(REQUIRED, "Directory or hub name of a causal LM; micro, micro-code: the shipped solvers.")
     adapter: str | None = setting(None, "Directory or hub name of a PEFT adapter for it.")
     labels: str = setting(
         REQUIRED,

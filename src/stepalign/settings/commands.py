@@ -163,7 +163,7 @@ and the likeliest tokens as student_top and teacher_top; per step; localization;
 tokenized) and OUTPUT_DIR/inspect.html, and prints a summary.
 
 a case file:
-  model: micro                # directory, GGUF file or hub name; micro: the shipped solver
+  model: micro                # directory, GGUF file or hub name; micro, micro-code: the shipped solvers
   problem: Start with 47. Add 38.
   response: "<step_1>Add 38: 7+8=15 carry 1; 4+3=7. So 75.</step_1><answer>75</answer>"
   contexts:
