@@ -42,8 +42,8 @@ def evaluate(
     """Sample a model on problems, grade, and measure pass@k, maj@k and avg@k.
 
     Args:
-        model: a directory, GGUF file or hub name of a causal LM; micro, micro-code: the shipped solvers; with a server its
-            name there.
+        model: a directory, GGUF file or hub name of a causal LM; micro, micro-code: the shipped solvers; with a server
+            its name there.
         problems: what `load_problems` reads.
         adapter: of a PEFT adapter for it.
         config: a recipe's path.
