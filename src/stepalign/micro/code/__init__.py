@@ -6,7 +6,7 @@ digits or about feedback. Programs are really run to be graded.
     >>> from stepalign.micro.code import CodeWorld, code_problems
     >>> [problem] = code_problems(CodeWorld(), count=1, seed=0)
     >>> problem.problem.split(": ")[0]
-    'Write f(n). Start with 4. For each i from 1 to n'
+    'Write f(n). Start with 5. For each i from 2 to n'
 """
 
 from stepalign.micro.code.problems import CODE_SOLVER_DIR, CodeWorld, code_problems
