@@ -104,8 +104,8 @@ def test_arguments_that_are_not_accepted(capsys):
     [
         (
             ["grade"],
-            "grade needs samples: Responses: problem_id, sample, text; or what TRL, verl or ms-swift logged, or "
-            "conversations. Set it: --samples ...",
+            "grade needs samples: Responses: problem_id, sample, text; or what TRL, verl, ms-swift, prime-rl or "
+            "tinker-cookbook logged, or conversations; docs/data.md. Set it: --samples ...",
         ),
         (["grade", "--nope", "1"], "command line: unknown setting 'nope'; see --help for the names"),
         (["grade", "--problem", "p"], "unknown setting 'problem'; perhaps you meant 'problems'?"),

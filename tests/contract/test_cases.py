@@ -14,7 +14,7 @@ from stepalign.signal.case import make_case, read_case_file
 
 DIRECTORY = Path(__file__).parents[2] / "examples" / "cases"
 PATHS = sorted(DIRECTORY.glob("*.yaml"))
-MICRO = [path for path in PATHS if path.stem.startswith("micro-")]
+MICRO = [path for path in PATHS if path.stem.startswith("micro-") and not path.stem.startswith("micro-code-")]
 
 
 def load(name):

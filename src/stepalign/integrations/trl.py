@@ -1,15 +1,6 @@
 """Live feedback in TRL's own trainers: a reward function that also says, of each rollout, what its self-teacher sees.
 
-    from trl.experimental.sdpo import SDPOConfig, SDPOTrainer
-    from stepalign.integrations.trl import LiveFeedback
-
-    feedback = LiveFeedback(problems, critic_base_url="http://127.0.0.1:8000/v1", critic_model="Qwen/QwQ-32B")
-    args = SDPOConfig("runs/sdpo", include_environment_feedback=True)
-    trainer = SDPOTrainer(model, reward_funcs=feedback, args=args, train_dataset=dataset)
-    feedback.attach(trainer)  # the teacher's prompts hold the critiques of the very rollouts that are trained on
-    trainer.train()
-
-What takes it:
+docs/integrations.md shows a training with it. What takes it:
 
     GRPOTrainer and others with reward_funcs   as reward function; with feedback=None it grades alone
     SDPOTrainer (trl.experimental)             the same, and `attach`
