@@ -68,9 +68,7 @@ def write_signal(
     path = run_directory / SIGNAL
     if not conditions or (path.exists() and read_json(path).get("conditions") == conditions):
         return
-    problems = {
-        row.id: Problem(**row.to_json()) for row in read_rows(problems_file(run_directory, "train"), ProblemRow)
-    }
+    problems = {row.id: row.made() for row in read_rows(problems_file(run_directory, "train"), ProblemRow)}
     condition, rows = _recorded({key: directory for key, directory in seed_directories.items() if key[0] in conditions})
     rollouts: list[SignalRow] = []
     if any(kind_of(row) for row in rows):
