@@ -7,9 +7,18 @@ from stepalign.core.files import read_json, read_jsonl
 
 pytestmark = pytest.mark.slow
 SIZES = {
-    "max_steps": 2, "save_steps": 2, "per_device_train_batch_size": 8, "micro_num_train": 16,
-    "micro_num_validation": 2, "micro_num_test": 2, "num_samples": 2, "num_seen": 2, "probe_steps": 1, "num_probes": 2, "max_completion_length": 96,
-}  # fmt: skip
+    "max_steps": 2,
+    "save_steps": 2,
+    "per_device_train_batch_size": 8,
+    "micro_num_train": 16,
+    "micro_num_validation": 2,
+    "micro_num_test": 2,
+    "num_samples": 2,
+    "num_seen": 2,
+    "probe_steps": 1,
+    "num_probes": 2,
+    "max_completion_length": 96,
+}
 
 
 def test_a_comparison_of_programs_ends_with_its_report(tmp_path):
