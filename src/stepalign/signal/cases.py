@@ -79,10 +79,10 @@ def _sampled(args: InspectSettings, path: str, given: Mapping[str, Any]) -> list
 
 def _of_rollout(rollout: Rollout, path: str, index: int, given: Mapping[str, Any]) -> Case:
     problem, source = rollout.problem, "command line" if "first_wrong_step" in given else "case file"
-    known = {"problem": problem.problem, "response": rollout.text, "answer": problem.answer}
+    known = {"problem": problem.problem, "response": rollout.text, "answer": problem.own_answer}
     case = make_case({**known, "solution": problem.solution, **given}, f"{path}, response {index}", source)
     record = {"run": path, "index": index, "problem_id": problem.id, "sample": rollout.sample}
-    return replace(case, finish_reason=rollout.finish_reason, rollout=record)
+    return replace(case, tests=problem.tests, finish_reason=rollout.finish_reason, rollout=record)
 
 
 def _overridden(case: Case, given: Mapping[str, Any]) -> Case:
