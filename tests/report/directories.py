@@ -23,6 +23,7 @@ from .comparison.synthetic_run import WARNINGS, write_probes, write_run
 TRACE = "<step_1>2 + 2 = 4</step_1><step_2>4 + 1 = 6</step_2><answer>6</answer>"
 CONTEXT = "<step_1>2 + 2 = 4</step_1><step_2>4 + 1 = 5</step_2><answer>5</answer>"
 GRADES = ("correct", "wrong", "unparseable", "timeout")
+REPLY = '<think>Step 2.</think>{"case": "D", "keep_steps": 1, "new_steps": ["4 + 1 = 5"], "answer": "5"}'
 STEPS = [{"text": "2 + 2 = 4", "origin": "copied"}, {"text": "4 + 1 = 5", "origin": "rewritten"}]
 
 
@@ -62,6 +63,7 @@ def train(directory: Path, text: str | None) -> None:
     write_jsonl(directory / "warnings.jsonl", [row | ({"message": text} if text else {}) for row in WARNINGS])
     if text:
         critique = {"case": text, "first_wrong_step": 1, "steps": [{"origin": text}], "source": text}
+        critique |= {"judgement": text, "reply": text}
         row = {"step": 1, **sample(0, 0, text, text), "context": text, "context_status": text, "critique": critique}
         write_jsonl(directory / "rollouts.jsonl", [row])
         hostile = probed | {"problem_id": text, "text": text, "tokens": [text] * len(probed["tokens"])}
@@ -91,7 +93,8 @@ def grade(directory: Path, text: str | None) -> None:
 
 def critique(directory: Path, text: str | None) -> None:
     made = {"case": text or "D", "first_wrong_step": 2, "steps": STEPS, "answer": text or "5", "text": text or CONTEXT}
-    none = {"case": None, "first_wrong_step": None, "steps": [], "answer": None, "text": None}
+    made |= {"judgement": text or "4 + 1 is 5.", "reply": text or REPLY}
+    none = {"reply": text or "No idea.", "case": None, "first_wrong_step": None, "steps": [], "answer": None, "text": None}
     rows = [
         {"problem_id": "p0", "sample": 0, "status": "verified", **made},
         {"problem_id": "p0", "sample": 1, "status": "skipped", "reason": text or "wrong_answer", **none},

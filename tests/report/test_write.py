@@ -16,7 +16,7 @@ from stepalign.report.write import write_report
 from stepalign.runs.kinds import kind_of_directory
 
 from .comparison.synthetic_run import write_run
-from .directories import TRACE, WRITERS, write
+from .directories import REPLY, TRACE, WRITERS, write
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x00"
 
@@ -132,6 +132,8 @@ def test_critiques_stand_beside_their_traces(tmp_path):
     assert first["trace"][1] == "4 + 1 = 6" and first["sides"][0]["text"].endswith("<answer>5</answer>")
     assert second["sides"][0] == {"label": "Critique", "text": None, "note": "No critique: wrong_answer."}
     assert data(text)["rollouts"]["status"] == ["verified", "skipped", "verified"]
+    assert (first["reply"], second["reply"]) == (REPLY, "No idea.")
+    assert first["critique"]["judgement"] == "4 + 1 is 5." and "reply" not in first["critique"]
     (directory / "samples.used.jsonl").unlink()
     assert "The samples were not kept beside the critiques" in page(directory)
 

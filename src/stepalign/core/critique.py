@@ -40,6 +40,7 @@ class Critique:
     `first_wrong_step` counts from 1 in the solver's trace; None in case A, and where nobody knows. `verified`: the
     answer was graded correct. `answer` is None of a program: its steps are its lines, and they are what is graded.
     `source` names the critic. `judgement`: why the step is wrong, in prose; empty where the critic did not say.
+    `reply`: the language model's words that the critique was read from, as they came; empty where none was asked.
     """
 
     case: CritiqueCase
@@ -49,9 +50,10 @@ class Critique:
     verified: bool = False
     source: str = ""
     judgement: str = ""
+    reply: str = ""
 
     def __post_init__(self) -> None:
-        clean_fields(self, "answer", "judgement")
+        clean_fields(self, "answer", "judgement", "reply")
 
     @property
     def text(self) -> str:
@@ -67,7 +69,8 @@ class Critique:
             "steps": [{"text": step.text, "origin": step.origin} for step in self.steps],
             "answer": self.answer,
         }
-        return {**row, "judgement": self.judgement} if self.judgement else row
+        said = {"judgement": self.judgement, "reply": self.reply}
+        return row | {name: words for name, words in said.items() if words}
 
 
 @dataclass(frozen=True)

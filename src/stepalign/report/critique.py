@@ -84,7 +84,6 @@ def render_page(directory: Path) -> str:
 def audit_lines(found: Mapping[str, Any]) -> list[str]:
     """What `audit.json` says, a line a measure."""
     how = f", protocol {found['protocol']}, truth shown: {found['truth']}" if found["model"] else ""
-    how = f", protocol {found['protocol']}, truth shown: {found['truth']}" if found["model"] else ""
     who = " ".join(filter(None, (found["critic"], found["model"])))
     opening = f"{who}{how}, on {found['num_rollouts']} labelled rollouts"
     lines = [f"  {words}: {_rate(found, name)}" for name, words in AUDIT.items() if found.get(name) is not None]
@@ -114,13 +113,13 @@ def _rate(found: Mapping[str, Any], name: str) -> str:
 
 def _shown(result: CritiqueResult, sample: RolloutRow | None, labelled: Mapping[str, object]) -> Shown:
     row = sample or RolloutRow(problem_id=result.problem_id, sample=result.sample, text=NOT_KEPT)
-    kept = {key: result.get(key) for key in ("case", "first_wrong_step", "steps", "answer")}
+    kept = {key: result.get(key) for key in ("case", "first_wrong_step", "steps", "answer", "judgement")}
     critique = CritiqueRow(**kept, verified=result.status == "verified") if result.case is not None else None
     labels = {"status": result.status, "reason": result.reason or None, "first_wrong_step": result.first_wrong_step}
     labels |= {"labelled": labelled[str(result.problem_id)]} if str(result.problem_id) in labelled else {}
     facts = [("Status", " ".join(filter(None, (str(result.status), result.reason and f"({result.reason})"))))]
     side = Side("Critique", result.text, f"No critique: {result.reason or 'none was made'}.")
-    return Shown(row, labels, [side], facts, critique)
+    return Shown(row, labels, [side], facts, critique, reply=result.reply)
 
 
 def _summary(results: Sequence[CritiqueResult], has_samples: bool, audited: str) -> Summary:

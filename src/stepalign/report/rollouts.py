@@ -109,6 +109,7 @@ class Shown:
         sides: texts beside the trace.
         facts: names and values above it.
         critique: of the rollout, where its row has none.
+        reply: the critic's, as it came, where the critique has none: a rejected one.
         scored: A_t of its tokens, where they are known.
     """
 
@@ -117,6 +118,7 @@ class Shown:
     sides: Sequence[Side] = ()
     facts: Sequence[tuple[str, str]] = ()
     critique: CritiqueRow | None = None
+    reply: str = ""
     scored: Scored | None = None
 
     @property
@@ -176,7 +178,8 @@ def pack_rollouts(
 def _size(it: Shown) -> int:
     """Characters that a rollout takes, about."""
     numbers = len(it.scored.tokens) * sum(map(len, it.scored.contexts.values())) if it.scored else 0
-    return len(str(it.row.text)) + sum(len(str(side.text or "")) for side in it.sides) + 7 * numbers
+    reply = it.reply or (it.judged.reply if it.judged else "")
+    return len(str(it.row.text)) + len(reply) + sum(len(str(side.text or "")) for side in it.sides) + 7 * numbers
 
 
 def _changed(critique: CritiqueRow | None) -> str | None:
@@ -215,13 +218,16 @@ def context_side(row: RolloutRow) -> Side:
 def _texts(shown: Shown) -> dict[str, Any]:
     """What is read one rollout at a time. `trace` is split before and after the first wrong step."""
     critique = shown.judged
+    judged = critique.to_json() if critique else None
+    reply = shown.reply or (judged or {}).pop("reply", "")
     wrong = critique.first_wrong_step if critique else None
     texts = clean(
         {
             "trace": split_trace(str(shown.row.text), wrong if isinstance(wrong, int) else None),
             "extracted": shown.row.extracted,
             "sides": [asdict(side) for side in shown.sides],
-            "critique": critique.to_json() if critique else None,
+            "critique": judged,
+            "reply": reply,
             "facts": [list(fact) for fact in shown.facts],
         }
     )

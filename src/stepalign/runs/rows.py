@@ -79,6 +79,7 @@ class CritiqueRow(Row):
     verified: bool = False
     source: str = ""
     judgement: str = ""
+    reply: str = ""
 
     @classmethod
     def of(cls, critique: Critique) -> Self:
@@ -88,9 +89,8 @@ class CritiqueRow(Row):
     def critique(self) -> Critique:
         """The critique of the row."""
         steps = tuple(CritiqueStep(**step) for step in self.steps)
-        return Critique(
-            self.case, self.first_wrong_step, steps, self.answer, self.verified, self.source, self.judgement
-        )
+        said = self.judgement, self.reply
+        return Critique(self.case, self.first_wrong_step, steps, self.answer, self.verified, self.source, *said)
 
 
 def _critique(where: str, key: str, value: object) -> CritiqueRow | None:

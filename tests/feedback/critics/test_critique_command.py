@@ -65,8 +65,9 @@ def test_its_files(data):
     rows = [json.loads(line) for line in (data / "out" / "critiques.jsonl").read_text().splitlines()]
     assert [row["problem_id"] for row in rows] == [f"p{i}" for i in range(24)]
     assert set(rows[0]) == {
-        "problem_id", "sample", "status", "case", "first_wrong_step", "steps", "answer", "text"
+        "problem_id", "sample", "status", "case", "first_wrong_step", "steps", "answer", "reply", "text"
     }  # fmt: skip
+    assert rows[0]["reply"] == FIXED.content  # as it came, also where all is well
     assert rows[3] == {
         "problem_id": "p3", "sample": 0, "status": "skipped", "reason": "not_json", "reply": "no", "case": None,
         "first_wrong_step": None, "steps": [], "answer": None, "text": None,
@@ -108,7 +109,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(last, data, monkeypatch):
         assert num_undisturbed == 24
         assert len(server.requests) <= num_undisturbed + 4  # the pool's width
     same = (data / "undisturbed" / "critiques.jsonl").read_bytes()
-    assert (data / "out" / "critiques.jsonl").read_bytes() == same and same.count(b"as in problem") == 2 * 24
+    assert (data / "out" / "critiques.jsonl").read_bytes() == same and same.count(b"as in problem") == 3 * 24
     totals = ledger(data / "out")
     assert totals["num_requests"] + totals["num_cached"] == totals["num_samples"] == totals["num_verified"] == 24
     assert totals["num_cached"] >= last - 3  # those before it, less what was still under way

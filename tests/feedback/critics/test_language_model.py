@@ -28,6 +28,7 @@ def test_records_come_in_order_and_are_heard_of_at_once(make_critic):
         "first_wrong_step": 2,
         "steps": [{"text": "2 + 3 = 5", "origin": "copied"}, {"text": "5 * 4 = 20", "origin": "rewritten"}],
         "answer": "20",
+        "reply": FIXED.content,
         "text": "<step_1>2 + 3 = 5</step_1>\n<step_2>5 * 4 = 20</step_2>\n<answer>20</answer>",
     }
     assert records[0].critique.source == "openai:m"

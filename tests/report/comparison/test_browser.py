@@ -122,6 +122,31 @@ def test_rollouts_can_be_filtered_searched_and_read(browser, report):
     assert browser.execute_script("return document.querySelectorAll('.detail pre mark').length") == 1
 
 
+def test_wrong_rollouts_whose_critique_changed_a_step_are_three_choices_away(browser, report):
+    open_report(browser, report)
+    choose(browser, "Condition", "stepalign")
+    choose(browser, "Step", "1")
+    cell = "document.querySelector('.cross [data-cell=\"wrong step 2\"]')"
+    number = browser.execute_script(f"return Number({cell}.textContent)")
+    browser.execute_script(f"{cell}.click()")
+    assert 0 < number < 300 and status(browser) == f"{number} of 1,800 rollouts"
+    chosen = [
+        browser.execute_script(
+            "return [...document.querySelectorAll('label.field')].find(l => l.firstChild.textContent === arguments[0])"
+            ".querySelector('select').value",
+            label,
+        )
+        for label in ("Condition", "Step", "Grade", "Critique changed")
+    ]
+    assert chosen == ["stepalign", "1", "wrong", "step 2"]
+    assert browser.execute_script(f"return {cell} === document.activeElement && {cell}.ariaPressed") == "true"
+    browser.execute_script(f"{cell}.click()")  # once more lifts both
+    assert browser.execute_script(f"return {cell}.ariaPressed") == "false"
+    choose(browser, "Critique changed", "step 2")
+    choose(browser, "Grade", "wrong")
+    assert status(browser) == f"{number} of 1,800 rollouts"
+
+
 def test_every_control_is_reached_by_keyboard(browser, report):
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys

@@ -30,7 +30,7 @@ class CritiqueRecord:
 
     verified: the critique's answer was graded correct. unverified: the reference solution stands in for a rejected
     critique. skipped: there is none. `reason` says why it is not verified: "wrong_answer", "leak", "http_500", …
-    `reply` is then the critic's last reply as it came, None where there was none.
+    `reply` is then the critic's last reply as it came, None where there was none; a verified critique has its own.
     """
 
     problem_id: str

@@ -96,7 +96,7 @@ class LanguageModelCritic:
                 self.ledger.num_reasked[reason] += 1
             try:
                 reply = await self.pool.reply(self._request(rollout, ask))
-                critique = replace(self._parse(reply, rollout), source=self.name)
+                critique = replace(self._parse(reply, rollout), source=self.name, reply=reply.text)
                 critique = await verify(rollout, critique, self._grade)
                 return CritiqueRecord(rollout.problem.id, rollout.sample, "verified", critique)
             except Rejected as error:
@@ -113,7 +113,8 @@ class LanguageModelCritic:
         reply: Reply | None = None
         try:
             reply = await self.pool.reply(self._request(rollout, 0, step))
-            critique = replace(self._parse(reply, rollout), first_wrong_step=step, source=self.name)
+            parsed = self._parse(reply, rollout)
+            critique = replace(parsed, first_wrong_step=step, source=self.name, reply=reply.text)
             copied = [s.text for s in rollout.trace.steps[: step - 1]]
             if [s.text for s in critique.steps[: step - 1]] != copied:
                 return rewrite_record(rollout, None, "other_step", reply.text)

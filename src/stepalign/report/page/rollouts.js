@@ -93,7 +93,8 @@ async function showRollout(i, { scroll = false, token } = {}) {
   detail.replaceChildren(
     facts([["Problem", problem], ["Answer", answer], ["Extracted", texts.extracted], ["Grade", GRADES[index.grade[i]] ?? index.grade[i]],
       ["Length", index.num_tokens[i] === null ? stopped : `${thousands(index.num_tokens[i])} tokens, ${stopped}`], ...critiqueFacts(texts.critique), ...texts.facts]),
-    ...besideTrace(texts.trace.join(""), wrongIn(texts), texts.sides), scored?.node ?? "");
+    ...besideTrace(texts.trace.join(""), wrongIn(texts), texts.sides),
+    texts.reply ? el("details", {}, el("summary", {}, "The critic's reply, as it came"), longText("Reply", [[texts.reply]])) : "", scored?.node ?? "");
   if (scored && token !== undefined) scored.goTo(token);
   else if (scroll && (scroll === "always" || heading.getBoundingClientRect().top > innerHeight)) heading.scrollIntoView();
 }
@@ -116,8 +117,26 @@ function openAddress() {
   return true;
 }
 
-function matches(i) {
-  return Object.entries(browser.filters).every(([name, value]) => value === "" || String(index[name][i]) === value);
+// Whether a rollout is what the filters ask for, but for those that are left out.
+function matches(i, without = []) {
+  return Object.entries(browser.filters).every(([name, value]) => value === "" || without.includes(name) || String(index[name][i]) === value);
+}
+
+// What a field of the index holds, [value, how often], in order; null is nothing.
+function valuesOf(name) {
+  const counts = new Map();
+  for (const value of index[name] ?? []) if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1);
+  const known = [...counts];
+  return name === "condition" ? known : known.sort(([a], [b]) => String(a).localeCompare(String(b), "en", { numeric: true }));
+}
+
+const selects = new Map(); // of the filters, by field
+function setFilters(values) {
+  for (const [name, value] of Object.entries(values)) {
+    browser.filters[name] = value;
+    if (selects.has(name)) selects.get(name).querySelector("select").value = value;
+  }
+  findRollouts();
 }
 
 const contains = (text) => typeof text === "string" && text.toLowerCase().includes(browser.query);
@@ -129,11 +148,12 @@ async function findRollouts() {
   if (by) candidates.sort((a, b) => (by[a] ?? Infinity) - (by[b] ?? Infinity) || a - b);
   browser.found = browser.query ? [] : candidates;
   browser.page = 0;
+  cross?.draw();
   for (let at = 0; browser.query && at < candidates.length; at++) {
     const i = candidates[at];
     const texts = await textsOf(i);
     if (search !== browser.search) return;
-    if (contains(String(index.problem_id[i])) || contains(problemOf(i)[0]) || contains(texts.trace.join("")) || texts.sides.some(({ text }) => contains(text)) || contains(texts.extracted)) browser.found.push(i);
+    if (contains(String(index.problem_id[i])) || contains(problemOf(i)[0]) || contains(texts.trace.join("")) || texts.sides.some(({ text }) => contains(text)) || contains(texts.extracted) || contains(texts.reply)) browser.found.push(i);
     if (at % 2000 === 1999) {
       listRollouts(`searched ${thousands(at + 1)} of ${thousands(candidates.length)}`);
       await new Promise((done) => setTimeout(done));
@@ -173,30 +193,26 @@ const body = el("tbody");
 const heading = el("div", { "aria-live": "polite" });
 const notice = el("div", { role: "status" });
 const detail = el("div");
+const cross = crossTable();
 
 if (document.getElementById("rollout-browser")) {
   const aims = data.scored.map((name) => [`aim ${name}`, `Lowest A_t, ${name}`]);
-  const selects = [...FILTERS, ...aims, ["scored", "Token by token"]].flatMap(([name, label]) => {
-    const counts = new Map();
-    for (const value of index[name] ?? []) counts.set(value, (counts.get(value) ?? 0) + 1);
-    const known = [...counts].filter(([value]) => value !== null);
-    if (known.length < 2) return [];
-    if (name !== "condition") known.sort(([a], [b]) => String(a).localeCompare(String(b), "en", { numeric: true }));
-    const options = known.map(([value, n]) => [String(value), `${value} (${thousands(n)})`]);
-    return [dropdown(label, [["", "all"], ...options], "", (value) => { browser.filters[name] = value; findRollouts(); })];
-  });
+  for (const [name, label] of [...FILTERS, ...aims, ["scored", "Token by token"]]) {
+    const options = valuesOf(name).map(([value, n]) => [String(value), `${value} (${thousands(n)})`]);
+    if (options.length > 1) selects.set(name, dropdown(label, [["", "all"], ...options], "", (value) => setFilters({ [name]: value })));
+  }
   let pause = 0;
-  const search = el("input", { type: "search", placeholder: "problem, trace, context", oninput: (event) => {
+  const search = el("input", { type: "search", placeholder: "problem, trace, context, reply", oninput: (event) => {
     clearTimeout(pause);
     pause = setTimeout(() => { browser.query = event.target.value.toLowerCase(); findRollouts(); }, 250);
   } });
   const form = document.getElementById("rollout-controls");
   form.addEventListener("submit", (event) => event.preventDefault());
   const orders = [["", "as recorded"], ...data.scored.map((name) => [`low ${name}`, `lowest A_t first, ${name}`])];
-  form.append(...selects, orders.length > 1 ? dropdown("Order", orders, "", (value) => { browser.order = value; findRollouts(); }) : "",
+  form.append(...selects.values(), orders.length > 1 ? dropdown("Order", orders, "", (value) => { browser.order = value; findRollouts(); }) : "",
     el("label", { class: "field" }, "Search", search));
   const head = COLUMNS.map(([, label, isNumber]) => el("th", { scope: "col", class: isNumber ? "num" : null }, label));
-  document.getElementById("rollout-browser").append(el("div", { class: "browser" },
+  document.getElementById("rollout-browser").append(cross?.node ?? "", el("div", { class: "browser" },
     el("div", {}, status, scrollable("What was found", el("table", {}, el("thead", {}, el("tr", {}, head)), body)), el("div", { class: "pages" }, previous, next, place)),
     el("div", { class: "detail" }, notice, heading, detail)));
   findRollouts().then(() => openAddress() || showRollout(0));
