@@ -5,7 +5,8 @@ import json
 import pytest
 
 from stepalign.cli import main
-from stepalign.core.files import read_jsonl
+from stepalign.core.files import read_jsonl, write_jsonl
+from stepalign.models.random_init import save_random_qwen3
 
 QUICK = ["--config", "micro", "--num_problems", "3", "--num_samples", "2", "--max_completion_length", "40",
          "--micro_num_train", "8", "--eval_batch_size", "4"]  # fmt: skip
@@ -110,3 +111,87 @@ def test_help_shows_its_own_settings_first(capsys):
     assert main(["preflight", "--help"]) == 0
     text = capsys.readouterr().out
     assert text.index("--num_problems") < text.index("--condition ") and "--eval_seed" not in text
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory):
+    """A preflight that sampled, and its rollouts as a file of samples."""
+    out = tmp_path_factory.mktemp("sampled") / "pre"
+    assert preflight(out, "--conditions", "refsol") == 0
+    rows = [{key: row[key] for key in ("problem_id", "sample", "text")} for row in read_jsonl(out / "rollouts.jsonl")]
+    write_jsonl(out.parent / "samples.jsonl", rows)
+    return out
+
+
+class TestSamplesThatAreGiven:
+    """Rollouts of a file instead of the model's: our own, and as a trainer logs them."""
+
+    def given(self, sampled, out, *more):
+        problems, samples = sampled / "problems.jsonl", sampled.parent / "samples.jsonl"
+        argv = ["--problems", str(problems), "--samples", str(samples), "--conditions", "refsol"]
+        return preflight(out, *argv, *more)
+
+    def test_they_are_graded_and_scored_as_the_models_own(self, sampled, tmp_path, capsys):
+        assert self.given(sampled, tmp_path / "pre") == 0
+        text = capsys.readouterr().out
+        assert "rollouts were taken from" in text
+        own, given = (json.loads((path / "preflight.json").read_text()) for path in (sampled, tmp_path / "pre"))
+        assert given["samples"].endswith("samples.jsonl") and "samples" not in own
+        for one, other in zip(own["rows"], given["rows"], strict=True):
+            assert (one["text"], one["grade"]) == (other["text"], other["grade"])
+            scores = one["formats"]["refsol"], other["formats"]["refsol"]
+            # the sampled end of sequence is a token more; all before it are scored alike
+            assert scores[0]["mean_advantage"] == pytest.approx(scores[1]["mean_advantage"], abs=0.2)
+        assert main(["report", str(tmp_path / "pre")]) == 0
+        assert "6 rollouts from" in (tmp_path / "pre/report.html").read_text()
+
+    def test_started_again_it_goes_on_and_other_samples_are_not_mixed_in(self, sampled, tmp_path, capsys):
+        assert self.given(sampled, tmp_path / "pre") == 0
+        before = (tmp_path / "pre/rollouts.jsonl").read_bytes()
+        assert self.given(sampled, tmp_path / "pre", "--conditions", "refsol", "other") == 0
+        assert (tmp_path / "pre/rollouts.jsonl").read_bytes() == before
+        rows = read_jsonl(sampled.parent / "samples.jsonl")
+        write_jsonl(tmp_path / "others.jsonl", [row | {"text": "7"} for row in rows])
+        assert self.given(sampled, tmp_path / "pre", "--samples", str(tmp_path / "others.jsonl")) == 2
+        assert "on other samples: they differ from samples.used.jsonl" in capsys.readouterr().err
+        argv = ["--problems", str(sampled / "problems.jsonl"), "--conditions", "refsol"]
+        assert preflight(tmp_path / "pre", *argv) == 2
+        assert "on other samples" in capsys.readouterr().err
+
+    def test_a_log_is_read_by_its_prompts_and_empty_responses_are_left_out(self, sampled, tmp_path, caplog):
+        problems = {row["id"]: row["problem"] for row in read_jsonl(sampled / "problems.jsonl")}
+        rows = read_jsonl(sampled.parent / "samples.jsonl")
+        logged = [
+            {"step": 1, "prompt": f"Q: {problems[r['problem_id']]}", "completion": r["text"], "reward": 0.0}
+            for r in rows
+        ]
+        write_jsonl(tmp_path / "log.jsonl", [*logged[:3], {**logged[3], "completion": " "}])
+        assert self.given(sampled, tmp_path / "pre", "--samples", str(tmp_path / "log.jsonl")) == 0
+        assert "read as trl logs them" in caplog.text and "samples: 1 of 4 are empty" in caplog.text
+        found = read_jsonl(tmp_path / "pre/rollouts.jsonl")
+        assert [row["text"] for row in found] == [row["text"] for row in rows[:3]]
+
+    def test_without_problems_the_prompts_of_a_log_are_them(self, tmp_path, caplog):
+        out, ends = tmp_path / "pre", "\nassistant\n"
+        rows = [
+            {"input": f"user\n{n} + 2?{ends}", "output": f"<answer>{n + 2}</answer>", "gts": str(n + 2), "step": 1}
+            for n in range(3)
+        ]
+        write_jsonl(tmp_path / "1.jsonl", rows)
+        model = [
+            "--model_name_or_path",
+            str(save_random_qwen3(tmp_path / "model", ["1 + 2 = 3"])),
+            "--max_completion_length",
+            "8",
+        ]
+        argv = [*model, "--samples", str(tmp_path / "1.jsonl"), "--conditions", "answer", "--num_problems", "2"]
+        assert main(["preflight", *argv, "--output_dir", str(out)]) == 0
+        result = json.loads((out / "preflight.json").read_text())
+        assert result["num_problems"] == 2 and not result["is_micro"]
+        assert [row["grade"] for row in result["rows"]] == ["correct", "correct"]
+
+    def test_nothing_but_empty_samples_is_an_error(self, sampled, tmp_path, capsys):
+        rows = read_jsonl(sampled.parent / "samples.jsonl")
+        write_jsonl(tmp_path / "empty.jsonl", [row | {"text": ""} for row in rows])
+        assert self.given(sampled, tmp_path / "pre", "--samples", str(tmp_path / "empty.jsonl")) == 2
+        assert "all 6 samples are empty" in capsys.readouterr().err

@@ -94,7 +94,14 @@ def grade(directory: Path, text: str | None) -> None:
 def critique(directory: Path, text: str | None) -> None:
     made = {"case": text or "D", "first_wrong_step": 2, "steps": STEPS, "answer": text or "5", "text": text or CONTEXT}
     made |= {"judgement": text or "4 + 1 is 5.", "reply": text or REPLY}
-    none = {"reply": text or "No idea.", "case": None, "first_wrong_step": None, "steps": [], "answer": None, "text": None}
+    none = {
+        "reply": text or "No idea.",
+        "case": None,
+        "first_wrong_step": None,
+        "steps": [],
+        "answer": None,
+        "text": None,
+    }
     rows = [
         {"problem_id": "p0", "sample": 0, "status": "verified", **made},
         {"problem_id": "p0", "sample": 1, "status": "skipped", "reason": text or "wrong_answer", **none},

@@ -11,28 +11,9 @@ from typing import Any, Literal
 
 from stepalign.core.errors import ConfigError
 from stepalign.core.settings import REQUIRED, AtLeast0, AtLeast1, NonNegative, Settings, setting
-from stepalign.data.logged import RolloutsFormat
 from stepalign.feedback.export import ExportFormat, check_export
 from stepalign.settings.grading import GradingSettings
-from stepalign.settings.groups import ColumnsSettings
-
-SAMPLES = "or what TRL, verl, ms-swift, prime-rl or tinker-cookbook logged, or conversations; docs/data.md."
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogSettings(Settings):
-    """Whose responses are read, and how their columns are called."""
-
-    rollouts_format: RolloutsFormat | None = setting(
-        None,
-        "Whose log the samples are: trl, ms-swift, verl, prime-rl, tinker or messages; none: by their columns, which "
-        "is said.",
-    )
-    sample_columns: list[str] = setting(
-        [],
-        "Columns of the samples, as part=column: text=reply,prompt=asked,answer=gold, or problem_id=..., sample=... "
-        "What is not named is recognized.",
-    )
+from stepalign.settings.groups import SAMPLES, ColumnsSettings, LogSettings
 
 
 @dataclass(frozen=True, kw_only=True)

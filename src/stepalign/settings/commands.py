@@ -84,12 +84,14 @@ does the signal fall where the reasoning fails, and does it leave correct steps 
   stepalign preflight --model_name_or_path Qwen/Qwen3-0.6B --problems train.jsonl \\
       --conditions refsol stepalign --critic_base_url http://127.0.0.1:8000/v1 \\
       --critic_model Qwen/QwQ-32B --output_dir runs/pre
+  stepalign preflight --model_name_or_path Qwen/Qwen3-0.6B --problems train.jsonl --samples completions/ \
+      --conditions refsol --output_dir runs/pre                   on rollouts that a trainer logged
 
 Interrupted at any moment, the same command goes on where it was.""",
     groups=(PreflightSettings, TrainSettings, LossSettings, CriticSettings, MicroSettings),
     essentials=(
         *("model_name_or_path", "problems", "conditions", *CRITIC, "output_dir", "num_problems", "num_samples"),
-        *("seed", "chat_template_kwargs"),
+        *("samples", "seed", "chat_template_kwargs"),
     ),
     takes_trl=True,
     accepted=frozenset(name for group in (ComparisonSettings, EvalSettings) for name in fields_of(group)),

@@ -11,11 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from stepalign.core.settings import AtLeast0, AtLeast1, Settings, Share, setting
+from stepalign.data.logged import RolloutsFormat
 from stepalign.feedback.conditions import CONTROLS
 from stepalign.settings.grading import GradingSettings
 
 Divergence = Literal["forward_kl", "reverse_kl", "jsd"]
 TeacherName = Literal["initial", "ema", "live"]
+
+
+SAMPLES = "or what TRL, verl, ms-swift, prime-rl or tinker-cookbook logged, or conversations; docs/data.md."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,22 @@ class ColumnsSettings(Settings):
     columns: list[str] = setting(
         [],
         "Columns of the problems, as part=column: problem=question,answer=final,solution=...,id=... (id= makes ids). "
+        "What is not named is recognized.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings(Settings):
+    """Whose responses are read, and how their columns are called."""
+
+    rollouts_format: RolloutsFormat | None = setting(
+        None,
+        "Whose log the samples are: trl, ms-swift, verl, prime-rl, tinker or messages; none: by their columns, which "
+        "is said.",
+    )
+    sample_columns: list[str] = setting(
+        [],
+        "Columns of the samples, as part=column: text=reply,prompt=asked,answer=gold, or problem_id=..., sample=... "
         "What is not named is recognized.",
     )
 
@@ -206,7 +226,7 @@ class ComparisonSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreflightSettings(Settings):
+class PreflightSettings(LogSettings):
     """What is tried. Recipes of `train` and `compare` are accepted whole; what they say beyond this has no effect."""
 
     conditions: list[str] = setting(
@@ -218,5 +238,10 @@ class PreflightSettings(Settings):
     num_problems: AtLeast1 = setting(
         32, "Problems, drawn at random (by seed) from those given; all, where there are fewer."
     )
-    num_samples: AtLeast1 = setting(4, "Rollouts a problem. The teacher is sampled once for each.")
+    num_samples: AtLeast1 = setting(
+        4, "Rollouts a problem; of samples that are given the first so many. The teacher is sampled once for each."
+    )
+    samples: str | None = setting(
+        None, f"The student's rollouts, instead of sampling them: problem_id, sample, text; {SAMPLES}", may_change=True
+    )
     eval_batch_size: int = setting(264, "Sequences sampled together in an evaluation.")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.problem import Problem
+from stepalign.core.rollout import Rollout
+from stepalign.data.logged import load_rollouts
 from stepalign.data.problems import load_problems
 from stepalign.micro.worlds import ARITHMETIC, make_world, split_problems
 from stepalign.models.loading import read_own_defaults
-from stepalign.settings.groups import ComparisonSettings, MicroSettings, ValidationSettings
+from stepalign.settings.groups import ComparisonSettings, MicroSettings, PreflightSettings, ValidationSettings
 from stepalign.settings.models import micro_model
+
+log = logging.getLogger(__name__)
 
 
 def training_problems(path: str | None, micro: MicroSettings, model: str, columns: Sequence[str] = ()) -> list[Problem]:
@@ -25,6 +31,37 @@ def training_problems(path: str | None, micro: MicroSettings, model: str, column
         return load_problems(path, columns, likely="train")
     check_of_micro_world(model, micro.micro_world)
     return micro_splits(micro, 0, 0)["train"]
+
+
+def preflight_problems(
+    preflight: PreflightSettings, path: str | None, micro: MicroSettings, model: str, columns: Sequence[str], seed: int
+) -> tuple[list[Problem], list[Rollout]]:
+    """The problems to try, drawn at random, in the order in which they were given; and their rollouts, where samples
+    are given: then only problems with a sample are tried, of a log without problems its prompts.
+
+    Raises:
+        ConfigError, DataError: as `training_problems` and `load_rollouts`, or every sample is empty.
+    """
+    draw, most = random.Random(f"stepalign preflight {seed}"), preflight.num_problems
+    if preflight.samples is None:
+        problems = training_problems(path, micro, model, columns)
+        return [problems[i] for i in sorted(draw.sample(range(len(problems)), min(most, len(problems))))], []
+    is_known = path is not None or is_of_micro_world(model)
+    known = training_problems(path, micro, model, columns) if is_known else None
+    given = load_rollouts(preflight.samples, known, preflight.rollouts_format, preflight.sample_columns)
+    by_problem: dict[str, list[Rollout]] = {}
+    for rollout in given:
+        if rollout.text.strip():
+            by_problem.setdefault(rollout.problem.id, []).append(rollout)
+    num_kept = sum(map(len, by_problem.values()))
+    if not num_kept:
+        raise DataError(f"{preflight.samples}: all {len(given)} samples are empty; expected responses to score.")
+    if num_kept < len(given):
+        log.warning("samples: %d of %d are empty, and left out", len(given) - num_kept, len(given))
+    names = list(by_problem) if known is None else [p.id for p in known if p.id in by_problem]
+    chosen = [names[i] for i in sorted(draw.sample(range(len(names)), min(most, len(names))))]
+    rollouts = [rollout for name in chosen for rollout in by_problem[name][: preflight.num_samples]]
+    return [by_problem[name][0].problem for name in chosen], rollouts
 
 
 def compared_problems(

@@ -20,7 +20,6 @@
 from __future__ import annotations
 
 import math
-import random
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -57,6 +56,7 @@ from stepalign.settings.problems import (
     check_num_problems,
     compared_problems,
     is_of_micro_world,
+    preflight_problems,
     training_problems,
     validation_problems,
 )
@@ -143,7 +143,7 @@ def resolve_preflight(given: Given) -> PreflightRun:
     name = str(model.model_name_or_path)
     path = preflight.problems or training.train_problems
     _ask_critic(critic, names)
-    tried = _drawn(training_problems(path, micro, name, training.columns), preflight.num_problems, trainer.seed)
+    tried, samples = preflight_problems(preflight, path, micro, name, training.columns, trainer.seed)
     record: dict[str, object] = {}
     for group, kept in ((preflight, PREFLIGHT_OWN), (training, PREFLIGHT_TRAINING), (trainer, PREFLIGHT_TRAINER)):
         record |= record_of({key: getattr(group, key) for key in kept})
@@ -151,11 +151,10 @@ def resolve_preflight(given: Given) -> PreflightRun:
     record |= record_of(_critic_record(given, critic))
     count, size = preflight.num_samples, preflight.eval_batch_size
     evaluation = EvalSettings(num_samples=count, eval_batch_size=size, eval_seed=trainer.seed)
-    world = _world(path, name)
+    world = _world(path or preflight.samples, name)
     preflight, problems = replace(preflight, conditions=names), {"train": tried}
-    return PreflightRun(
-        training, micro, model, trainer, critic, evaluation, problems, world, record, preflight=preflight
-    )
+    shared = training, micro, model, trainer, critic, evaluation, problems, world, record
+    return PreflightRun(*shared, preflight=preflight, samples=samples)
 
 
 PREFLIGHT_MODEL = ("model_name_or_path", "model_revision", "dtype")
@@ -171,7 +170,7 @@ PREFLIGHT_TRAINING = (
     "plugins",
     "peer_samples",
 )
-PREFLIGHT_OWN = ("conditions", "num_samples", "eval_batch_size")
+PREFLIGHT_OWN = ("conditions", "num_samples", "samples", "eval_batch_size")
 
 
 def resolve_critic(given: Given) -> CriticSettings | None:
@@ -288,12 +287,6 @@ def _check_step(
             f"grpo takes {more} a step. Change the batch or num_generations to have them equal.",
             stacklevel=2,
         )
-
-
-def _drawn(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
-    """Some problems, drawn at random, in the order in which they were given."""
-    chosen = random.Random(f"stepalign preflight {seed}").sample(range(len(problems)), min(count, len(problems)))
-    return [problems[i] for i in sorted(chosen)]
 
 
 def _world(problems: str | None, model: str) -> World:

@@ -11,6 +11,7 @@ from typing import cast
 from trl.trainer.model_config import ModelConfig
 
 from stepalign.core.problem import Problem
+from stepalign.core.rollout import Rollout
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.runs.world import World
 from stepalign.settings.groups import (
@@ -107,9 +108,11 @@ class ComparedRun(Run):
 
 @dataclass(frozen=True)
 class PreflightRun(Run):
-    """Feedback formats tried on a few problems: `problems["train"]` are those."""
+    """Feedback formats tried on a few problems: `problems["train"]` are those. `samples`: their rollouts, where these
+    are not sampled."""
 
     preflight: PreflightSettings = field(default_factory=PreflightSettings)
+    samples: Sequence[Rollout] = ()
 
 
 def world_size(trainer: SelfDistillationConfig) -> int:

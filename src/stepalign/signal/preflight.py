@@ -1,8 +1,8 @@
 """Preflight: before training, measure on a few problems what each feedback format would teach.
 
-The student (the model as it is) is sampled on some training problems. Each format makes a context of each rollout, the
-teacher (the same model with that context) is sampled once for each, and every token of the rollout is scored under it.
-`stepalign.signal.verdict` makes a go or no-go of it.
+The student (the model as it is) is sampled on some training problems, or its rollouts are given. Each format makes a
+context of each rollout, the teacher (the same model with that context) is sampled once for each, and every token of the
+rollout is scored under it. `stepalign.signal.verdict` makes a go or no-go of it.
 
     >>> from stepalign.feedback.from_references import RefSol
     >>> sampling = Sampling(num_samples=1, max_new_tokens=160)
@@ -36,7 +36,7 @@ from stepalign.feedback.critiques import first_wrong_step, judging
 from stepalign.feedback.formats import FeedbackFormat
 from stepalign.grading import AnyGrader
 from stepalign.maths.localization import localization, onset_share, unlocalized
-from stepalign.models.prompts import opens_thinking
+from stepalign.models.prompts import encode, opens_thinking
 from stepalign.models.sampling import Sampling, sample_responses
 from stepalign.models.scoring import TokenScores, check_scoring
 from stepalign.signal.policy import Policy
@@ -69,7 +69,8 @@ class Stage(NamedTuple):
 
 @dataclass(frozen=True)
 class Preflight:
-    """What is measured, with what, and where it is kept. `critic` knows the wrong steps; None: nobody does."""
+    """What is measured, with what, and where it is kept. `critic` knows the wrong steps; None: nobody does. `given`:
+    the student's rollouts, where they are not to be sampled."""
 
     records: Records
     problems: Sequence[Problem]
@@ -78,11 +79,13 @@ class Preflight:
     grader: AnyGrader
     formats: Mapping[str, FeedbackFormat]
     critic: KeptCritic | None = None
+    given: Sequence[Rollout] = ()
 
     def stages(self) -> Iterator[Stage]:
         """The stages in their order. Run one before the next is asked for: its size follows from what is there."""
-        total = len(self.problems) * self.sampling.num_samples
-        yield Stage("student", total, len(self.records.keys("rollouts")), self._sample_student)
+        total = len(self.given) or len(self.problems) * self.sampling.num_samples
+        student = self._take_given if self.given else self._sample_student
+        yield Stage("student", total, len(self.records.keys("rollouts")), student)
         rollouts = self.rollouts()
         if self.critic is not None:
             left = self.critic.left(rollouts)
@@ -132,6 +135,17 @@ class Preflight:
         ):
             self.records.add_rollouts(grade_rollouts(batch, self.grader, thinking_open=is_open))
             yield len(batch)
+
+    def _take_given(self) -> Iterator[int]:
+        done = self.records.keys("rollouts")
+        left = [rollout for rollout in self.given if key_of(rollout) not in done]
+        yield from self._in_chunks(self._add_given, left)
+
+    def _add_given(self, rollouts: Sequence[Rollout]) -> None:
+        tokenized = [
+            replace(r, token_ids=tuple(encode(self.policy.tokenizer, r.text)), num_tokens=None) for r in rollouts
+        ]
+        self.records.add_rollouts(grade_rollouts(tokenized, self.grader))
 
     def _in_chunks(self, ask: Callable[[Sequence[Rollout]], object], rollouts: Sequence[Rollout]) -> Iterator[int]:
         for at in range(0, len(rollouts), CHUNK):

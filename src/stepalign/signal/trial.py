@@ -24,7 +24,7 @@ from stepalign.feedback.critics.recorded import make_recorded_critic
 from stepalign.feedback.critics.settings import CriticSettings
 from stepalign.feedback.formats import feedback_class
 from stepalign.feedback.from_peers import PEER, known_peers
-from stepalign.runs.files import CRITIQUES, LEDGER, PREFLIGHT, PREFLIGHT_SETTINGS, PROBLEMS
+from stepalign.runs.files import CRITIQUES, LEDGER, PREFLIGHT, PREFLIGHT_SETTINGS, PROBLEMS, USED_SAMPLES
 from stepalign.runs.world import MICRO
 from stepalign.settings.grading import make_grader
 from stepalign.settings.groups import PreflightSettings
@@ -52,13 +52,16 @@ def preflight(run: PreflightRun) -> dict[str, Any]:
         peers = known_peers(run.training.peer_samples, problems) if PEER in names else ()
         formats = {name: feedback_class(name)(kept, problems=problems, peers=peers, seed=seed) for name in names}
         policy, sampling = load_policy(run), evaluation_sampling(run)
-        work = Preflight(Records(directory), run.problems["train"], policy, sampling, grader, formats, kept)
+        work = Preflight(
+            Records(directory), run.problems["train"], policy, sampling, grader, formats, kept, run.samples
+        )
         _run_stages(work)
         rows = work.rows()
     ledger: dict[str, Any] = read_json(directory / LEDGER) if (directory / LEDGER).exists() else {}
     asks = {name for name in names if feedback_class(name).needs_critic}
     result = judge_rows(rows, names, {name: ledger if name in asks else {} for name in names})
-    result = {"is_micro": run.world == MICRO, "num_problems": len(run.problems["train"]), **result}
+    given = {"samples": run.preflight.samples} if run.samples else {}
+    result = {"is_micro": run.world == MICRO, "num_problems": len(run.problems["train"]), **given, **result}
     write_json(directory / PREFLIGHT, {**result, "rows": rows})
     return result
 
@@ -86,16 +89,19 @@ def _check_same_preflight(run: PreflightRun) -> None:
     Raises:
         ConfigError: the directory holds a preflight with others; nothing was changed.
     """
-    directory, rows = run.directory, [problem.to_json() for problem in run.problems["train"]]
-    path = directory / PREFLIGHT_SETTINGS
+    directory, path = run.directory, run.directory / PREFLIGHT_SETTINGS
+    used = {PROBLEMS: [problem.to_json() for problem in run.problems["train"]]}
+    used[USED_SAMPLES] = [rollout.to_json() for rollout in run.samples]
     if path.exists():
         free = {*may_change(PreflightSettings, CriticSettings), "plugins"}
         check_same(read_json(path), run.record, f"{directory} holds a preflight", may_change=free)
-        if read_jsonl(directory / PROBLEMS) != rows:
-            raise ConfigError(
-                f"{directory} holds a preflight on other problems: they differ from problems.jsonl. {REMEDY}"
-            )
-    write_jsonl(directory / PROBLEMS, rows)
+        for name, rows in used.items():
+            if read_jsonl(directory / name) != rows:
+                what = "problems" if name == PROBLEMS else "samples"
+                raise ConfigError(f"{directory} holds a preflight on other {what}: they differ from {name}. {REMEDY}")
+    for name, rows in used.items():
+        if rows:
+            write_jsonl(directory / name, rows)
     write_json(path, run.record)
 
 

@@ -91,6 +91,11 @@ def notes(result: Mapping[str, Any]) -> list[str]:
         found.append("Some of the critic's replies came from its cache and cost nothing now: a new run pays more.")
     if any(s["mean_wrong"] is None for s in summaries):
         found.append("Where no wrong step is known, nothing can be located. A critic says which: set critic_base_url.")
+    if result.get("samples"):
+        found.append(
+            f"The student's rollouts were taken from {result['samples']}, not sampled: where another model wrote "
+            "them, the student's solve rate is that model's, and A_t is of text that this one might never write."
+        )
     if result["num_problems"] < FEW_PROBLEMS:
         found.append(f"{result['num_problems']} problems are few: the intervals are too narrow.")
     if result["is_micro"]:

@@ -68,7 +68,8 @@ def _teacher(name: str) -> str:
 
 
 def _summary(result: Mapping[str, Any], settings: Mapping[str, Any], num_problems: int, num_rollouts: int) -> Summary:
-    tried = f"{num_rollouts:,} rollouts of the model as it is, on {num_problems:,} training problems."
+    source = f"from {settings['samples']}" if settings.get("samples") else "of the model as it is"
+    tried = f"{num_rollouts:,} rollouts {source}, on {num_problems:,} training problems."
     model = settings.get("model_name_or_path")
     tried += f" Model: {model}." if model else ""
     if not result:
