@@ -103,6 +103,7 @@ def test_the_exact_critic_finds_the_step_and_writes_a_context(tmp_path):
     assert inspect(*flags, "--context", "own=@critic", "--output_dir", tmp_path) == 0
     result = read(tmp_path)
     assert (result["first_wrong_step"], result["first_wrong_step_source"]) == (2, "critique")
+    assert (result["critique"]["case"], result["critique"]["verified"]) == ("D", True)
     assert result["contexts"]["own"]["alignment"]["overall"] == 1.0
     assert result["contexts"]["own"]["localization"]["mean_correct"] > 0
 
@@ -113,7 +114,8 @@ def test_rollouts_of_a_run(run, tmp_path, capsys):
     first, second = read(tmp_path / "out" / "rollout-0"), read(tmp_path / "out" / "rollout-1")
     assert list(first["contexts"]) == ["stepalign", "refsol"] and list(second["contexts"]) == ["refsol"]
     assert (first["first_wrong_step"], first["first_wrong_step_source"]) == (2, "critique")
-    assert second["first_wrong_step_source"] is None
+    assert second["first_wrong_step_source"] is second["critique"] is None
+    assert first["critique"]["case"] == "D"
     assert (first["rollout"]["index"], first["rollout"]["problem_id"], first["answer"]) == (0, "p1", "58")
     assert any("999 tokens were sampled" in note for note in first["notes"])
     assert (tmp_path / "f-rollout-0.svg").exists() and (tmp_path / "f-rollout-1.svg").exists()

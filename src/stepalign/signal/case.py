@@ -51,6 +51,7 @@ class Case:
         solution: the problem's reference solution, which `@solution` stands for on the command line.
         response_token_ids: ids as they were sampled; empty: those that the tokenizer gives for the response.
         tests: of a problem that asks for a program; the steps of the response are then its program's lines.
+        critique: of the response, where a critic gave one or the run has it on record.
         first_wrong_step_source: who said which step is wrong; None where nobody did.
         finish_reason: "length" where the token limit cut the response off.
         rollout: where the response is from, for the record.
@@ -70,6 +71,7 @@ class Case:
     solution: str | None = None
     response_token_ids: tuple[int, ...] = ()
     tests: Tests | None = None
+    critique: Critique | None = None
     first_wrong_step_source: str | None = None
     finish_reason: FinishReason = "stop"
     rollout: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -82,14 +84,14 @@ class Case:
         return Rollout(problem, sample, self.response, token_ids or self.response_token_ids, self.finish_reason)
 
     def judged(self, critique: Critique) -> Case:
-        """The case with the first wrong step that a critique names, unless somebody said so before."""
+        """The case with a critique and the first wrong step that it names, unless somebody said so before."""
         if self.first_wrong_step_source is not None and self.first_wrong_step_source != "critique":
-            return self
-        step = first_wrong_step(self.as_rollout(), critique)
-        return replace(self, first_wrong_step=step or 0, first_wrong_step_source="critique")
+            return replace(self, critique=critique)
+        step = first_wrong_step(self.as_rollout(), critique) or 0
+        return replace(self, critique=critique, first_wrong_step=step, first_wrong_step_source="critique")
 
 
-NOT_IN_FILES = ("tests", "first_wrong_step_source", "finish_reason", "rollout")
+NOT_IN_FILES = ("tests", "critique", "first_wrong_step_source", "finish_reason", "rollout")
 KEYS = tuple(f.name for f in fields(Case) if f.name not in NOT_IN_FILES)
 NAMES = ("model", "adapter", "prompt_templates")  # may be paths, whose bytes are what they are
 TEXTS = ("model", "problem", "response")

@@ -31,6 +31,7 @@ from stepalign.maths.localization import localization, step_statistics, unlocali
 from stepalign.models.loading import own_defaults, templates_for
 from stepalign.models.prompts import Prompt, boundary, chat_prompts, encode
 from stepalign.models.scoring import TokenScores, check_scoring, score_response
+from stepalign.runs.rows import CritiqueRow
 from stepalign.signal.case import Case
 from stepalign.signal.detail import describe
 from stepalign.signal.loss import read_loss
@@ -135,6 +136,7 @@ def _looked_at(case: Case, prepared: Prepared, model: PreTrainedModel) -> dict[s
         "rollout": dict(case.rollout) or None,
         "first_wrong_step": case.first_wrong_step or None,
         "first_wrong_step_source": case.first_wrong_step_source,
+        "critique": case.critique and CritiqueRow.of(case.critique).to_json(),
     }
 
 

@@ -93,11 +93,17 @@ def test_numbers_in_words():
 
 def hostile(inspection_result):
     texts = {key: EVIL for key in ("model", "problem", "student_prompt", "first_wrong_step_source")}
+    keys = ("case", "source", "judgement", "reply", "first_wrong_step")
+    texts["critique"] = {**dict.fromkeys(keys, EVIL), "steps": [{"text": EVIL, "origin": EVIL}], "verified": True}
     result = inspection_result(
         [EVIL] * 4, [None, 1, 1, 1], {EVIL: [1.0, -2.0, 0.0, 9.0], "__proto__": [0.0] * 4}, 1, notes=[EVIL], **texts
     )
     for context in result["contexts"].values():
-        context |= {"teacher_prompt": EVIL, "teacher_top": [[[f"{EVIL}2", 0.9], ["__proto__", 0.1]]] * 4}
+        context |= {
+            "teacher_prompt": EVIL,
+            "context": f"{EVIL}\nelsewhere",
+            "teacher_top": [[[f"{EVIL}2", 0.9], ["__proto__", 0.1]]] * 4,
+        }
         context |= {"divergence": [3.0] * 4, "expected_advantage": [-3.0] * 4, "advantage": [-1.0] * 4}
     result["student_top"] = [[[EVIL + EVIL, 0.9], ["\n", 0.1]]] * 4
     return result
@@ -351,3 +357,27 @@ class TestInTheBrowser:
             colours[scheme] = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
         assert colours["light"] != colours["dark"]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_response_stands_beside_its_contexts_with_the_critique(browser, inspection_result, tmp_path):
+    critique = {"case": "D", "first_wrong_step": 2, "steps": [{"text": "2+2=4", "origin": "copied"}], "verified": True}
+    critique |= {"source": "openai:QwQ", "reply": '<think>It forgets.</think>{"case": "D"}'}
+    result = inspection_result(critique=critique)
+    result["contexts"]["aligned"]["context"] = "<step_1>2+2=4</step_1>\n<step_2>4+1=5</step_2>"
+    open_page(browser, result, tmp_path / "a.html")
+
+    def texts(selector):
+        return browser.execute_script(
+            f"return [...document.querySelectorAll('#contexts {selector}')].map(e => e.textContent)"
+        )
+
+    assert texts("figcaption")[:3] == ["Trace", "Context: aligned", "Context: other"]
+    assert texts(".pair figure:nth-child(1) .copied")[0] == "2+2=4" == texts(".pair figure:nth-child(2) .copied")[0]
+    assert texts(".pair figure:nth-child(1) mark") == ["4+1=6"]
+    assert texts("mark.changed") == ["4+1=5"]
+    assert texts(".facts dd")[0] == "case D, first wrong step 2, verified, by openai:QwQ"
+    assert texts("details pre") == [critique["reply"]]
+    open_page(browser, inspection_result(), tmp_path / "b.html")  # nobody critiqued
+    assert texts(".facts") == texts("details") == [] and texts("figcaption")[0] == "Trace"

@@ -39,6 +39,8 @@ def render_page(result: Mapping[str, Any]) -> str:
         "token_steps": result["token_steps"],
         "first_wrong_step": result["first_wrong_step"],
         "student_prompt": result["student_prompt"],
+        "response": result["response"],
+        "critique": result.get("critique"),
         **_alternatives(result),
     }
     content = {
@@ -111,7 +113,8 @@ def _data(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
         key: [None if value is None else round(value, DECIMALS) for value in context[key]]
         for key in ("advantage", "student_logp", "teacher_logp")
     }
-    return {"name": name, "teacher_prompt": context["teacher_prompt"], **rows}
+    texts = {key: context[key] for key in ("context", "teacher_prompt")}
+    return {"name": name, **texts, **rows}
 
 
 def _measures(contexts: Mapping[str, Any]) -> list[dict[str, Any]]:

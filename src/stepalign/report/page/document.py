@@ -23,7 +23,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stepalign.report.page.text import script_json
 
 SHARED = Path(__file__).parent
-SCRIPTS = ("dom.js", "address.js", "save.js", "bars.js", "tokens.js", "alternatives.js", "maps.js")
+SCRIPTS = (
+    *("dom.js", "address.js", "save.js", "bars.js", "tokens.js", "alternatives.js", "maps.js"),
+    *("join.js", "critique.js"),
+)
 READY = 'document.documentElement.dataset.ready = "true";\n'  # after all scripts
 
 

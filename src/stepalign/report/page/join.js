@@ -99,3 +99,13 @@ function changedIn(trace, text, found, wrong) {
   const behind = before.at(-1)?.end ?? 0;
   return segmentsOf(text).find(([at, end]) => at >= behind && !found.some((copy) => copy.at <= at && end <= copy.end)) ?? null;
 }
+
+// Where the first wrong step stands in a trace: as its parts say, or else its tokens; null where nobody says.
+function wrongIn({ trace, signal }) {
+  if (trace.length === 3) return [trace[0].length, trace[0].length + trace[1].length];
+  const first = signal ? firstWrong(signal) : -1;
+  if (first < 0) return null;
+  const last = signal.token_steps.lastIndexOf(signal.first_wrong_step);
+  const from = signal.tokens.slice(0, first).join("").length, to = signal.tokens.slice(0, last + 1).join("").length;
+  return trace[0].slice(0, to) === signal.tokens.slice(0, last + 1).join("") ? [from, to] : null;
+}

@@ -23,29 +23,6 @@ const nameOf = (i) => [["", "condition"], ["step ", "step"], ["problem ", "probl
 
 const problemOf = (i) => (Object.hasOwn(data.problems, index.problem_id[i]) ? data.problems[index.problem_id[i]] : ["", null]);
 
-function facts(pairs) {
-  return el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
-    .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]));
-}
-
-function critiqueFacts(critique) {
-  if (!critique) return [];
-  const origins = (critique.steps ?? []).map((step, n) => `${n + 1} ${step?.origin}`).join(", ");
-  const verified = critique.verified ? "verified" : "not verified";
-  const wrong = critique.first_wrong_step ? `, first wrong step ${critique.first_wrong_step}` : "";
-  return [["Critique", `case ${critique.case}${wrong}, ${verified}${critique.source ? `, by ${critique.source}` : ""}`], ["Steps of the critique", origins], ["The critic's words", critique.judgement]];
-}
-
-// Where the first wrong step stands in a trace: as its parts say, or else its tokens; null where nobody says.
-function wrongIn({ trace, signal }) {
-  if (trace.length === 3) return [trace[0].length, trace[0].length + trace[1].length];
-  const first = signal ? firstWrong(signal) : -1;
-  if (first < 0) return null;
-  const last = signal.token_steps.lastIndexOf(signal.first_wrong_step);
-  const from = signal.tokens.slice(0, first).join("").length, to = signal.tokens.slice(0, last + 1).join("").length;
-  return trace[0].slice(0, to) === signal.tokens.slice(0, last + 1).join("") ? [from, to] : null;
-}
-
 // The address of a rollout: with condition, seed and step where another one has its problem and sample.
 function addressOf(i, token) {
   const { problem_id, sample } = index;
@@ -94,7 +71,7 @@ async function showRollout(i, { scroll = false, token } = {}) {
     facts([["Problem", problem], ["Answer", answer], ["Extracted", texts.extracted], ["Grade", GRADES[index.grade[i]] ?? index.grade[i]],
       ["Length", index.num_tokens[i] === null ? stopped : `${thousands(index.num_tokens[i])} tokens, ${stopped}`], ...critiqueFacts(texts.critique), ...texts.facts]),
     ...besideTrace(texts.trace.join(""), wrongIn(texts), texts.sides),
-    texts.reply ? el("details", {}, el("summary", {}, "The critic's reply, as it came"), longText("Reply", [[texts.reply]])) : "", scored?.node ?? "");
+    replyOf(texts.reply), scored?.node ?? "");
   if (scored && token !== undefined) scored.goTo(token);
   else if (scroll && (scroll === "always" || heading.getBoundingClientRect().top > innerHeight)) heading.scrollIntoView();
 }

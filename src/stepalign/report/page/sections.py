@@ -170,7 +170,7 @@ class Browser:
 
 
 Part = Words | Table | Texts | Fold | Bars | Summary | Charts | Signal | Browser
-SCRIPTS = {"charts": ["curves.js"], "signal": ["signal.js"], "browser": ["join.js", "crosstab.js", "rollouts.js"]}
+SCRIPTS = {"charts": ["curves.js"], "signal": ["signal.js"], "browser": ["crosstab.js", "rollouts.js"]}
 
 
 @dataclass(frozen=True)

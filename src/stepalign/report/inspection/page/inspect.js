@@ -24,6 +24,11 @@ function openAddress() {
 openAddress();
 addEventListener("hashchange", openAddress);
 
+document.getElementById("context-texts").append(
+  data.critique ? facts(critiqueFacts(data.critique)) : "",
+  ...besideTrace(data.response, wrongIn({ trace: [data.response], signal: data }), data.contexts.map(({ name, context }) => ({ label: `Context: ${name}`, text: context }))),
+  replyOf(data.critique?.reply));
+
 let beginning = "";
 for (let i = 0; i < data.tokens.length && beginning.length < BEGINNING; i++) beginning += data.tokens[i];
 const whole = [...beginning].slice(0, BEGINNING).join("");
