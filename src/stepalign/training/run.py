@@ -29,7 +29,7 @@ import torch
 import yaml
 from accelerate.utils import DistributedType
 from transformers import AutoModelForCausalLM, PreTrainedModel, PrinterCallback, ProgressCallback, TrainerCallback
-from trl import ModelConfig, get_peft_config, get_quantization_config
+from trl import ModelConfig, get_quantization_config
 from trl.trainer.utils import create_model_from_path
 
 from stepalign.core.environment import describe_environment
@@ -64,6 +64,7 @@ from stepalign.settings.groups import EvalSettings, MicroSettings, TrainSettings
 from stepalign.settings.run import Run
 from stepalign.settings.same import check_same
 from stepalign.settings.trainer import TRL_MAY_CHANGE
+from stepalign.training.adapter import lora_config
 from stepalign.training.callbacks import RunRecorder, roll_back
 from stepalign.training.grpo import GroupTrainer, grpo_config
 from stepalign.training.guards import Guards
@@ -238,10 +239,11 @@ def _make_trainer(run: Run, parts: Parts, rollout_log: RolloutLog) -> GroupTrain
     first = render_prompt(run.prompt_templates, "student", problem=run.problems["train"][0])
     chat_prompts(tokenizer, [first], run.chat_template_kwargs)  # one that fails is told before weights are loaded
     args = copy.copy(run.trainer)  # the trainer's own: it is given a name, and the run stays as it was asked for
+    model = _load(run.model_name, run.model)
     shared: dict[str, Any] = {
-        "model": _load(run.model_name, run.model),
+        "model": model,
         "processing_class": tokenizer,
-        "peft_config": get_peft_config(run.model),
+        "peft_config": lora_config(run.model, model),
         "problems": run.problems["train"],
         "grade": parts.grade,
         "prompt_templates": run.prompt_templates,
