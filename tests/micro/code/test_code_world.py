@@ -110,6 +110,12 @@ def test_what_is_no_right_line_is_written_again(changes, first_wrong, origins):
     assert {k: o for k, (o, _) in enumerate(steps(critique), 1) if o != "copied"} == origins
 
 
+def test_what_is_put_in_has_the_form_that_the_solver_used_first():
+    assert exact_program_critique(written((8, None))).steps[7].text == "    total += 7"  # as line 5, not as line 7
+    full = written((5, "            total = total + 2 * j"), (7, "            total -= 5"), (8, None))
+    assert exact_program_critique(full).steps[7].text == "    total = total + 7"
+
+
 def test_unfinished_programs_and_none_at_all():
     cut = exact_program_critique(written((8, None), (9, None), finish_reason="length"))
     assert (cut.case, cut.first_wrong_step) == ("C", None) and cut.steps[-1].origin == "inserted"
