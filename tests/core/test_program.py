@@ -53,6 +53,18 @@ def test_the_code_is_found_without_a_fence(text):
     assert found(text).strip() == DEFINED.strip()
 
 
+@pytest.mark.parametrize(
+    "text", ["while True: pass", "exit(0)", "for i in range(3): print(i)", "# twice\nprint(2 * int(input()))"]
+)
+def test_a_text_that_is_python_and_does_something_is_a_program_as_a_whole(text):
+    assert find_code(text).text == text
+
+
+@pytest.mark.parametrize("text", ["", "42", "yes", "not sure", '"a text"'])
+def test_a_word_or_a_number_is_python_and_no_program(text):
+    assert find_code(text) is None
+
+
 def test_the_offset_is_that_of_the_block():
     for text in (
         f"<think>no</think>Sure:\n```python\n{DEFINED}```",

@@ -6,9 +6,9 @@ r"""Find the program in a response, wherever a model puts it, and split it into 
   say they are of another language than Python are passed over.
 - Of several blocks the last that defines the function asked for wins; where none does, or none is asked for, the last
   that is Python, of those that say so if any does; else the last.
-- Without a fence the inside of a last `<answer>`, else the text: from its first line of Python to the line where prose
-  begins again behind a blank line. A text that goes on where the problem's prompt ends, as base models write it, is a
-  `completion`.
+- Without a fence the inside of a last `<answer>`, else the text: all of it where it is Python that does something, or
+  from its first line of Python to the line where prose begins again behind a blank line. A text that goes on where the
+  problem's prompt ends, as base models write it, is a `completion`.
 
     >>> find_code("Sure:\n```python\ndef f(x):\n    return x\n```\nIt returns x.", "f")
     Code(text='def f(x):\n    return x\n', start=16, is_completion=False)
@@ -27,6 +27,7 @@ is split like any other.
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 import warnings
@@ -144,6 +145,16 @@ def parses(source: str) -> bool:
     return True
 
 
+def _does_something(source: str) -> bool:
+    """Whether a text is Python that has a statement or a call: a word or a number alone is Python, too."""
+    if not parses(source):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(source)
+    return any(not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call) for node in tree.body)
+
+
 def _block(text: str, opened: re.Match[str], end: int) -> list[Block]:
     words = opened[3].strip().lower().split()
     language = words[0].strip("{}.") if words else ""
@@ -168,6 +179,8 @@ def _unfenced(body: str, entry_point: str | None, prompt: str) -> Code | None:
     text, start = _answered(body)
     if not _defines(text, entry_point) and _continues(prompt, text):
         return Code(text, start, True)
+    if _does_something(text):
+        return Code(text, start)
     first = _STATEMENT.search(text)
     if first is None:
         return None

@@ -17,6 +17,7 @@ import copy
 import errno
 import gc
 import shutil
+import time
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,6 +79,7 @@ from stepalign.training.self_distillation import SelfDistillationTrainer
 from stepalign.training.trackers import TellTrackers, introduce
 from stepalign.training.validation import KeepBest, Validate
 
+LET_GO_S = 0.2  # for threads of gloo, which need microseconds
 GROUPS = (TrainSettings, MicroSettings, ValidationSettings, EvalSettings, CriticSettings)
 
 
@@ -132,8 +134,13 @@ def train(run: Run) -> list[Path]:
 
 
 def _leave_process_group() -> None:
-    """Before a process ends: a thread of gloo that lets go of a tensor while Python ends aborts the process."""
+    """Before a process ends: a thread of gloo that lets go of a tensor while Python ends aborts the process.
+
+    Nor may it still have one when the group is taken down: it then holds the lock that the end of the group waits for,
+    and waits for the interpreter, which waits for that end. So it is given the time to let go first.
+    """
     if torch.distributed.is_initialized():
+        time.sleep(LET_GO_S)
         torch.distributed.destroy_process_group()
         gc.collect()  # models wrapped for DDP hold the group, too
 
