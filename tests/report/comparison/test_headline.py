@@ -54,6 +54,24 @@ def test_the_best_condition_minus_its_strongest_control(path):
     )
 
 
+def test_conditions_that_cannot_be_told_from_the_best_are_named(path):
+    rows = [
+        ("stepalign", "other", 0.21),
+        ("grpo", "other", 0.17),
+        ("refsol", "other", 0.02),
+        ("stepalign", "refsol", 0.19),
+        ("grpo", "refsol", 0.15),
+    ]
+    found = [*(difference(*row) for row in rows), difference("grpo", "stepalign", -0.04) | {"is_control": False}]
+    results = json.loads((path / "results.json").read_text())
+    results["differences"] = found
+    (path / "results.json").write_text(json.dumps(results))
+    assert "excludes zero. grpo cannot be told from stepalign: the 95 % interval" in headline(read_run(path))
+    results["differences"][-1]["ci95"] = [-0.07, -0.01]
+    (path / "results.json").write_text(json.dumps(results))
+    assert "cannot be told" not in headline(read_run(path))
+
+
 def test_an_interval_that_includes_zero_shows_nothing():
     from stepalign.runs.results import PairedDifference
 

@@ -16,7 +16,7 @@ from stepalign.maths.intervals import bootstrap_interval
 from stepalign.maths.localization import localization
 from stepalign.report.comparison.controls import against_controls, sorted_by_control
 from stepalign.report.inspection.measures import number
-from stepalign.report.numbers import points
+from stepalign.report.numbers import listing, points
 from stepalign.report.page.sections import Bar, Bars, Chart
 from stepalign.report.probes import read_probes
 from stepalign.report.token_classes import class_chart
@@ -37,7 +37,7 @@ def headline(run: Run) -> str:
     best, means = _best(run), signal_means(run)
     no_claim = [] if best else against_controls(run.conditions, (), run.main_key)
     shown = best.condition if best else next(iter(means), "")
-    lines = [difference_in_words(best)] if best else no_claim
+    lines = [difference_in_words(best), *_not_told_from(run, best.condition)] if best else no_claim
     return " ".join([*lines, _where(shown, means)] if shown in means else lines)
 
 
@@ -71,6 +71,18 @@ def difference_in_words(row: PairedDifference) -> str:
     low, high = row.ci95
     verdict = "includes zero: no gain from what the feedback says is shown" if low <= 0 <= high else "excludes zero"
     return f"{said}; the 95 % interval, {points(low)} to {points(high)}, {verdict}."
+
+
+def _not_told_from(run: Run, condition: str) -> Iterator[str]:
+    """A sentence about the other conditions, no controls, whose difference from one has an interval with zero in it."""
+    others: list[str] = []
+    for row in run.differences:
+        pair = {row.condition, row.minus}
+        if row.metric == run.main_key and condition in pair and not pair & {*CONTROLS}:
+            low, high = row.ci95 or (0.0, 0.0)
+            others += pair - {condition} if low <= 0 <= high else ()
+    if others:
+        yield f"{listing(others)} cannot be told from {condition}: the 95 % interval of the difference includes zero."
 
 
 def signal_means(run: Run) -> Means:
