@@ -63,6 +63,19 @@ def test_every_default_condition_from_labels_alone(labels, tmp_path, capsys):
     assert ROW["steps"][1] not in contexts["stepalign", "p1"]
 
 
+def test_columns_of_another_log_are_named_and_its_format_said(tmp_path):
+    rows = [{"q": row["problem"], "said": "\n".join(row["steps"]), "gold": row["answer"]} for row in ROWS]
+    rows = [{**row, "first_wrong_step": of["first_wrong_step"]} for row, of in zip(rows, ROWS, strict=True)]
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    more = ["--sample_columns", "prompt=q,text=said,answer=gold", "--rollouts_format", "trl", "--conditions", "answer"]
+    assert localize(path, tmp_path, *more) == 0
+    kept = read_jsonl(tmp_path / "o" / "labels.used.jsonl")
+    assert [row["steps"] for row in kept] == [row["steps"] for row in ROWS]
+    assert stepalign.localize("micro", rows, output_dir=tmp_path / "p", conditions=["answer"], num_rollouts=2,
+                              sample_columns=more[1])["num_rollouts"] == 2  # fmt: skip
+
+
 def test_the_report_can_be_written_again(labels, tmp_path):
     assert localize(labels, tmp_path, "--conditions", "refsol") == 0
     page = tmp_path / "o" / "report.html"

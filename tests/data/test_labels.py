@@ -176,3 +176,29 @@ def test_real_labels(shared_data, name, count):
     labels = load_labels(shared_data / "step_labels" / f"{name}.jsonl")
     assert len(labels) == count
     assert all(isinstance(label, Label) and label.rollout.trace.layout == "lines" for label in labels)
+
+
+ASKED = {"asked": "2 + 2 + 1?", "reply": "2 + 2 = 4\n4 + 1 = 6", "gold": "5", "first_wrong_step": 2}
+NAMES = ("prompt=asked,text=reply", "answer=gold")
+
+
+class TestLogsWithLabels:
+    """Rows of another trainer, or of columns that are named, with the first wrong step beside."""
+
+    def test_columns_are_named(self):
+        (label,) = load_labels([ASKED], columns=NAMES)
+        assert (label.rollout.problem.problem, label.rollout.problem.answer) == ("2 + 2 + 1?", "5")
+        assert label.steps == ["2 + 2 = 4", "4 + 1 = 6"] and label.first_wrong_step == 2
+        with pytest.raises(DataError, match="lacks"):
+            load_labels([ASKED])
+
+    def test_a_format_that_is_said_is_believed(self):
+        row = {"input": "2 + 2 + 1?", "output": "2 + 2 = 4\n4 + 1 = 6", "answer": "5", "first_wrong_step": None}
+        (label,) = load_labels([row], format="verl")
+        assert label.rollout.text == row["output"] and label.first_wrong_step is None
+        with pytest.raises(DataError, match="'prompt'"):
+            load_labels([row], format="trl")
+
+    def test_a_column_that_is_not_there_is_named(self):
+        with pytest.raises(DataError, match="'repli'"):
+            load_labels([ASKED], columns=["prompt=asked,text=repli"])

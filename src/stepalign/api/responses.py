@@ -207,7 +207,6 @@ def localize(
     Raises:
         ConfigError, DataError, ModelError: a setting or a label is wrong, or the model does not load.
     """
-    from stepalign.data.labels import load_labels
     from stepalign.settings.localization import resolve_localization
     from stepalign.signal.localize import localize as localize_run
 
@@ -215,7 +214,7 @@ def localize(
     is_file = isinstance(labels, str | Path)
     asked = {"model": str(model), "labels": str(labels) if is_file else GIVEN, "output_dir": directory, **given}
     values = given_values(LOCALIZE, config, settings(asked, directory))
-    run = resolve_localization(values, None if is_file else load_labels(labels))
+    run = resolve_localization(values, None if is_file else labels)
     with exclusive(directory, timeout_s=1):
         result = localize_run(run)
     rows = [{"condition": name, **flat(of)} for name, of in result["conditions"].items()]

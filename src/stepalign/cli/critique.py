@@ -86,7 +86,7 @@ def _read(settings: CritiqueSettings) -> tuple[list[Rollout], list[Label]]:
     from stepalign.data.problems import load_problems
 
     if settings.audit is not None:
-        labels = load_labels(settings.audit, settings.num_rollouts)
+        labels = load_labels(settings.audit, settings.num_rollouts, settings.rollouts_format, settings.sample_columns)
         return [label.rollout for label in labels], labels
     problems = None if settings.problems is None else load_problems(settings.problems, settings.columns)
     return load_rollouts(settings.samples, problems, settings.rollouts_format, settings.sample_columns), []

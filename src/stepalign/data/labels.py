@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import ast
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from stepalign.core.errors import DataError
@@ -34,7 +35,7 @@ from stepalign.core.program import render_program
 from stepalign.core.rollout import Rollout
 from stepalign.core.text import clean_value
 from stepalign.core.trace import parse_trace, render_steps
-from stepalign.data.logged import parse_rollouts, recognized
+from stepalign.data.logged import RolloutsFormat, named, parse_rollouts, recognized
 from stepalign.data.row import MISSING, Row, all_of, show
 from stepalign.data.samples import read_rows
 from stepalign.data.sources import processbench
@@ -87,19 +88,23 @@ class Shape(NamedTuple):
     to_label: Callable[[Row], Label]
 
 
-def load_labels(source: object, most: int | None = None) -> list[Label]:
+def load_labels(
+    source: object, most: int | None = None, format: RolloutsFormat | None = None, columns: Iterable[str] = ()
+) -> list[Label]:
     """The labelled rollouts of a source, in its order.
 
     Args:
         source: a path or what else `load_problems` reads.
         most: read so many rows; None: all.
+        format, columns: of rows that another trainer logged, as for `load_rollouts`.
     Raises:
         DataError: no row, columns of another kind, or rows that are wrong; the message names the first ten.
     """
     rows = read_rows(source)
     if most is not None:
         rows = rows[:most]
-    shape = _shape(rows[0])
+    rows = named(rows, columns)
+    shape = _shape(rows[0]) if format is None else _logged(format)
     if shape is not OWN:
         log.warning("%s: rows as in %s", rows[0].where.rpartition(",")[0] or "labels", shape.name)
     labels: list[Label] = []
@@ -128,8 +133,9 @@ def joined(steps: Sequence[str]) -> str | None:
 
 
 def _shape(row: Row) -> Shape:
-    if recognized(row) is not None and row.value("first_wrong_step") is not MISSING:
-        return LOGGED
+    known = recognized(row)
+    if known is not None and row.value("first_wrong_step") is not MISSING:
+        return _logged(known)
     missing = [len(_missing(row, shape)) for shape in SHAPES]
     near = SHAPES[missing.index(min(missing))]
     if min(missing) > len(near.columns) / 2:
@@ -179,9 +185,13 @@ def _own(row: Row) -> Label:
     return label
 
 
-def _of_log(row: Row) -> Label:
+def _logged(format: RolloutsFormat) -> Shape:
+    return Shape("a log of another trainer", ("first_wrong_step",), partial(_of_log, format))
+
+
+def _of_log(format: RolloutsFormat, row: Row) -> Label:
     """The one rollout of a row, numbered as a label."""
-    rollouts = parse_rollouts([row], None, recognized(row))
+    rollouts = parse_rollouts([row], None, format)
     if len(rollouts) != 1:
         raise row.error(f"it holds {len(rollouts)} rollouts; expected one a row beside its first_wrong_step.")
     rollout = replace(rollouts[0], problem=replace(rollouts[0].problem, id=""))
@@ -225,7 +235,6 @@ def _of_big_bench_mistake(row: Row) -> Label:
 
 
 OWN = Shape("our own", ("id", "problem", "answer", "steps", "first_wrong_step"), _own)
-LOGGED = Shape("a log of another trainer", ("first_wrong_step",), _of_log)
 SHAPES = (
     OWN,
     Shape("Qwen/ProcessBench", ("id", "problem", "steps", "label", "final_answer_correct"), _of_processbench),

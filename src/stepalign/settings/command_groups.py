@@ -162,7 +162,7 @@ class InspectSettings(ColumnsSettings, LogSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalizeSettings(GradingSettings):
+class LocalizeSettings(GradingSettings, LogSettings):
     """Which labelled rollouts are scored, under which contexts, by which model."""
 
     model: str = setting(REQUIRED, "Directory or hub name of a causal LM; micro, micro-code: the shipped solvers.")
@@ -170,8 +170,8 @@ class LocalizeSettings(GradingSettings):
     labels: str = setting(
         REQUIRED,
         "Rollouts with their first wrong step: rows with id, problem, answer, steps and first_wrong_step, or as in "
-        "ProcessBench, MR-GSM8K or BIG-Bench Mistake, or as TRL or verl logs them, with first_wrong_step and answer "
-        "beside; docs/localize.md.",
+        "ProcessBench, MR-GSM8K or BIG-Bench Mistake, or as another trainer logs them, with first_wrong_step and "
+        "answer beside; docs/localize.md.",
         may_change=True,  # what they say is compared, not where they lie
     )
     conditions: list[str] = setting(

@@ -30,6 +30,7 @@ class ColumnsSettings(Settings):
         [],
         "Columns of the problems, as part=column: problem=question,answer=final,solution=...,id=... (id= makes ids). "
         "What is not named is recognized.",
+        may_change=True,
     )
 
 
@@ -41,6 +42,7 @@ class LogSettings(Settings):
         None,
         "Whose log the samples are: trl, ms-swift, verl, prime-rl, tinker or messages; none: by their columns, which "
         "is said.",
+        may_change=True,  # what they say is compared
     )
     sample_columns: list[str] = setting(
         [],

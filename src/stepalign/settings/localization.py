@@ -42,9 +42,9 @@ class ResolvedLocalization:
         return record_of(self.settings, self.critic or {}, {"critic": self.critic.critic if self.critic else None})
 
 
-def resolve_localization(given: Given, labels: Sequence[Label] | None = None) -> ResolvedLocalization:
-    """The labels given, or those of the settings' file; formats exist, their critic does what they need, and the model
-    is there.
+def resolve_localization(given: Given, source: object = None) -> ResolvedLocalization:
+    """The labels are read, of the source or else of the settings' file; formats exist, their critic does what they
+    need, and the model is there.
 
     Raises:
         ConfigError, DataError, ModelError, CriticError: the first check that fails.
@@ -68,7 +68,8 @@ def resolve_localization(given: Given, labels: Sequence[Label] | None = None) ->
     for name in names if settings.critiques is not None else ():
         feedback_class(name).check(True, can_rewrite=False)
     check_grading(settings)
-    labels = load_labels(settings.labels, settings.num_rollouts) if labels is None else labels
+    source = settings.labels if source is None else source
+    labels = load_labels(source, settings.num_rollouts, settings.rollouts_format, settings.sample_columns)
     model, _ = resolve_with_adapter(settings.model, settings.adapter)
     family = templates_for(settings.prompt_templates, read_own_defaults(model))
     check_templates(family, ["student", "teacher"])
