@@ -47,6 +47,10 @@ def test_a_comparison_is_more_than_its_runs(tmp_path):
 
 
 def test_a_directory_of_no_command_is_told_what_was_looked_for(tmp_path):
+    log = tmp_path / "completions.jsonl"
+    log.write_text("{}\n")
+    with pytest.raises(DataError, match=r"got a file; .* stepalign grade --samples .*completions.jsonl"):
+        write_report(log)
     with pytest.raises(DataError, match=r"no such run directory"):
         write_report(tmp_path / "nowhere")
     with pytest.raises(DataError) as caught:

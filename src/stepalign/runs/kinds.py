@@ -60,6 +60,12 @@ def kind_of_directory(directory: Path) -> Kind:
     Raises:
         DataError: it is no directory, or no command wrote it; the message lists what was looked for.
     """
+    if directory.is_file():
+        raise DataError(
+            f"{directory}: got a file; expected the output directory of a command. For a page of rollouts that were "
+            f"logged elsewhere: stepalign grade --samples {directory} --output_dir graded, then stepalign report "
+            "graded."
+        )
     if not directory.is_dir():
         raise DataError(f"{directory}: no such run directory. Give the output directory of a command.")
     for kind in KINDS:
