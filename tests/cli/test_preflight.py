@@ -156,7 +156,9 @@ class TestSamplesThatAreGiven:
         assert "on other samples: they differ from samples.used.jsonl" in capsys.readouterr().err
         argv = ["--problems", str(sampled / "problems.jsonl"), "--conditions", "refsol"]
         assert preflight(tmp_path / "pre", *argv) == 2
-        assert "on other samples" in capsys.readouterr().err
+        assert "on other samples: they differ from samples.used.jsonl" in capsys.readouterr().err
+        assert self.given(sampled, sampled) == 2
+        assert "on other samples: it sampled its own" in capsys.readouterr().err
 
     def test_a_log_is_read_by_its_prompts_and_empty_responses_are_left_out(self, sampled, tmp_path, caplog):
         problems = {row["id"]: row["problem"] for row in read_jsonl(sampled / "problems.jsonl")}
@@ -195,3 +197,13 @@ class TestSamplesThatAreGiven:
         write_jsonl(tmp_path / "empty.jsonl", [row | {"text": ""} for row in rows])
         assert self.given(sampled, tmp_path / "pre", "--samples", str(tmp_path / "empty.jsonl")) == 2
         assert "all 6 samples are empty" in capsys.readouterr().err
+
+    def test_one_that_the_model_has_no_room_for_is_scored_under_nothing(self, sampled, tmp_path):
+        rows = read_jsonl(sampled.parent / "samples.jsonl")
+        rows[1]["text"] = "<step_1>Add 2: 1+1=2.</step_1>\n" * 300
+        write_jsonl(tmp_path / "long.jsonl", rows)
+        assert self.given(sampled, tmp_path / "pre", "--samples", str(tmp_path / "long.jsonl")) == 0
+        found = json.loads((tmp_path / "pre/preflight.json").read_text())["rows"]
+        statuses = {(row["problem_id"], row["sample"]): row["formats"]["refsol"]["status"] for row in found}
+        assert statuses.pop((rows[1]["problem_id"], rows[1]["sample"])) == "too_long"
+        assert set(statuses.values()) == {"ok"}

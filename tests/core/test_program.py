@@ -45,6 +45,9 @@ def test_the_block_is_found_in_fences(text):
         f"Here is the function:\n\n{DEFINED}",
         f"Here is the function:\n{DEFINED}\nThis function adds one to x.",
         f"{DEFINED}\n**Explanation**: it adds one.",
+        f"{DEFINED}\n\nComplexity: O(1)",
+        f"{DEFINED}\n\nDone",
+        f"Explanation: doubling\n\n{DEFINED}",
         f"<answer>{DEFINED}</answer>",
         f"<think>def f(x): return 0</think>\n{DEFINED}",
     ],
@@ -60,7 +63,7 @@ def test_a_text_that_is_python_and_does_something_is_a_program_as_a_whole(text):
     assert find_code(text).text == text
 
 
-@pytest.mark.parametrize("text", ["", "42", "yes", "not sure", '"a text"'])
+@pytest.mark.parametrize("text", ["", "42", "yes", "Answer: 42", "a, b", "not sure", '"a text"'])
 def test_a_word_or_a_number_is_python_and_no_program(text):
     assert find_code(text) is None
 

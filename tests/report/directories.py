@@ -65,7 +65,8 @@ def train(directory: Path, text: str | None) -> None:
         critique = {"case": text, "first_wrong_step": 1, "steps": [{"origin": text}], "source": text}
         critique |= {"judgement": text, "reply": text}
         row = {"step": 1, **sample(0, 0, text, text), "context": text, "context_status": text, "critique": critique}
-        write_jsonl(directory / "rollouts.jsonl", [row])
+        other = {**row, "sample": 1, "critique": {**critique, "steps": [{"origin": "copied"}]}}
+        write_jsonl(directory / "rollouts.jsonl", [row, other])
         hostile = probed | {"problem_id": text, "text": text, "tokens": [text] * len(probed["tokens"])}
         prompts = {"student_prompt_ids": [], "teacher_prompt_ids": []}
         write_jsonl(directory / "probes/rollouts.jsonl", [hostile | prompts])

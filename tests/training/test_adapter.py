@@ -32,6 +32,17 @@ def test_names_that_the_model_does_not_have_are_told_with_those_it_has(micro_sol
             config(model, *names)
 
 
+@pytest.mark.parametrize("names", [["mlp"], ["q_proj|v_proj"], [".*q_porj"]])  # no layer, and patterns of whole paths
+def test_what_means_no_layer_is_told(micro_solver, names):
+    with pytest.raises(ConfigError, match="has no layer"):
+        config(micro_solver[0], *names)
+
+
+def test_a_name_among_others_that_is_not_there_is_warned_of(micro_solver):
+    with pytest.warns(UserWarning, match=r"no layer v_porj; perhaps you meant 'v_proj'"):
+        assert config(micro_solver[0], "q_proj", "v_porj").target_modules == {"q_proj", "v_porj"}
+
+
 def test_from_the_command_line(tmp_path, capsys):
     argv = ["train", "--config", "micro-quick", "--condition", "refsol", "--max_steps", "1", "--use_peft"]
     argv += ["--max_completion_length", "16", "--lora_r", "4", "--output_dir", str(tmp_path / "out")]

@@ -146,13 +146,21 @@ def parses(source: str) -> bool:
 
 
 def _does_something(source: str) -> bool:
-    """Whether a text is Python that has a statement or a call: a word or a number alone is Python, too."""
+    """Whether a text is Python that has a statement or a call, and no line that only happens to be Python, as words of
+    prose may: `Done`, `Answer: 42`."""
     if not parses(source):
         return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(source)
+    if any(_may_be_prose(node) for node in tree.body):
+        return False
     return any(not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call) for node in tree.body)
+
+
+def _may_be_prose(node: ast.stmt) -> bool:
+    is_word = isinstance(node, ast.Expr) and isinstance(node.value, ast.Name | ast.Tuple)
+    return is_word or (isinstance(node, ast.AnnAssign) and node.value is None)
 
 
 def _block(text: str, opened: re.Match[str], end: int) -> list[Block]:

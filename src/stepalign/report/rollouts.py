@@ -122,6 +122,11 @@ class Shown:
     scored: Scored | None = None
 
     @property
+    def said(self) -> str:
+        """The critic's reply."""
+        return str(self.reply or (self.judged.reply if self.judged else "") or "")
+
+    @property
     def judged(self) -> CritiqueRow | None:
         """The critique that is shown."""
         return self.critique or self.row.critique
@@ -178,8 +183,7 @@ def pack_rollouts(
 def _size(it: Shown) -> int:
     """Characters that a rollout takes, about."""
     numbers = len(it.scored.tokens) * sum(map(len, it.scored.contexts.values())) if it.scored else 0
-    reply = it.reply or (it.judged.reply if it.judged else "")
-    return len(str(it.row.text)) + len(reply) + sum(len(str(side.text or "")) for side in it.sides) + 7 * numbers
+    return len(str(it.row.text)) + len(it.said) + sum(len(str(side.text or "")) for side in it.sides) + 7 * numbers
 
 
 def _changed(critique: CritiqueRow | None) -> str | None:
@@ -218,8 +222,7 @@ def context_side(row: RolloutRow) -> Side:
 def _texts(shown: Shown) -> dict[str, Any]:
     """What is read one rollout at a time. `trace` is split before and after the first wrong step."""
     critique = shown.judged
-    judged = critique.to_json() if critique else None
-    reply = shown.reply or (judged or {}).pop("reply", "")
+    judged = {name: value for name, value in critique.to_json().items() if name != "reply"} if critique else None
     wrong = critique.first_wrong_step if critique else None
     texts = clean(
         {
@@ -227,7 +230,7 @@ def _texts(shown: Shown) -> dict[str, Any]:
             "extracted": shown.row.extracted,
             "sides": [asdict(side) for side in shown.sides],
             "critique": judged,
-            "reply": reply,
+            "reply": shown.said,
             "facts": [list(fact) for fact in shown.facts],
         }
     )

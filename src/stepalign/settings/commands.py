@@ -84,7 +84,7 @@ does the signal fall where the reasoning fails, and does it leave correct steps 
   stepalign preflight --model_name_or_path Qwen/Qwen3-0.6B --problems train.jsonl \\
       --conditions refsol stepalign --critic_base_url http://127.0.0.1:8000/v1 \\
       --critic_model Qwen/QwQ-32B --output_dir runs/pre
-  stepalign preflight --model_name_or_path Qwen/Qwen3-0.6B --problems train.jsonl --samples completions/ \
+  stepalign preflight --model_name_or_path Qwen/Qwen3-0.6B --problems train.jsonl --samples completions/ \\
       --conditions refsol --output_dir runs/pre                   on rollouts that a trainer logged
 
 Interrupted at any moment, the same command goes on where it was.""",

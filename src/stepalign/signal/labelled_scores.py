@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
 
 from stepalign.core.critique import Context
 from stepalign.core.errors import ModelError
@@ -66,14 +65,10 @@ class Scorer:
 
     def _fitting(self, rollout: Rollout, contexts: Mapping[str, Context]) -> dict[str, Context]:
         """The contexts under which the response fits, none where it does not fit by itself."""
-        config = cast("Any", self.policy.model.config).get_text_config()
-        window, length = getattr(config, "max_position_embeddings", None), len(rollout.token_ids)
-        student = len(self.policy.student_prompt(rollout.problem)) + length
-        prompts = {name: self.policy.teacher_prompt(rollout.problem, context) for name, context in contexts.items()}
-        sizes = {name: len(ids) + length for name, ids in prompts.items() if ids is not None}
-        fitting = [name for name, size in sizes.items() if window is None or max(size, student) <= window]
+        fitting, length = self.policy.fitting(rollout, contexts), len(rollout.token_ids)
         self.num_sequences += len(fitting) + bool(fitting)
-        self.num_tokens += sum(sizes[name] for name in fitting) + (student if fitting else 0)
+        self.num_tokens += sum(len(ids) + length for ids in fitting.values())
+        self.num_tokens += len(self.policy.student_prompt(rollout.problem)) + length if fitting else 0
         return {name: contexts[name] for name in fitting}
 
     def _row(self, rollout: Rollout, name: str, context: Context | None, scores: TokenScores | None) -> Row:

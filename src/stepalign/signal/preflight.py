@@ -128,8 +128,7 @@ class Preflight:
 
     def _sample_student(self) -> Iterator[int]:
         policy, done = self.policy, self.records.keys("rollouts")
-        kwargs = dict(policy.chat_template_kwargs or {})
-        is_open = opens_thinking(policy.tokenizer, kwargs)
+        kwargs, is_open = dict(policy.chat_template_kwargs or {}), self._thinking_is_open()
         for batch in sample_problems(
             policy.model, policy.tokenizer, self.problems, self.sampling, policy.prompt_templates, kwargs, done
         ):
@@ -142,10 +141,14 @@ class Preflight:
         yield from self._in_chunks(self._add_given, left)
 
     def _add_given(self, rollouts: Sequence[Rollout]) -> None:
-        tokenized = [
-            replace(r, token_ids=tuple(encode(self.policy.tokenizer, r.text)), num_tokens=None) for r in rollouts
-        ]
-        self.records.add_rollouts(grade_rollouts(tokenized, self.grader))
+        encoded = [tuple(encode(self.policy.tokenizer, rollout.text)) for rollout in rollouts]
+        tokenized = [replace(r, token_ids=ids, num_tokens=None) for r, ids in zip(rollouts, encoded, strict=True)]
+        # where the template opens the thinking, a trainer may have logged what follows, or taken the thinking away
+        is_open = self._thinking_is_open() and any("</think>" in rollout.text for rollout in self.given)
+        self.records.add_rollouts(grade_rollouts(tokenized, self.grader, thinking_open=is_open))
+
+    def _thinking_is_open(self) -> bool:
+        return opens_thinking(self.policy.tokenizer, dict(self.policy.chat_template_kwargs or {}))
 
     def _in_chunks(self, ask: Callable[[Sequence[Rollout]], object], rollouts: Sequence[Rollout]) -> Iterator[int]:
         for at in range(0, len(rollouts), CHUNK):

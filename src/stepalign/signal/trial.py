@@ -41,7 +41,7 @@ def preflight(run: PreflightRun) -> dict[str, Any]:
     """Measure and judge each format; what `preflight.json` holds, but for its rows.
 
     Raises:
-        ConfigError: the directory holds a preflight with other settings or problems.
+        ConfigError: the directory holds a preflight with other settings, problems or samples.
     """
     directory, names = run.directory, run.preflight.conditions
     _check_same_preflight(run)
@@ -84,7 +84,7 @@ def judge_rows(rows: list[dict[str, Any]], names: Sequence[str], ledgers: Mappin
 
 
 def _check_same_preflight(run: PreflightRun) -> None:
-    """Keep settings and problems beside the samples.
+    """Keep settings, problems and given samples beside what is measured.
 
     Raises:
         ConfigError: the directory holds a preflight with others; nothing was changed.
@@ -98,7 +98,8 @@ def _check_same_preflight(run: PreflightRun) -> None:
         for name, rows in used.items():
             if read_jsonl(directory / name) != rows:
                 what = "problems" if name == PROBLEMS else "samples"
-                raise ConfigError(f"{directory} holds a preflight on other {what}: they differ from {name}. {REMEDY}")
+                how = f"they differ from {name}" if (directory / name).exists() else "it sampled its own"
+                raise ConfigError(f"{directory} holds a preflight on other {what}: {how}. {REMEDY}")
     for name, rows in used.items():
         if rows:
             write_jsonl(directory / name, rows)

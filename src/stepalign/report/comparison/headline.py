@@ -79,8 +79,7 @@ def _not_told_from(run: Run, condition: str) -> Iterator[str]:
     for row in run.differences:
         pair = {row.condition, row.minus}
         if row.metric == run.main_key and condition in pair and not pair & {*CONTROLS}:
-            low, high = row.ci95 or (0.0, 0.0)
-            others += pair - {condition} if low <= 0 <= high else ()
+            others += pair - {condition} if row.ci95 and row.ci95[0] <= 0 <= row.ci95[1] else ()
     if others:
         yield f"{listing(others)} cannot be told from {condition}: the 95 % interval of the difference includes zero."
 
