@@ -162,27 +162,33 @@ def difference(condition: str, minus: str, value: float) -> dict[str, Any]:
     return row | {"ci95": [value - 0.08, value + 0.08]}
 
 
-def write_probes(directory: Path, context: str, steps: tuple[int, ...] = (0, 10, 20)) -> dict[str, Any]:
-    """Probe the first wrong rollout of a condition and seed whose first step is right; returns what is probed."""
-    rows = read_jsonl(directory / "rollouts.jsonl")
-    row = next(row for row in rows if "<step_2>" in row["text"] and row["grade"] == "wrong")
+def write_probes(directory: Path, context: str, steps: tuple[int, ...] = (0, 10, 20), count: int = 1) -> dict[str, Any]:
+    """Probe the first wrong rollouts of a condition and seed whose first step is right; returns the first of them."""
+    rows = [r for r in read_jsonl(directory / "rollouts.jsonl") if "<step_2>" in r["text"] and r["grade"] == "wrong"]
+    probed = [_probed(row) for row in rows[:count]]
+    prompts = {"student_prompt_ids": [], "teacher_prompt_ids": []}
+    write_jsonl(directory / "probes/rollouts.jsonl", [row | prompts for row in probed])
+    at = [
+        {
+            **{"step": step, "probe": probe, "problem_id": row["problem_id"], "context": context},
+            **{"mean_advantage": 0.0, "mean_correct": 0.5, "mean_wrong": -3.0 + step / 10},
+            "advantage": [0.5 if n != 2 else -3.0 + step / 10 for n in row["token_steps"]],
+        }
+        for step in steps
+        for probe, row in enumerate(probed)
+    ]
+    write_jsonl(directory / "probes.jsonl", at)
+    return probed[0]
+
+
+def _probed(row: dict[str, Any]) -> dict[str, Any]:
+    """A rollout as it is probed, with its tokens and their steps."""
     tokens = re.findall(r"<[^>]+>|\n|[^<\s]+\s?", row["text"])
     numbers = [int(match.group(1)) if (match := re.match(r"<step_(\d)", token)) else None for token in tokens]
     inside = [max([n for n in numbers[: i + 1] if n] or [0]) for i in range(len(tokens))]
     of = [n if token[0] not in "<\n" else None for n, token in zip(inside, tokens, strict=True)]
     kept = {key: row[key] for key in ("problem_id", "sample", "text", "step")}
-    probed = kept | {"tokens": tokens, "token_steps": of, "first_wrong_step": 2, "token_ids": [0] * len(tokens)}
-    write_jsonl(directory / "probes/rollouts.jsonl", [probed | {"student_prompt_ids": [], "teacher_prompt_ids": []}])
-    at = [
-        {
-            **{"step": step, "probe": 0, "problem_id": row["problem_id"], "context": context, "mean_advantage": 0.0},
-            **{"mean_correct": 0.5, "mean_wrong": -3.0 + step / 10},
-            "advantage": [0.5 if n != 2 else -3.0 + step / 10 for n in of],
-        }
-        for step in steps
-    ]
-    write_jsonl(directory / "probes.jsonl", at)
-    return probed
+    return kept | {"tokens": tokens, "token_steps": of, "first_wrong_step": 2, "token_ids": [0] * len(tokens)}
 
 
 LEDGER = {

@@ -240,15 +240,19 @@ def test_a_million_characters_can_be_read_to_the_end(browser, hostile):
 
 
 def test_twenty_thousand_rollouts_are_interactive_within_two_seconds(browser, tmp_path):
-    path = write_report(write_run(tmp_path / "run", num_rollouts=6_700))
+    run = write_run(tmp_path / "run", num_rollouts=6_700)
+    write_probes(run / "conditions/stepalign/seed_0", "stepalign", count=200)
+    path = write_report(run)
     open_report(browser, path)
-    assert status(browser) == "20,100 of 20,100 rollouts"
+    assert status(browser) == "20,100 of 20,100 rollouts" and path.stat().st_size < 15e6
+    scored = "[...document.querySelectorAll('label.field')].find(l => l.firstChild.textContent === 'Token by token')"
+    assert "(200)" in browser.execute_script(f"return {scored}.textContent")
     times = browser.execute_script(
         "const paint = performance.getEntriesByName('first-contentful-paint')[0]?.startTime;"
         "const navigation = performance.getEntriesByType('navigation')[0];"
         "return [paint, navigation.domInteractive, navigation.loadEventEnd]"
     )
-    print("first contentful paint, interactive, loaded [ms]:", times)
+    print("first contentful paint, interactive, loaded [ms]:", times, "bytes:", path.stat().st_size)
     assert max(time for time in times if time is not None) < 2000
     took = browser.execute_async_script(
         """const done = arguments[0], start = performance.now();
