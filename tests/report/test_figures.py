@@ -7,6 +7,7 @@ from stepalign.core.errors import ConfigError
 from stepalign.report import token_text
 from stepalign.report.alternatives import Instead
 from stepalign.report.figures import METADATA, _areas, advantage_figures
+from stepalign.report.palette import COLOURS
 from stepalign.report.token_text import COLUMNS, Below, Piece, first_wrong_token, lay_out, second_lines
 
 
@@ -144,9 +145,11 @@ def test_colours_are_those_of_the_pages():
     from pathlib import Path
 
     style = (Path(token_text.__file__).parent / "page" / "page.css").read_text()
-    light = style.split("@media")[0]
-    for name, colour in (("positive", "UP"), ("negative", "DOWN"), ("positive-line", "UP_LINE"), ("ink", "INK")):
-        assert f"--{name}: {getattr(token_text, colour)};" in light
+    assert f"--ink: {token_text.INK};" in style.split("@media")[0]
+    for palette, part in (("safe", style.split("@media")[0]), ("paper", style.split(":root.paper {")[1])):
+        names = ("positive", "negative", "positive-line", "negative-line")
+        for name, colour in zip(names, COLOURS[palette], strict=True):
+            assert f"--{name}: {colour};" in part.split("}")[0]
 
 
 def test_second_lines_stand_below_their_tokens_where_there_is_room():
@@ -174,3 +177,12 @@ def test_the_picture_has_the_second_lines_and_its_file_their_numbers(inspection_
         del context["teacher_top"]
     figure, _ = token_text.token_text(plain, 5.0)
     assert token_text.SECOND_LINE not in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_palette_of_the_paper(inspection_result, tmp_path):
+    advantage_figures(inspection_result(), tmp_path / "a.svg", "paper")
+    for name in ("a.svg", "a-tokens.svg"):
+        drawn = (tmp_path / name).read_text()
+        assert COLOURS["safe"].up not in drawn and COLOURS["safe"].up_line not in drawn
+    assert COLOURS["paper"].up in (tmp_path / "a.svg").read_text()
+    assert COLOURS["paper"].up_line in (tmp_path / "a-tokens.svg").read_text()

@@ -34,7 +34,7 @@ def run(argv: Sequence[str]) -> None:
     for case, result in zip(cases, inspect_cases(cases, settings.dtype, settings.num_alternatives), strict=True):
         name = f"rollout-{case.rollout['index']}" if len(cases) > 1 else ""
         own = figure if figure is None or not name else figure.with_stem(f"{figure.stem}-{name}")
-        written = write_inspection(result, Path(settings.output_dir) / name, own)
+        written = write_inspection(result, Path(settings.output_dir) / name, own, settings.palette)
         if name:
             print(name)
         print_inspection(result)

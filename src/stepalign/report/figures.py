@@ -22,7 +22,8 @@ from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.files import read_json, write_json
 from stepalign.report.alternatives import instead
 from stepalign.report.page.text import clean, visible
-from stepalign.report.token_text import DOWN, INK, RULE, SOFT, UP, WIDTH, first_wrong_token, token_text, values_of
+from stepalign.report.palette import COLOURS, Colours, Palette
+from stepalign.report.token_text import INK, RULE, SOFT, WIDTH, first_wrong_token, token_text, values_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ PLACES = 1200  # of a row; where tokens are more, a place shows the highest and 
 STEPS = 40  # more are not marked by lines
 
 
-def advantage_figures(result: Mapping[str, Any], path: Path) -> list[Path]:
+def advantage_figures(result: Mapping[str, Any], path: Path, palette: Palette = "safe") -> list[Path]:
     """Draw both figures of one inspection and write the numbers in them beside each.
 
     Returns:
@@ -67,8 +68,8 @@ def advantage_figures(result: Mapping[str, Any], path: Path) -> list[Path]:
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
-        _save(_areas(result, SCALE), path, _plotted(result, "areas"))
-        figure, num_left_out = token_text(result, SCALE)
+        _save(_areas(result, SCALE, COLOURS[palette]), path, _plotted(result, "areas"))
+        figure, num_left_out = token_text(result, SCALE, COLOURS[palette])
         told = {name: instead(context, result["tokens"]) for name, context in result["contexts"].items()}
         more = clean({"num_tokens_left_out": num_left_out, "instead": told})
         _save(figure, texts, _plotted(result, "tokens") | more)
@@ -108,7 +109,7 @@ def _save(figure: Figure, path: Path, numbers: dict[str, Any]) -> None:
     write_json(path.with_suffix(".json"), numbers)
 
 
-def _areas(result: Mapping[str, Any], scale: float) -> Figure:
+def _areas(result: Mapping[str, Any], scale: float, colours: Colours = COLOURS["safe"]) -> Figure:
     """A_t over token position, one row a context."""
     from matplotlib.figure import Figure
 
@@ -116,7 +117,7 @@ def _areas(result: Mapping[str, Any], scale: float) -> Figure:
     figure = Figure(figsize=(WIDTH, ROW * len(contexts) + 0.6), layout="constrained")
     rows = figure.subplots(len(contexts), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for row, (name, context) in zip(rows, contexts.items(), strict=True):
-        _draw_areas(row, values_of(context), scale)
+        _draw_areas(row, values_of(context), scale, colours)
         title = row.set_title(visible(name), loc="left", fontsize=8, fontweight="bold", pad=13 if row is rows[0] else 4)
         title.set_parse_math(False)  # a name may have dollar signs
         _mark_steps(row, result)
@@ -127,9 +128,9 @@ def _areas(result: Mapping[str, Any], scale: float) -> Figure:
     return figure
 
 
-def _draw_areas(row: Axes, values: Sequence[float], scale: float) -> None:
+def _draw_areas(row: Axes, values: Sequence[float], scale: float, colours: Colours) -> None:
     edges = [len(values) * i // min(len(values), PLACES) for i in range(min(len(values), PLACES) + 1)]
-    for extreme, colour in ((max, UP), (min, DOWN)):
+    for extreme, colour in ((max, colours.up), (min, colours.down)):
         heights = [extreme(0.0, *values[start:end]) for start, end in pairwise(edges)]
         shown = [max(-scale, min(scale, height)) for height in heights]
         row.fill_between(edges, 0, shown + shown[-1:], step="post", color=colour, linewidth=0)

@@ -21,21 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepalign.report.alternatives import Instead, in_percent, instead, spelled
 from stepalign.report.page.text import visible
+from stepalign.report.palette import COLOURS, Colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The colours of page.css.
-UP, DOWN, UP_LINE, DOWN_LINE, INK, SOFT, RULE = (
-    "#f1a340",
-    "#998ec3",
-    "#b35806",
-    "#542788",
-    "#1e1d1a",
-    "#5d5a52",
-    "#dedad0",
-)
+INK, SOFT, RULE = "#1e1d1a", "#5d5a52", "#dedad0"  # as in page.css
 WIDTH = 7.2  # inches: a page's text
 MARGIN = 0.1  # inches
 SIZE = 7.5  # points of the text
@@ -79,6 +71,21 @@ class Below(NamedTuple):
     text: str
 
 
+class _Scale(NamedTuple):
+    """How a value is coloured: white at 0, the whole colour from `full` on, in nats."""
+
+    full: float
+    colours: Colours
+
+    def blend(self, value: float) -> tuple[float, float, float]:
+        """Red, green and blue."""
+        from matplotlib.colors import to_rgb
+
+        share = min(1.0, abs(value) / self.full)
+        red, green, blue = to_rgb(self.colours.up if value > 0 else self.colours.down)
+        return 1 - share * (1 - red), 1 - share * (1 - green), 1 - share * (1 - blue)
+
+
 def values_of(context: Mapping[str, Any]) -> list[float]:
     """A_t of each token; 0 where it is not finite."""
     return [value if value is not None and math.isfinite(value) else 0.0 for value in context["advantage"]]
@@ -90,11 +97,12 @@ def first_wrong_token(result: Mapping[str, Any]) -> int | None:
     return result["token_steps"].index(step) if step is not None and step in result["token_steps"] else None
 
 
-def token_text(result: Mapping[str, Any], scale: float) -> tuple[Figure, int]:
+def token_text(result: Mapping[str, Any], scale: float, colours: Colours = COLOURS["safe"]) -> tuple[Figure, int]:
     """The figure, and how many tokens were left out of it.
 
     Args:
         scale: nats at which a colour is full.
+        colours: of what is above 0 and below.
     """
     from matplotlib.figure import Figure
 
@@ -120,14 +128,14 @@ def token_text(result: Mapping[str, Any], scale: float) -> tuple[Figure, int]:
     for name, context in contexts.items():
         _write(axes, 0, top + 0.5, name, ["DejaVu Sans"], weight="bold", size=8)
         places = [top + 1.2 + i + BELOW * len({it.line for it in below[name] if it.line < i}) for i in range(num_lines)]
-        _draw(axes, shown, values_of(context), places, scale, fonts, first_wrong_token(result))
+        _draw(axes, shown, values_of(context), places, _Scale(scale, colours), fonts, first_wrong_token(result))
         for it in below[name]:
             _write(axes, it.column, places[it.line] + 1.3, it.text, fonts, weight="bold", size=BELOW_SIZE)
         top += heights[name]
         if num_left_out:
             note = f"{num_left_out:,} more tokens are not shown; their values are in the file beside this picture."
             _write(axes, 0, top - 1.5, note, ["DejaVu Sans"], color=SOFT, size=7)
-    _legend(axes, top + 0.7, scale)
+    _legend(axes, top + 0.7, _Scale(scale, colours))
     if any(below.values()):
         _write(axes, 0, top + 1.9, SECOND_LINE, ["DejaVu Sans"], size=7, color=SOFT)
     return figure, num_left_out
@@ -203,7 +211,7 @@ def _draw(
     pieces: Sequence[Piece],
     values: Sequence[float],
     places: Sequence[float],
-    scale: float,
+    scale: _Scale,
     fonts: Sequence[str],
     first_wrong: int | None,
 ) -> None:
@@ -212,10 +220,10 @@ def _draw(
     from matplotlib.patches import Rectangle
 
     boxes = [Rectangle((p.column, places[p.line] + 0.08), p.width, 0.84) for p in pieces]
-    colours = [_blend(values[p.token], scale) for p in pieces]
+    colours = [scale.blend(values[p.token]) for p in pieces]
     axes.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0, zorder=1))
-    for side, colour, dash in ((1, UP_LINE, "solid"), (-1, DOWN_LINE, (0, (1, 1)))):
-        marked = [p for p in pieces if side * values[p.token] >= MARKED * scale]
+    for side, colour, dash in ((1, scale.colours.up_line, "solid"), (-1, scale.colours.down_line, (0, (1, 1)))):
+        marked = [p for p in pieces if side * values[p.token] >= MARKED * scale.full]
         lines = [[(p.column + x, places[p.line] + 0.92) for x in (0, p.width)] for p in marked]
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.9, linestyles=[dash], zorder=2))
     for line, column, text in _joined(pieces):
@@ -244,24 +252,17 @@ def _write(axes: Axes, x: float, y: float, text: str, fonts: Sequence[str], **st
         )
 
 
-def _blend(value: float, scale: float) -> tuple[float, float, float]:
-    """White at 0, the full colour from `scale` on."""
-    from matplotlib.colors import to_rgb
-
-    share = min(1.0, abs(value) / scale)
-    red, green, blue = to_rgb(UP if value > 0 else DOWN)
-    return 1 - share * (1 - red), 1 - share * (1 - green), 1 - share * (1 - blue)
-
-
-def _legend(axes: Axes, y: float, scale: float) -> None:
+def _legend(axes: Axes, y: float, scale: _Scale) -> None:
     from matplotlib.patches import Rectangle
 
     left, width, steps = 34, 24, 48
     for i in range(steps):
-        colour = _blend(scale * (2 * (i + 0.5) / steps - 1), scale)
+        colour = scale.blend(scale.full * (2 * (i + 0.5) / steps - 1))
         axes.add_patch(Rectangle((left + i * width / steps, y - 0.35), width / steps, 0.7, color=colour, linewidth=0))
-    _write(axes, left - 1, y, f"suppressed (dotted)  −{scale:g} nats", ["DejaVu Sans"], size=7, color=SOFT, ha="right")
-    _write(axes, left + width + 1, y, f"+{scale:g} nats  reinforced (solid)", ["DejaVu Sans"], size=7, color=SOFT)
+    _write(
+        axes, left - 1, y, f"suppressed (dotted)  −{scale.full:g} nats", ["DejaVu Sans"], size=7, color=SOFT, ha="right"
+    )
+    _write(axes, left + width + 1, y, f"+{scale.full:g} nats  reinforced (solid)", ["DejaVu Sans"], size=7, color=SOFT)
 
 
 def _installed(names: Sequence[str]) -> list[str]:

@@ -159,6 +159,9 @@ class InspectSettings(ColumnsSettings, LogSettings):
         5, "How many of the likeliest tokens of student and self-teacher are told at each token; 0: none."
     )
     figure: str | None = setting(None, "Also draw figures: F.png, F.svg or F.pdf.")
+    palette: Literal["safe", "paper"] = setting(
+        "safe", "Colours of page and figures: safe, orange above 0 and purple below; paper, its red and blue."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

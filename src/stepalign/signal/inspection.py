@@ -14,6 +14,7 @@ from typing import Any
 from stepalign.core.files import write_json
 from stepalign.models.loading import LoadedModel, best_device, load_model
 from stepalign.report.inspection.page import write_page
+from stepalign.report.palette import Palette
 from stepalign.runs.files import ADVANTAGE, INSPECTION
 from stepalign.settings.models import resolve_with_adapter
 from stepalign.signal.case import Case
@@ -35,13 +36,15 @@ def inspect_cases(cases: Sequence[Case], dtype: str | None = None, num_alternati
     return results
 
 
-def write_inspection(result: Mapping[str, Any], directory: Path, figure: Path | None = None) -> list[Path]:
+def write_inspection(
+    result: Mapping[str, Any], directory: Path, figure: Path | None = None, palette: Palette = "safe"
+) -> list[Path]:
     """Write `advantage.json`, `inspect.html` and perhaps the figures; returns what was written."""
     written = [directory / ADVANTAGE, directory / INSPECTION]
     write_json(written[0], result)
-    write_page(result, written[1])
+    write_page(result, written[1], palette)
     if figure is not None:
         from stepalign.report.figures import advantage_figures  # matplotlib takes a second
 
-        written += advantage_figures(result, figure)
+        written += advantage_figures(result, figure, palette)
     return written

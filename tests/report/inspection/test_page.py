@@ -13,6 +13,9 @@ import pytest
 
 from stepalign.report.inspection.measures import MEASURES, MISSING, number, share
 from stepalign.report.inspection.page import render_page, write_page
+from stepalign.report.palette import COLOURS
+
+from ..comparison.test_browser import choose
 
 EVIL = (
     "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1><svg onload=window.hacked=1>"
@@ -129,6 +132,8 @@ def test_a_page_of_two_thousand_tokens_is_below_a_megabyte(inspection_result):
     result = inspection_result(tokens, [1] * 2000, advantage, 1, student_top=[top() for _ in tokens])
     for context in result["contexts"].values():
         context["teacher_top"] = [top() for _ in tokens]
+        for key in ("expected_advantage", "logit_push", "gradient_share"):
+            context[key] = [random.gauss(0, 1) for _ in tokens]
     assert len(render_page(result).encode()) < 1_000_000
 
 
@@ -381,3 +386,36 @@ def test_the_response_stands_beside_its_contexts_with_the_critique(browser, insp
     assert texts("details pre") == [critique["reply"]]
     open_page(browser, inspection_result(), tmp_path / "b.html")  # nobody critiqued
     assert texts(".facts") == texts("details") == [] and texts("figcaption")[0] == "Trace"
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_tokens_are_coloured_by_what_is_chosen(browser, inspection_result, tmp_path):
+    result = inspection_result()
+    for context in result["contexts"].values():
+        context |= {"logit_push": [0.25] * 11, "gradient_share": [0.0] * 10 + [0.5]}
+    open_page(browser, result, tmp_path / "a.html")
+
+    def text(selector):
+        return browser.execute_script("return document.querySelector(arguments[0]).textContent", selector)
+
+    names = "return [...document.querySelectorAll('#signal-controls select')[1].options].map(o => o.textContent)"
+    assert browser.execute_script(names) == ["A_t", "Expected A_t", "Push on the logit", "Share of the gradient"]
+    down = "return document.querySelectorAll('.tokens .down').length"
+    assert browser.execute_script(down) > 0 and "suppressed" in text(".scale")
+    choose(browser, "Colour by", "gradient_share")
+    assert browser.execute_script(down) == 0 and "±10 %" in text("#scale-control")
+    browser.execute_script("document.querySelector('.tokens [data-token=\"10\"]').click()")
+    assert text(".card .status").endswith("Share of the gradient: +50.00 %.") and "A_t +0.00 nats" in text(
+        ".card .status"
+    )
+    assert "Table and files: Share of the gradient of every token" in text("#signal-maps")
+    choose(browser, "Colour by", "advantage")
+    assert "A_t of every token" in text("#signal-maps") and "Share" not in text(".card .status")
+    colour = "return getComputedStyle(document.documentElement).getPropertyValue('--positive-line').trim()"
+    before = browser.execute_script(colour)
+    choose(browser, "Palette", "paper")
+    assert (before, browser.execute_script(colour)) == (COLOURS["safe"].up_line, COLOURS["paper"].up_line)
+    write_page(result, tmp_path / "p.html", "paper")
+    browser.get((tmp_path / "p.html").resolve().as_uri())
+    assert browser.execute_script(colour) == COLOURS["paper"].up_line

@@ -20,18 +20,19 @@ from stepalign.report.inspection.measures import MEASURES, MISSING, number, shar
 from stepalign.report.page.document import build_page
 from stepalign.report.page.sections import Bars
 from stepalign.report.page.text import clean
+from stepalign.report.palette import Palette
 from stepalign.report.token_classes import class_chart
 
 PAGE = Path(__file__).parent / "page"
-DECIMALS = 4  # of the numbers behind the picture; advantage.json has them in full
+DECIMALS, FEWER_DECIMALS = 4, 3  # of the numbers behind the picture; advantage.json has them in full
 
 
-def write_page(result: Mapping[str, Any], path: Path) -> None:
-    """Write the page of one inspection."""
-    write_text(path, render_page(result))
+def write_page(result: Mapping[str, Any], path: Path, palette: Palette = "safe") -> None:
+    """Write the page of one inspection; `palette` is the one that it opens with."""
+    write_text(path, render_page(result, palette))
 
 
-def render_page(result: Mapping[str, Any]) -> str:
+def render_page(result: Mapping[str, Any], palette: Palette = "safe") -> str:
     """The whole page as one HTML document."""
     contexts = result["contexts"]
     data: dict[str, Any] = {
@@ -41,6 +42,7 @@ def render_page(result: Mapping[str, Any]) -> str:
         "student_prompt": result["student_prompt"],
         "response": result["response"],
         "critique": result.get("critique"),
+        "palette": palette,
         **_alternatives(result),
     }
     content = {
@@ -112,6 +114,11 @@ def _data(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     rows = {
         key: [None if value is None else round(value, DECIMALS) for value in context[key]]
         for key in ("advantage", "student_logp", "teacher_logp")
+    }
+    rows |= {
+        key: [None if value is None else round(value, FEWER_DECIMALS) for value in context[key]]
+        for key in ("expected_advantage", "logit_push", "gradient_share")
+        if key in context  # an inspection of version 0.1.0 has none
     }
     texts = {key: context[key] for key in ("context", "teacher_prompt")}
     return {"name": name, **texts, **rows}

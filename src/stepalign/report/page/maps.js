@@ -4,10 +4,11 @@ const percentOf = (logp) => (typeof logp === "number" ? inPercent(Math.exp(logp)
 
 function tokenInWords(response, context, i) {
   const step = response.token_steps[i] === null ? "outside the steps" : `step ${response.token_steps[i]}`;
-  const value = context.advantage[i];
+  const value = (context.told ?? context).advantage[i], { name, unit } = measureOf(response);
+  const shown = context.told && typeof context.advantage[i] === "number" ? ` ${name}: ${withUnit(signed(context.advantage[i]), unit)}.` : "";
   const models = context.student_logp ? `; student ${percentOf(context.student_logp[i])}, self-teacher ${percentOf(context.teacher_logp[i])}` : "";
   return [`Token ${thousands(i + 1)} of ${thousands(response.tokens.length)}, ${step}: `, el("code", {}, visibleSpaces(response.tokens[i])),
-    `. A_t ${typeof value === "number" ? signed(value) : "–"} nats${models}.`];
+    `. A_t ${typeof value === "number" ? signed(value) : "–"} nats${models}.${shown}`];
 }
 
 // The token that is told of at first: the lowest of the first wrong step under any context, or of all.
@@ -34,5 +35,5 @@ function responseMaps(response, { scale, label = "", start = lowestToken(respons
     return { figure, body, card, more, marked: [...below.keys()] };
   });
   const { goTo } = moveTogether(maps, response.tokens.length, start, stay);
-  return { figures: maps.map(({ figure }) => figure), table: tokenTable(response, named("A_t of every token"), scale), goTo };
+  return { figures: maps.map(({ figure }) => figure), table: tokenTable(response, named(`${measureOf(response).name} of every token`), scale), goTo };
 }

@@ -52,7 +52,7 @@ function scoredMaps(i, response) {
   }
   const slider = el("input", { type: "range", min: 0, max: Math.max(0, steps.length - 1), step: 1, value: 0, oninput: (event) => { now = Number(event.target.value); draw(); } });
   draw();
-  const controls = el("form", { class: "controls" }, scaleControl("5", (value) => { shown = value; draw(); }),
+  const controls = el("form", { class: "controls" }, scaleControl((value) => { shown = value; draw(); }),
     steps.length > 1 ? el("label", { class: "field" }, "Training step", el("span", { class: "slide" }, slider, said)) : null, scale);
   controls.addEventListener("submit", (event) => event.preventDefault());
   return { node: el("div", { class: "scored" }, el("h4", {}, "Token by token"), controls, host), goTo: (token) => { chosen = token; maps.goTo(token); } };

@@ -131,7 +131,7 @@ function cutAt(text, most) {
 }
 
 function tokenPicture(response, name, scale) {
-  const { columns, advance, line, size, margin } = GRID;
+  const { columns, advance, line, size, margin } = GRID, { name: measure, unit, low, high } = measureOf(response);
   const places = layOut(response.tokens), { advantage } = response.contexts[name], first = firstWrong(response);
   const width = 2 * margin + columns * advance, height = 2 * margin + line * (3 + (places.at(-1)?.line ?? 0));
   const colour = { up: cssOf("--positive"), down: cssOf("--negative"), upLine: cssOf("--positive-line"), downLine: cssOf("--negative-line"), ink: cssOf("--ink"), soft: cssOf("--soft") };
@@ -148,5 +148,5 @@ function tokenPicture(response, name, scale) {
   return svg("svg", { viewBox: `0 0 ${width} ${height}` },
     text(margin, margin + 12, `Context: ${name}`, { "font-weight": "600", "font-family": "sans-serif" }), drawn,
     mark ? svg("line", { x1: margin + mark.column * advance, x2: margin + mark.column * advance, y1: margin + (mark.line + 1) * line + 1, y2: margin + (mark.line + 2) * line, stroke: colour.ink, "stroke-width": 2 }) : null,
-    text(margin, height - margin, `A_t in nats: −${scale} suppressed, dotted line; +${scale} reinforced, solid line.`, { fill: colour.soft, "font-family": "sans-serif", "font-size": 11 }));
+    text(margin, height - margin, `${measure}${unit && ` in ${unit}`}: −${scale} ${low}, dotted line; +${scale} ${high}, solid line.`, { fill: colour.soft, "font-family": "sans-serif", "font-size": 11 }));
 }

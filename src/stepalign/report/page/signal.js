@@ -22,7 +22,7 @@ function drawSignal() {
 
 if (data.signal.length) {
   document.getElementById("signal-controls").append(
-    scaleControl("5", (value) => { signal.scale = value; drawSignal(); }),
+    scaleControl((value) => { signal.scale = value; drawSignal(); }),
     el("div", { class: "scale" }));
   drawSignal();
 }

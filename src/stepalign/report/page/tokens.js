@@ -1,7 +1,15 @@
 // Token maps: each token of a response coloured by its advantage under a context, and the same numbers as areas.
 // One symmetric scale for all maps on the page; sign is shown by hue, by underline (solid, dotted) and by side of zero.
 // A response is {tokens, token_steps, first_wrong_step, contexts: {name: {advantage}}}, all lists of one length.
-const SCALES = ["1", "2", "5", "10"];
+// Where it is drawn by something else than A_t, the response says what: `measure`, of MEASURES, with the numbers as `advantage`.
+const MEASURES = {
+  advantage: { name: "A_t", unit: "nats", scales: ["5", "1", "2", "10"], low: "suppressed", high: "reinforced" },
+  expected_advantage: { name: "Expected A_t", unit: "nats", scales: ["5", "1", "2", "10"], low: "the two disagree over all tokens: −KL(student || teacher)", high: "never above 0" },
+  logit_push: { name: "Push on the logit", unit: "", scales: ["1", "0.1", "0.3"], low: "the loss lowers the token's logit", high: "the loss raises it" },
+  gradient_share: { name: "Share of the gradient", unit: "%", scales: ["10", "1", "3", "30", "100"], low: "never below 0", high: "of all that the loss does to logits, behind clips and gates" },
+};
+const withUnit = (value, unit) => (unit ? `${value} ${unit}` : String(value));
+const measureOf = (response) => response.measure ?? MEASURES.advantage;
 const TOKENS = 3000; // shown at once; a button shows more
 
 // The first token of the first wrong step, -1 where there is none.
@@ -51,7 +59,7 @@ function drawAdvantages(host, response, advantages, label, scale, width) {
   }).join("") + `L${width - right} ${middle}Z`;
   const beyond = places.flatMap((place) => [place.high, place.low].filter((value) => Math.abs(value) > scale).map((value) => {
     const at = x(place.from + 0.5), edge = value > 0 ? top - 6 : height - bottom + 6, tip = value > 0 ? -5 : 5;
-    return svg("path", { class: "clip", d: `M${at - 3} ${edge - tip}h6L${at} ${edge}z` }, svg("title", {}, `${signed(value)} nats`));
+    return svg("path", { class: "clip", d: `M${at - 3} ${edge - tip}h6L${at} ${edge}z` }, svg("title", {}, withUnit(signed(value), measureOf(response).unit)));
   }));
   let free = 0;
   const steps = response.token_steps.flatMap((step, i) => {
@@ -61,7 +69,7 @@ function drawAdvantages(host, response, advantages, label, scale, width) {
   });
   const first = firstWrong(response);
   host.replaceChildren(
-    svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "data-advantages": true, "aria-label": `${label}: advantage over token position; the values are in the table that follows` },
+    svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "data-advantages": true, "aria-label": `${label}: ${measureOf(response).name} over token position; the values are in the table that follows` },
       svg("g", { class: "axis" }, [scale, 0, -scale].map((v) => [
         svg("line", { class: v ? null : "zero", x1: left, x2: width - right, y1: y(v), y2: y(v) }),
         svg("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, v ? `${v < 0 ? "−" : "+"}${scale}` : "0")]),
@@ -78,20 +86,22 @@ function tokenTable(response, label, scale) {
   const csv = () => [["token", "text", "step", ...names], response.tokens.map((token, i) => [i, JSON.stringify(token), response.token_steps[i] ?? "", ...values(i).map((value) => value ?? "")])];
   const pictures = (host) => names.flatMap((name, n) => [
     [`Tokens under ${name}`, () => tokenPicture(response, name, scale)],
-    [`A_t over position under ${name}`, () => host.parentElement.querySelectorAll("svg[data-advantages]")[n]]]);
+    [`${measureOf(response).name} over position under ${name}`, () => host.parentElement.querySelectorAll("svg[data-advantages]")[n]]]);
   const details = tableBehind(label, ["token", "step", ...names], () => response.tokens.map((token, i) => [JSON.stringify(token), String(response.token_steps[i] ?? ""),
     ...values(i).map((value) => (typeof value === "number" ? signed(value) : ""))]), { csv, pictures: () => pictures(details) });
   return details;
 }
 
-function scaleControl(chosen, onchange) {
-  return dropdown("Scale", SCALES.map((value) => [value, `±${value} nats`]), chosen, (value) => onchange(Number(value)));
+// The first scale of a measure is the one that it begins with.
+function scaleControl(onchange, { unit, scales } = MEASURES.advantage) {
+  const ordered = [...scales].sort((a, b) => a - b);
+  return dropdown("Scale", ordered.map((value) => [value, withUnit(`±${value}`, unit)]), scales[0], (value) => onchange(Number(value)));
 }
 
-function scaleLegend(scale) {
+function scaleLegend(scale, { unit, low, high } = MEASURES.advantage) {
   return [
-    el("span", {}, `−${scale} nats, suppressed, `, el("span", { class: "down signed" }, "dotted line")),
+    el("span", {}, `${withUnit(`−${scale}`, unit)}, ${low}, `, el("span", { class: "down signed" }, "dotted line")),
     el("i", { "aria-hidden": "true" }),
-    el("span", {}, `+${scale} nats, reinforced, `, el("span", { class: "up signed" }, "solid line"),
+    el("span", {}, `${withUnit(`+${scale}`, unit)}, ${high}, `, el("span", { class: "up signed" }, "solid line"),
       ". Underlined from a tenth of the scale on; triangles mark what lies beyond it.")];
 }
