@@ -9,10 +9,12 @@ import yaml
 import stepalign
 from stepalign.cli import main
 from stepalign.core.critique import Critique
-from stepalign.core.files import append_jsonl, write_jsonl
+from stepalign.core.files import append_jsonl, read_jsonl, write_jsonl
 from stepalign.core.problem import Problem
 from stepalign.feedback.critics.verify import reference_critique
 from stepalign.micro import exact_critique
+from stepalign.report.probes import scored_rollouts
+from stepalign.report.write import write_report
 from stepalign.runs.rows import CritiqueRow
 
 PROBLEM = "Start with 62. Add 78. Minus 82."
@@ -120,6 +122,21 @@ def test_rollouts_of_a_run(run, tmp_path, capsys):
     assert any("999 tokens were sampled" in note for note in first["notes"])
     assert (tmp_path / "f-rollout-0.svg").exists() and (tmp_path / "f-rollout-1.svg").exists()
     assert "rollout-1" in capsys.readouterr().out
+
+
+def test_an_inspected_rollout_opens_with_its_tokens_in_the_runs_page(run, tmp_path, capsys):
+    rows = read_jsonl(run / "rollouts.jsonl")
+    write_jsonl(run / "rollouts.jsonl", [{**row, "sample": i} for i, row in enumerate(rows)])
+    assert inspect("--run", run, "--rollout", "0", "--output_dir", tmp_path / "out") == 0
+    assert f"stepalign report {run}" in capsys.readouterr().out.splitlines()[-1]
+    assert inspect("--run", run, "--rollout", "0", "--context", "hint=Mind the borrow.", "--output_dir", tmp_path) == 0
+    scored = scored_rollouts(run, "stepalign")
+    (of,) = scored.values()
+    assert [(place[0], place[1]) for place in scored] == [("p1", 0)]
+    assert list(of.contexts) == ["stepalign", "hint"]  # the last one counts
+    assert of.contexts["hint"][0] == read(tmp_path)["contexts"]["hint"]["advantage"]
+    data = json.loads(write_report(run).read_text().split('id="data">')[1].split("</script>")[0])
+    assert data["scored"] == ["stepalign", "hint"] and data["rollouts"]["scored"] == ["yes", "no"]
 
 
 def test_the_loss_is_the_runs_own_unless_another_is_given(run, case, tmp_path, capsys):

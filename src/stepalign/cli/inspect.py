@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stepalign.cli.words import asks_for_help
+from stepalign.cli.words import asks_for_help, report_hint
 from stepalign.core.errors import ConfigError
 from stepalign.settings.command_groups import InspectSettings
 from stepalign.settings.commands import INSPECT
@@ -27,7 +27,7 @@ def run(argv: Sequence[str]) -> None:
     from stepalign.report.inspection.terminal import print_inspection
     from stepalign.settings.resolve import resolve_critic
     from stepalign.signal.cases import cases_of
-    from stepalign.signal.inspection import inspect_cases, write_inspection
+    from stepalign.signal.inspection import inspect_cases, keep_in_run, write_inspection
 
     quieten()
     cases = cases_of(settings, resolve_critic(given))
@@ -35,7 +35,11 @@ def run(argv: Sequence[str]) -> None:
         name = f"rollout-{case.rollout['index']}" if len(cases) > 1 else ""
         own = figure if figure is None or not name else figure.with_stem(f"{figure.stem}-{name}")
         written = write_inspection(result, Path(settings.output_dir) / name, own, settings.palette)
+        if settings.run is not None:
+            keep_in_run(result, Path(settings.run))
         if name:
             print(name)
         print_inspection(result)
         print(f"Written: {', '.join(map(str, written))}")
+    if settings.run is not None:
+        print(report_hint(settings.run))

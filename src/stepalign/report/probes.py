@@ -33,7 +33,8 @@ def read_probes(directory: Path) -> list[Probed]:
 
 
 def scored_rollouts(directory: Path, condition: str, signal: Sequence[SignalRow] = ()) -> dict[Place, Scored]:
-    """A_t of the rollouts of a training run that have it: those that are probed, and those of a comparison's figure.
+    """A_t of the rollouts of a training run that have it: those of a comparison's figure, those that `inspect` looked
+    at, and those that are probed.
 
     Args:
         directory: of the run.
@@ -47,7 +48,7 @@ def scored_rollouts(directory: Path, condition: str, signal: Sequence[SignalRow]
             row.first_wrong_step,
             {name: [context["advantage"]] for name, context in row.contexts.items()},
         )
-        for row in signal
+        for row in (*signal, *read_rows(directory / files.INSPECTED, SignalRow))
     }
     for probe in read_probes(directory):
         rows = [row for row in probe.at if len(row.advantage) == len(probe.row.tokens) > 0]

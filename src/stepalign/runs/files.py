@@ -15,6 +15,7 @@ CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 METRICS, ROLLOUTS, WARNINGS, PROMPTS = "metrics.jsonl", "rollouts.jsonl", "warnings.jsonl", "prompts.json"
 TEACHER = "teacher.jsonl"
 PROBES, PROBED, PROBES_DIRECTORY = "probes.jsonl", "probes/rollouts.jsonl", "probes"
+INSPECTED = "inspected.jsonl"  # rollouts that inspect was asked for
 EVALUATIONS, BEST, LEDGER = "evaluations.jsonl", "best.json", "ledger.json"
 PROGRESS = "progress.json"  # of a checkpoint: written last, it seals it
 

@@ -15,7 +15,9 @@ from stepalign.core.files import write_json
 from stepalign.models.loading import LoadedModel, best_device, load_model
 from stepalign.report.inspection.page import write_page
 from stepalign.report.palette import Palette
-from stepalign.runs.files import ADVANTAGE, INSPECTION
+from stepalign.runs.files import ADVANTAGE, INSPECTED, INSPECTION
+from stepalign.runs.row import append_rows
+from stepalign.runs.rows import SignalRow
 from stepalign.settings.models import resolve_with_adapter
 from stepalign.signal.case import Case
 from stepalign.signal.inspect import inspect_response
@@ -48,3 +50,16 @@ def write_inspection(
 
         written += advantage_figures(result, figure, palette)
     return written
+
+
+def keep_in_run(result: Mapping[str, Any], directory: Path) -> None:
+    """Leave A_t of a run's rollout in the run, for its report; of a rollout that is inspected again the last counts."""
+    rollout: Mapping[str, Any] = result["rollout"]
+    critique: Mapping[str, Any] = result["critique"] or {}
+    kept = {key: result[key] for key in ("first_wrong_step", "tokens", "token_steps")}
+    contexts = {name: {"advantage": context["advantage"]} for name, context in result["contexts"].items()}
+    place = {"problem_id": rollout["problem_id"], "sample": rollout["sample"], "step": rollout.get("step")}
+    row = SignalRow(
+        kind="inspected", **place, case=critique.get("case"), text=result["response"], **kept, contexts=contexts
+    )
+    append_rows(directory / INSPECTED, row)
