@@ -7,7 +7,8 @@ import json
 import pytest
 
 from stepalign.core.errors import DataError
-from stepalign.data.labels import Label, joined, load_labels
+from stepalign.data.label import Label, joined
+from stepalign.data.labels import load_labels
 
 ROW = {
     "id": "p1",

@@ -15,7 +15,8 @@ from tests.fault_server import Answer, FaultServer
 from stepalign.core.files import write_jsonl
 from stepalign.core.problem import Problem
 from stepalign.core.rollout import Rollout
-from stepalign.data.labels import Label, load_labels
+from stepalign.data.label import Label
+from stepalign.data.labels import load_labels
 from stepalign.data.problems import load_problems
 from stepalign.data.samples import load_samples
 from stepalign.micro import SOLVER_DIR, World, exact_critique, split_problems

@@ -8,7 +8,7 @@ import pytest
 
 from stepalign.core.errors import ConfigError, CriticError, DataError
 from stepalign.core.files import read_json, read_jsonl, write_jsonl
-from stepalign.data.labels import Label
+from stepalign.data.label import Label
 from stepalign.micro import World, make_problems
 from stepalign.micro.code import CodeWorld, code_problems
 from stepalign.micro.code.rollouts import labelled_programs

@@ -32,7 +32,7 @@ from stepalign.settings.given import read_given
 if TYPE_CHECKING:
     from stepalign.clients.ledger import Ledger
     from stepalign.core.rollout import Rollout
-    from stepalign.data.labels import Label
+    from stepalign.data.label import Label
     from stepalign.feedback.critics.critic import Critic, CritiqueRecord
     from stepalign.feedback.critics.settings import CriticSettings
 

@@ -19,7 +19,7 @@ def run(argv: Sequence[str]) -> None:
         return
     args = read_given(MICRO, argv).make(MicroProblemsSettings)
     from stepalign.core.files import write_jsonl
-    from stepalign.data.labels import Label
+    from stepalign.data.label import Label
     from stepalign.micro.worlds import labelled, make_world, split_problems
     from stepalign.settings.models import micro_model, resolve_model
 

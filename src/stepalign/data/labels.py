@@ -24,17 +24,16 @@ from __future__ import annotations
 
 import ast
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from stepalign.core.errors import DataError
 from stepalign.core.problem import Problem
-from stepalign.core.program import render_program
 from stepalign.core.rollout import Rollout
 from stepalign.core.text import clean_value
-from stepalign.core.trace import parse_trace, render_steps
+from stepalign.data.label import Label, written
 from stepalign.data.logged import RolloutsFormat, named, parse_rollouts, recognized
 from stepalign.data.row import MISSING, Row, all_of, show
 from stepalign.data.samples import read_rows
@@ -46,38 +45,6 @@ log = logging.getLogger(__name__)
 FORM = "id, problem, answer, steps and first_wrong_step (docs/localize.md)"
 TESTS = TestColumns(("test", "tests"), entry_point="entry_point", setup=("setup",))
 NOT_THERE = ("n/a", "none", "null", "nan", "")
-
-
-@dataclass(frozen=True)
-class Label:
-    """A rollout and what is known of it.
-
-    Attributes:
-        rollout: its problem's id is the row's; the answer is empty where it is not known.
-        first_wrong_step: from 1; None: no step is wrong.
-        reason: the annotator's words on what is wrong; empty where there are none.
-        correction: right steps in the place of the first wrong one and those behind it; empty where there are none.
-    """
-
-    rollout: Rollout
-    first_wrong_step: int | None
-    reason: str = ""
-    correction: tuple[str, ...] = ()
-
-    @property
-    def steps(self) -> list[str]:
-        """The texts of the steps."""
-        return [step.text for step in self.rollout.trace.steps]
-
-    def to_json(self) -> dict[str, Any]:
-        """The row in our own form; what is not known is left out."""
-        problem = self.rollout.problem
-        row = {key: value for key, value in problem.to_json().items() if key != "meta"}
-        row |= {"steps": self.steps, "first_wrong_step": self.first_wrong_step}
-        row |= {"response": self.rollout.text} if self.rollout.text != _written(problem, self.steps) else {}
-        row |= {"finish_reason": "length"} if self.rollout.finish_reason == "length" else {}
-        row |= {"reason": self.reason} if self.reason else {}
-        return row | ({"correction": list(self.correction)} if self.correction else {})
 
 
 class Shape(NamedTuple):
@@ -124,12 +91,6 @@ def load_labels(
     if errors:
         raise all_of(errors, rows[0].where.rpartition(",")[0], len(rows))
     return labels
-
-
-def joined(steps: Sequence[str]) -> str | None:
-    """The text whose steps are these; None where no layout keeps them apart."""
-    layouts = ("\n".join(steps), "\n\n".join(steps), render_steps(steps))
-    return next((text for text in layouts if [step.text for step in parse_trace(text).steps] == list(steps)), None)
 
 
 def _shape(row: Row) -> Shape:
@@ -256,7 +217,7 @@ def _label(
     correction: Sequence[str] = (),
 ) -> Label:
     _check_place(row, first_wrong, len(steps))
-    text = _written(problem, steps)
+    text = written(problem, steps)
     if text is None:
         raise row.error("the steps cannot be told apart in one text: one has tags of steps or answers. Take them out.")
     return Label(Rollout(problem, 0, text), first_wrong, reason.strip(), tuple(correction))
@@ -268,10 +229,6 @@ def _check_place(row: Row, first_wrong: int | None, num_steps: int) -> None:
             f"the first wrong step is {first_wrong}; expected 1 to {num_steps}, the number of steps, or null where "
             "none is wrong. Steps count from 1."
         )
-
-
-def _written(problem: Problem, steps: Sequence[str]) -> str | None:
-    return joined(steps) if problem.tests is None else render_program(steps)
 
 
 def _steps(row: Row, key: str, keeps_indent: bool = False) -> list[str]:
@@ -302,8 +259,3 @@ def _whole(row: Row, key: str, value: object) -> int:
 
 def _optional(row: Row, key: str) -> str:
     return row.string(key, numbers=True, empty=True) if row.has(key) else ""
-
-
-def by_id(labels: Sequence[Label]) -> Mapping[str, Label]:
-    """By the ids of their rollouts."""
-    return {label.rollout.problem.id: label for label in labels}

@@ -9,7 +9,8 @@ from pathlib import Path
 from stepalign.clients.alive import check_alive
 from stepalign.core.errors import ConfigError
 from stepalign.core.prompts import check_templates
-from stepalign.data.labels import Label, load_labels
+from stepalign.data.label import Label
+from stepalign.data.labels import load_labels
 from stepalign.feedback.conditions import GRPO, check_condition, needs_critic
 from stepalign.feedback.critics.build import check_critic, check_feedback
 from stepalign.feedback.critics.settings import CriticSettings

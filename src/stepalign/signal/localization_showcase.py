@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stepalign.core.files import stream_jsonl, write_json
-from stepalign.data.labels import Label
+from stepalign.data.label import Label
 from stepalign.runs import files
 from stepalign.runs.rows import SignalRow
 from stepalign.signal.preflight_records import Key, Row, key_in, key_of

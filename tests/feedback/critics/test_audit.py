@@ -9,7 +9,8 @@ import pytest
 from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.files import read_json, write_json
-from stepalign.data.labels import Label, load_labels
+from stepalign.data.label import Label
+from stepalign.data.labels import load_labels
 from stepalign.feedback.critics.audit import audit, identity, kept_audit
 from stepalign.feedback.critics.build import check_critic
 from stepalign.feedback.critics.critic import CritiqueRecord

@@ -8,7 +8,8 @@ from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.problem import Problem
 from stepalign.core.program import render_program
 from stepalign.core.rollout import Rollout
-from stepalign.data.labels import Label, load_labels
+from stepalign.data.label import Label
+from stepalign.data.labels import load_labels
 from stepalign.grading import Grader
 from stepalign.micro import exact
 from stepalign.micro.code import CodeWorld, code_problems

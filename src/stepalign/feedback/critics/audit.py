@@ -22,7 +22,7 @@ from stepalign.core.critique import Critique
 from stepalign.core.errors import ConfigError, DataError
 from stepalign.core.files import read_json
 from stepalign.core.rollout import Rollout
-from stepalign.data.labels import Label
+from stepalign.data.label import Label
 from stepalign.feedback.critics.critic import CritiqueRecord, Rejected
 from stepalign.feedback.critics.protocols import parse_edit, parse_rewrite
 from stepalign.feedback.critics.settings import CriticSettings

@@ -24,7 +24,7 @@ from stepalign.core.critique import Critique, CritiqueStep, Origin
 from stepalign.core.rollout import Rollout
 from stepalign.core.trace import parse_trace
 from stepalign.data.answers import find_answer
-from stepalign.data.labels import Label, by_id
+from stepalign.data.label import Label, by_id
 
 SOURCE = "labels"
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?|(?<![\w.])\.\d+")

@@ -17,7 +17,7 @@ from stepalign.core.critique import Critique
 from stepalign.core.errors import DataError
 from stepalign.core.files import read_json, write_json, write_jsonl
 from stepalign.core.rollout import Rollout
-from stepalign.data.labels import Label
+from stepalign.data.label import Label
 from stepalign.feedback.critics.audit import audit, identity, kept_audit
 from stepalign.feedback.critics.critic import Critic, CritiqueRecord, RewritingCritic
 from stepalign.feedback.critics.settings import CriticSettings

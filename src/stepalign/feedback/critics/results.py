@@ -20,7 +20,7 @@ from decimal import Decimal
 
 from stepalign.core.critique import Critique, CritiqueStep
 from stepalign.core.rollout import Rollout
-from stepalign.data.labels import Label
+from stepalign.data.label import Label
 from stepalign.feedback.critics.critic import Rejected
 from stepalign.feedback.critics.labels import labelled_critique, numbers, remaining, result, spliced
 
