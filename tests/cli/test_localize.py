@@ -76,6 +76,16 @@ def test_columns_of_another_log_are_named_and_its_format_said(tmp_path):
                               sample_columns=more[1])["num_rollouts"] == 2  # fmt: skip
 
 
+def test_a_directory_of_before_there_were_names_of_columns_goes_on(labels, tmp_path, capsys):
+    assert localize(labels, tmp_path, "--conditions", "answer") == 0
+    settings = json.loads((tmp_path / "o" / "localize.json").read_text())
+    older = {key: value for key, value in settings.items() if key not in ("rollouts_format", "sample_columns")}
+    (tmp_path / "o" / "localize.json").write_text(json.dumps(older))
+    assert localize(labels, tmp_path, "--conditions", "answer") == 0
+    assert localize(labels, tmp_path, "--conditions", "answer", "--answer_patterns", "boxed") == 2
+    assert "answer_patterns is" in capsys.readouterr().err
+
+
 def test_the_report_can_be_written_again(labels, tmp_path):
     assert localize(labels, tmp_path, "--conditions", "refsol") == 0
     page = tmp_path / "o" / "report.html"

@@ -4,6 +4,7 @@ from stepalign.core.errors import ConfigError
 from stepalign.core.settings import may_change
 from stepalign.settings.command_groups import EvaluateSettings
 from stepalign.settings.curate import CurateSettings
+from stepalign.settings.groups import ColumnsSettings, LogSettings, TrainSettings
 from stepalign.settings.same import check_same
 
 STORED = {"seed": 1, "jobs": 2, "seeds": [0, 1]}
@@ -35,3 +36,5 @@ def test_a_key_that_earlier_versions_did_not_write_is_no_difference():
 def test_each_setting_says_itself_whether_it_may_change():
     assert {"solver_concurrency", "num_problems", "output_dir"} <= may_change(CurateSettings)
     assert "seed" not in may_change(CurateSettings, EvaluateSettings)
+    assert may_change(LogSettings) == {"rollouts_format", "sample_columns"}  # what they say is compared
+    assert may_change(ColumnsSettings, TrainSettings) & {"columns", "train_problems"} == set()

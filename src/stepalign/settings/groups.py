@@ -30,7 +30,6 @@ class ColumnsSettings(Settings):
         [],
         "Columns of the problems, as part=column: problem=question,answer=final,solution=...,id=... (id= makes ids). "
         "What is not named is recognized.",
-        may_change=True,
     )
 
 
@@ -48,6 +47,7 @@ class LogSettings(Settings):
         [],
         "Columns of the samples, as part=column: text=reply,prompt=asked,answer=gold, or problem_id=..., sample=... "
         "What is not named is recognized.",
+        may_change=True,
     )
 
 
