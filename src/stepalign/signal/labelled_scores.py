@@ -65,10 +65,11 @@ class Scorer:
 
     def _fitting(self, rollout: Rollout, contexts: Mapping[str, Context]) -> dict[str, Context]:
         """The contexts under which the response fits, none where it does not fit by itself."""
-        fitting, length = self.policy.fitting(rollout, contexts), len(rollout.token_ids)
-        self.num_sequences += len(fitting) + bool(fitting)
-        self.num_tokens += sum(len(ids) + length for ids in fitting.values())
-        self.num_tokens += len(self.policy.student_prompt(rollout.problem)) + length if fitting else 0
+        item = self.policy.scorable(rollout, contexts)
+        fitting = item.teacher_prompt_ids
+        prompts = [item.student_prompt_ids, *fitting.values()] if fitting else []
+        self.num_sequences += len(prompts)
+        self.num_tokens += sum(len(ids) + len(rollout.token_ids) for ids in prompts)
         return {name: contexts[name] for name in fitting}
 
     def _row(self, rollout: Rollout, name: str, context: Context | None, scores: TokenScores | None) -> Row:

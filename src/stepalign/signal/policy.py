@@ -51,21 +51,22 @@ class Policy:
 
     def score(self, asked: Sequence[tuple[Rollout, Mapping[str, Context]]]) -> list[dict[str, TokenScores]]:
         """For each rollout, what each context changes at its tokens; contexts that do not fit are left out."""
-        prompts = [self.fitting(rollout, contexts) for rollout, contexts in asked]
-        pairs = [(rollout, of) for (rollout, _), of in zip(asked, prompts, strict=True) if of]
-        items = [Scorable(self.student_prompt(rollout.problem), of, rollout.token_ids) for rollout, of in pairs]
-        scores = iter(score_responses(self.model, items, batch_size=self.batch_size) if items else ())
-        return [next(scores) if of else {} for of in prompts]
+        items = [self.scorable(rollout, contexts) for rollout, contexts in asked]
+        fitting = [item for item in items if item.teacher_prompt_ids]
+        scores = iter(score_responses(self.model, fitting, batch_size=self.batch_size) if fitting else ())
+        return [next(scores) if item.teacher_prompt_ids else {} for item in items]
 
-    def fitting(self, rollout: Rollout, contexts: Mapping[str, Context]) -> dict[str, list[int]]:
-        """The teacher's prompts, as token ids, that are within the limit and leave the response room in the model's
-        context window; none where it does not even fit behind the student's."""
+    def scorable(self, rollout: Rollout, contexts: Mapping[str, Context]) -> Scorable:
+        """The rollout with the teacher's prompts that are within the limit and leave the response room in the model's
+        context window; with none where it does not even fit behind the student's."""
         window = getattr(cast("Any", self.model.config).get_text_config(), "max_position_embeddings", None)
         room = math.inf if window is None else window - len(rollout.token_ids)
-        if not contexts or len(self.student_prompt(rollout.problem)) > room:
-            return {}
+        student = self.student_prompt(rollout.problem)
         prompts = {name: self.teacher_prompt(rollout.problem, context) for name, context in contexts.items()}
-        return {name: ids for name, ids in prompts.items() if ids is not None and len(ids) <= room}
+        fitting = {
+            name: ids for name, ids in prompts.items() if ids is not None and max(len(ids), len(student)) <= room
+        }
+        return Scorable(student, fitting, rollout.token_ids)
 
     def num_tokens(self, text: str) -> int:
         """How many tokens a text has by itself."""

@@ -20,6 +20,13 @@ def path(tmp_path):
     return write_run(tmp_path / "run", num_rollouts=40)
 
 
+def run_with(path, differences):
+    """The run with other differences in its results."""
+    results = json.loads((path / "results.json").read_text())
+    (path / "results.json").write_text(json.dumps({**results, "differences": differences}))
+    return read_run(path)
+
+
 def test_without_a_control_it_says_what_cannot_be_claimed(path):
     said = headline(read_run(path))
     assert said.startswith(NO_CONTROL)
@@ -33,10 +40,7 @@ def test_the_best_condition_minus_its_strongest_control(path):
         ("refsol", "other", 0.02),
         ("none", "other", 0.5),
     ]
-    results = json.loads((path / "results.json").read_text())
-    results["differences"] = [difference(*row) for row in rows]
-    (path / "results.json").write_text(json.dumps(results))
-    run = read_run(path)
+    run = run_with(path, [difference(*row) for row in rows])
     assert headline(run).startswith(
         "stepalign is 17.0 points of avg@12 above the control other; the 95 % interval, +9.0 to +25.0, excludes zero."
     )
@@ -63,14 +67,10 @@ def test_conditions_that_cannot_be_told_from_the_best_are_named(path):
         ("grpo", "refsol", 0.15),
     ]
     found = [*(difference(*row) for row in rows), difference("grpo", "stepalign", -0.04) | {"is_control": False}]
-    results = json.loads((path / "results.json").read_text())
-    results["differences"] = found
-    (path / "results.json").write_text(json.dumps(results))
-    assert "excludes zero. grpo cannot be told from stepalign: the 95 % interval" in headline(read_run(path))
+    assert "excludes zero. grpo cannot be told from stepalign: the 95 % interval" in headline(run_with(path, found))
     for bounds in ([-0.07, -0.01], None):  # told apart; not known
-        results["differences"][-1]["ci95"] = bounds
-        (path / "results.json").write_text(json.dumps(results))
-        assert "cannot be told" not in headline(read_run(path))
+        found[-1]["ci95"] = bounds
+        assert "cannot be told" not in headline(run_with(path, found))
 
 
 def test_an_interval_that_includes_zero_shows_nothing():

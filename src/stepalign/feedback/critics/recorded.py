@@ -111,11 +111,11 @@ def critiques_in(path: Path) -> AskCritic:
 
     def ask(rollouts: Sequence[Rollout]) -> list[Critique | None]:
         found = [known.get((rollout.problem.id, rollout.sample)) for rollout in rollouts]
-        return [None if row is None else replace(row.critique(), source=str(path), **own_words(row)) for row in found]
+        return [None if row is None else made(row) for row in found]
 
-    def own_words(row: CritiqueResult) -> dict[str, str]:
-        """Beside a stand-in stands the reply that was rejected."""
-        return {} if row.status == "verified" else {"reply": ""}
+    def made(row: CritiqueResult) -> Critique:
+        critique = replace(row.critique(), source=str(path))
+        return critique if row.status == "verified" else replace(critique, reply="")  # that of the rejected one
 
     return ask
 

@@ -24,7 +24,10 @@ from stepalign.report.palette import Palette
 from stepalign.report.token_classes import class_chart
 
 PAGE = Path(__file__).parent / "page"
-DECIMALS, FEWER_DECIMALS = 4, 3  # of the numbers behind the picture; advantage.json has them in full
+DECIMALS = {  # of the numbers behind the picture; advantage.json has them in full
+    **dict.fromkeys(("advantage", "student_logp", "teacher_logp"), 4),
+    **dict.fromkeys(("expected_advantage", "logit_push", "gradient_share"), 3),
+}
 
 
 def write_page(result: Mapping[str, Any], path: Path, palette: Palette = "safe") -> None:
@@ -112,13 +115,9 @@ def _start(result: Mapping[str, Any], found: Sequence[int]) -> int:
 
 def _data(name: str, context: Mapping[str, Any]) -> dict[str, Any]:
     rows = {
-        key: [None if value is None else round(value, DECIMALS) for value in context[key]]
-        for key in ("advantage", "student_logp", "teacher_logp")
-    }
-    rows |= {
-        key: [None if value is None else round(value, FEWER_DECIMALS) for value in context[key]]
-        for key in ("expected_advantage", "logit_push", "gradient_share")
-        if key in context  # an inspection of version 0.1.0 has none
+        key: [None if value is None else round(value, decimals) for value in context[key]]
+        for key, decimals in DECIMALS.items()
+        if key in context  # an inspection of version 0.1.0 does not have all
     }
     texts = {key: context[key] for key in ("context", "teacher_prompt")}
     return {"name": name, **texts, **rows}
